@@ -1,0 +1,49 @@
+//! Segments of recognised speech. All times are integer milliseconds from the start of the recording.
+
+use serde::{Deserialize, Serialize};
+
+/// One stretch of speech as the model wrote it down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// When the speech begins, in milliseconds.
+    pub start_ms: u64,
+    /// When the speech ends, in milliseconds; never before `start_ms`.
+    pub end_ms: u64,
+    /// The text, trimmed, never empty.
+    pub text: String,
+    /// Mean log-probability of the tokens: nearer to zero is surer.
+    pub avg_logprob: f32,
+    /// The model's own probability that nobody speaks here, 0 to 1.
+    pub no_speech_prob: f32,
+    /// Length of the text over its zlib-compressed length; high means repetition.
+    pub compression_ratio: f32,
+    /// Sampling temperature that produced the text; 0 is greedy or beam search.
+    pub temperature: f32,
+    /// Word times, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Word>,
+}
+
+/// One word with its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// When the word begins, in milliseconds.
+    pub start_ms: u64,
+    /// When the word ends, in milliseconds.
+    pub end_ms: u64,
+    /// The word with its leading space and its punctuation, as the model wrote it.
+    pub text: String,
+    /// Mean probability of the word's tokens, 0 to 1.
+    pub probability: f32,
+}
+
+/// A whole recording written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// ISO 639-1 code of the spoken language.
+    pub language: String,
+    /// Length of the recording in milliseconds.
+    pub duration_ms: u64,
+    /// The segments, in the order of time.
+    pub segments: Vec<Segment>,
+}

@@ -1,0 +1,198 @@
+//! What a command makes happen, given what has happened so far.
+
+use std::collections::HashMap;
+
+use super::evolve::result_of;
+use super::{Audio, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobStatus, Stage};
+use crate::captions::Segment;
+
+/// Language of a recording in which nobody speaks and none was asked for (ISO 639-2 "undetermined").
+const UNDETERMINED: &str = "und";
+
+/// Decides the events that follow from a command; none if what it asks for is already so.
+///
+/// # Errors
+/// The command makes no sense for the job as it stands.
+pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
+    if let JobCommand::CreateTranscription { account, source, language, priority, model, webhook_url } = command {
+        return match job.status {
+            None => Ok(vec![JobEvent::TranscriptionJobCreated {
+                account,
+                source,
+                language,
+                priority,
+                model,
+                webhook_url,
+            }]),
+            Some(_) => Err(JobRejection::AlreadyExists),
+        };
+    }
+    let status = job.status.ok_or(JobRejection::NotFound)?;
+    match command {
+        JobCommand::CreateTranscription { .. } => Err(JobRejection::AlreadyExists),
+        JobCommand::Cancel { reason } => cancel(status, reason),
+        // A worker's message may come late or twice; to a job that has ended it means nothing any more.
+        _ if status.has_ended() => Ok(vec![]),
+        JobCommand::StartDownload { worker } => Ok(start_download(job, status, worker)),
+        JobCommand::ReportDownloadProgress { attempt, percent } => {
+            Ok(report_progress(job, status, attempt, percent.min(100)))
+        }
+        JobCommand::RecordDownloadFailure { attempt, failure, retry_in_ms } => {
+            Ok(record_download_failure(job, status, attempt, failure, retry_in_ms))
+        }
+        JobCommand::RecordAudio { attempt, audio, title, chunks } => {
+            record_audio(job, status, attempt, audio, title, &chunks)
+        }
+        JobCommand::StartChunk { chunk, worker, model } => start_chunk(job, chunk, worker, model),
+        JobCommand::RecordChunkFailure { chunk, attempt, failure, retry_in_ms } => {
+            record_chunk_failure(job, chunk, attempt, failure, retry_in_ms)
+        }
+        JobCommand::RecordChunk { chunk, attempt, language, segments } => {
+            record_chunk(job, chunk, attempt, language, segments)
+        }
+    }
+}
+
+fn cancel(status: JobStatus, reason: Option<String>) -> Result<Vec<JobEvent>, JobRejection> {
+    match status {
+        JobStatus::Cancelled => Ok(vec![]),
+        ended if ended.has_ended() => Err(JobRejection::AlreadyEnded(ended)),
+        _ => Ok(vec![JobEvent::JobCancelled { reason }]),
+    }
+}
+
+/// Whether a command of this download attempt still counts.
+fn is_current_download(job: &Job, status: JobStatus, attempt: u32) -> bool {
+    status == JobStatus::Downloading && attempt == job.download_attempt
+}
+
+fn start_download(job: &Job, status: JobStatus, worker: String) -> Vec<JobEvent> {
+    match status {
+        JobStatus::Pending | JobStatus::Downloading => {
+            vec![JobEvent::DownloadStarted { attempt: job.download_attempt + 1, worker }]
+        }
+        _ => vec![],
+    }
+}
+
+fn report_progress(job: &Job, status: JobStatus, attempt: u32, percent: u8) -> Vec<JobEvent> {
+    if is_current_download(job, status, attempt) && percent > job.download_percent {
+        vec![JobEvent::DownloadProgressed { attempt, percent }]
+    } else {
+        vec![]
+    }
+}
+
+fn record_download_failure(
+    job: &Job,
+    status: JobStatus,
+    attempt: u32,
+    failure: Failure,
+    retry_in_ms: Option<u64>,
+) -> Vec<JobEvent> {
+    if !is_current_download(job, status, attempt) {
+        return vec![];
+    }
+    let mut events = vec![JobEvent::DownloadAttemptFailed { attempt, failure: failure.clone(), retry_in_ms }];
+    if retry_in_ms.is_none() {
+        events.push(JobEvent::TranscriptionFailed { stage: Stage::Download, failure });
+    }
+    events
+}
+
+fn record_audio(
+    job: &Job,
+    status: JobStatus,
+    attempt: u32,
+    audio: Audio,
+    title: Option<String>,
+    plan: &[ChunkSpan],
+) -> Result<Vec<JobEvent>, JobRejection> {
+    if !is_current_download(job, status, attempt) {
+        return Ok(vec![]);
+    }
+    let in_order = plan.iter().all(|span| span.start_ms < span.end_ms)
+        && plan.windows(2).all(|pair| pair[0].end_ms == pair[1].start_ms);
+    let chunks = u32::try_from(plan.len()).map_err(|_| JobRejection::InvalidPlan)?;
+    if chunks == 0 || !in_order {
+        return Err(JobRejection::InvalidPlan);
+    }
+    let scheduled = (0..chunks).zip(plan).map(|(chunk, span)| JobEvent::ChunkScheduled {
+        chunk,
+        start_ms: span.start_ms,
+        end_ms: span.end_ms,
+    });
+    Ok(std::iter::once(JobEvent::AudioDownloaded { attempt, audio, title, chunks }).chain(scheduled).collect())
+}
+
+fn start_chunk(job: &Job, chunk: u32, worker: String, model: String) -> Result<Vec<JobEvent>, JobRejection> {
+    let state = job.chunk(chunk).ok_or(JobRejection::UnknownChunk(chunk))?;
+    if state.result.is_some() {
+        return Ok(vec![]);
+    }
+    if let Some(begun) = job.model.as_ref().filter(|begun| **begun != model) {
+        return Err(JobRejection::ModelChanged { begun: begun.clone(), offered: model });
+    }
+    Ok(vec![JobEvent::ChunkStarted { chunk, attempt: state.attempt + 1, worker, model }])
+}
+
+fn record_chunk_failure(
+    job: &Job,
+    chunk: u32,
+    attempt: u32,
+    failure: Failure,
+    retry_in_ms: Option<u64>,
+) -> Result<Vec<JobEvent>, JobRejection> {
+    let state = job.chunk(chunk).ok_or(JobRejection::UnknownChunk(chunk))?;
+    if state.result.is_some() || attempt != state.attempt {
+        return Ok(vec![]);
+    }
+    let mut events = vec![JobEvent::ChunkAttemptFailed { chunk, attempt, failure: failure.clone(), retry_in_ms }];
+    if retry_in_ms.is_none() {
+        events.push(JobEvent::TranscriptionFailed { stage: Stage::Transcribe, failure });
+    }
+    Ok(events)
+}
+
+fn record_chunk(
+    job: &Job,
+    chunk: u32,
+    attempt: u32,
+    language: String,
+    segments: Vec<Segment>,
+) -> Result<Vec<JobEvent>, JobRejection> {
+    let state = job.chunk(chunk).ok_or(JobRejection::UnknownChunk(chunk))?;
+    if state.result.is_some() || attempt != state.attempt {
+        return Ok(vec![]);
+    }
+    if let Some(bad) = segments.iter().position(|s| s.end_ms < s.start_ms) {
+        return Err(JobRejection::InvalidSegment(bad));
+    }
+    let result = result_of(&language, &segments);
+    let mut results: Vec<&ChunkResult> = job.chunks.iter().filter_map(|c| c.result.as_ref()).collect();
+    results.push(&result);
+    let completed = (results.len() == job.chunks.len()).then(|| JobEvent::TranscriptionCompleted {
+        language: main_language(&results),
+        duration_ms: job.audio.as_ref().map_or(0, |audio| audio.duration_ms),
+        segments: results.iter().map(|r| r.segments).sum(),
+    });
+    let mut events = vec![JobEvent::ChunkTranscribed { chunk, attempt, language, segments }];
+    events.extend(completed);
+    Ok(events)
+}
+
+/// The language most speech was heard in; of equals the first in the alphabet, so that order does not matter.
+fn main_language(results: &[&ChunkResult]) -> String {
+    let mut speech: HashMap<&str, u64> = HashMap::new();
+    for result in results.iter().filter(|r| r.language != UNDETERMINED) {
+        *speech.entry(&result.language).or_default() += result.speech_ms;
+    }
+    speech
+        .into_iter()
+        .max_by(|(a, a_ms), (b, b_ms)| a_ms.cmp(b_ms).then_with(|| b.cmp(a)))
+        .map_or_else(|| UNDETERMINED.to_owned(), |(language, _)| language.to_owned())
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

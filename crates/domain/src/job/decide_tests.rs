@@ -1,0 +1,307 @@
+//! Given these events, when this command comes, then these events follow.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::AccountId;
+use crate::job::{MediaSource, Priority, evolve};
+
+struct Given(Job);
+
+fn given(events: &[JobEvent]) -> Given {
+    let mut job = Job::default();
+    for event in events {
+        evolve(&mut job, event);
+    }
+    Given(job)
+}
+
+impl Given {
+    fn when(&self, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
+        decide(&self.0, command)
+    }
+}
+
+fn source() -> MediaSource {
+    MediaSource::Upload { key: "uploads/1".into(), file_name: "a.mp4".into(), bytes: 9, sha256: "00".into() }
+}
+
+fn create() -> JobCommand {
+    JobCommand::CreateTranscription {
+        account: AccountId::default(),
+        source: source(),
+        language: "auto".into(),
+        priority: Priority::Normal,
+        model: None,
+        webhook_url: None,
+    }
+}
+
+fn created() -> JobEvent {
+    JobEvent::TranscriptionJobCreated {
+        account: AccountId::default(),
+        source: source(),
+        language: "auto".into(),
+        priority: Priority::Normal,
+        model: None,
+        webhook_url: None,
+    }
+}
+
+fn download_started(attempt: u32) -> JobEvent {
+    JobEvent::DownloadStarted { attempt, worker: "w".into() }
+}
+
+fn audio() -> Audio {
+    Audio { key: "audio/1".into(), bytes: 5, sha256: "11".into(), duration_ms: 2000 }
+}
+
+fn span(start_ms: u64, end_ms: u64) -> ChunkSpan {
+    ChunkSpan { start_ms, end_ms }
+}
+
+fn record_audio_in(attempt: u32, chunks: Vec<ChunkSpan>) -> JobCommand {
+    JobCommand::RecordAudio { attempt, audio: audio(), title: None, chunks }
+}
+
+/// A job of two chunks, the audio just downloaded.
+fn two_chunks() -> Vec<JobEvent> {
+    vec![
+        created(),
+        download_started(1),
+        JobEvent::AudioDownloaded { attempt: 1, audio: audio(), title: None, chunks: 2 },
+        JobEvent::ChunkScheduled { chunk: 0, start_ms: 0, end_ms: 1000 },
+        JobEvent::ChunkScheduled { chunk: 1, start_ms: 1000, end_ms: 2000 },
+    ]
+}
+
+fn chunk_started(chunk: u32, attempt: u32) -> JobEvent {
+    JobEvent::ChunkStarted { chunk, attempt, worker: "w".into(), model: "demo".into() }
+}
+
+fn start_chunk_with(chunk: u32, model: &str) -> JobCommand {
+    JobCommand::StartChunk { chunk, worker: "w".into(), model: model.into() }
+}
+
+fn segment(start_ms: u64, end_ms: u64) -> Segment {
+    Segment {
+        start_ms,
+        end_ms,
+        text: "hello".into(),
+        avg_logprob: -0.1,
+        no_speech_prob: 0.0,
+        compression_ratio: 1.0,
+        temperature: 0.0,
+        words: vec![],
+    }
+}
+
+fn record(chunk: u32, attempt: u32, language: &str, segments: Vec<Segment>) -> JobCommand {
+    JobCommand::RecordChunk { chunk, attempt, language: language.into(), segments }
+}
+
+fn transcribed(chunk: u32, language: &str, segments: Vec<Segment>) -> JobEvent {
+    JobEvent::ChunkTranscribed { chunk, attempt: 1, language: language.into(), segments }
+}
+
+fn failure() -> Failure {
+    Failure { code: "http_503".into(), message: "The site is busy.".into() }
+}
+
+#[test]
+fn a_new_job_is_created_once() {
+    assert_eq!(given(&[]).when(create()), Ok(vec![created()]));
+    assert_eq!(given(&[created()]).when(create()), Err(JobRejection::AlreadyExists));
+}
+
+#[test]
+fn nothing_can_be_asked_of_a_job_that_does_not_exist() {
+    assert_eq!(given(&[]).when(JobCommand::Cancel { reason: None }), Err(JobRejection::NotFound));
+}
+
+#[test]
+fn each_download_attempt_gets_the_next_number() {
+    let start = || JobCommand::StartDownload { worker: "w".into() };
+    assert_eq!(given(&[created()]).when(start()), Ok(vec![download_started(1)]));
+    assert_eq!(given(&[created(), download_started(1)]).when(start()), Ok(vec![download_started(2)]));
+    assert_eq!(given(&two_chunks()).when(start()), Ok(vec![]));
+}
+
+#[test]
+fn the_audio_schedules_every_chunk() {
+    let events = given(&[created(), download_started(1)])
+        .when(record_audio_in(1, vec![span(0, 1000), span(1000, 2000)]))
+        .expect("the plan is sound");
+    assert_eq!(events, two_chunks()[2..]);
+}
+
+#[test]
+fn a_plan_with_gaps_or_without_chunks_is_refused() {
+    let job = given(&[created(), download_started(1)]);
+    for plan in [vec![], vec![span(0, 0)], vec![span(0, 10), span(11, 20)]] {
+        assert_eq!(job.when(record_audio_in(1, plan)), Err(JobRejection::InvalidPlan));
+    }
+}
+
+#[test]
+fn an_overtaken_attempt_changes_nothing() {
+    let job = given(&[created(), download_started(1), download_started(2)]);
+    assert_eq!(job.when(record_audio_in(1, vec![span(0, 1)])), Ok(vec![]));
+    let late =
+        JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None };
+    assert_eq!(job.when(late), Ok(vec![]));
+    assert_eq!(job.when(JobCommand::ReportDownloadProgress { attempt: 1, percent: 50 }), Ok(vec![]));
+}
+
+#[test]
+fn progress_only_moves_forward() {
+    let progress = |percent| JobCommand::ReportDownloadProgress { attempt: 1, percent };
+    let progressed = |percent| JobEvent::DownloadProgressed { attempt: 1, percent };
+    let job = given(&[created(), download_started(1), progressed(40)]);
+    assert_eq!(job.when(progress(40)), Ok(vec![]));
+    assert_eq!(job.when(progress(200)), Ok(vec![progressed(100)]));
+}
+
+#[test]
+fn a_failure_without_a_retry_ends_the_job() {
+    let events = given(&[created(), download_started(1)])
+        .when(JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None });
+    assert_eq!(
+        events,
+        Ok(vec![
+            JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure(), retry_in_ms: None },
+            JobEvent::TranscriptionFailed { stage: Stage::Download, failure: failure() },
+        ])
+    );
+}
+
+#[test]
+fn a_failure_with_a_retry_leaves_the_job_open() {
+    let mut events = two_chunks();
+    events.push(chunk_started(0, 1));
+    let decided = given(&events)
+        .when(JobCommand::RecordChunkFailure { chunk: 0, attempt: 1, failure: failure(), retry_in_ms: Some(500) });
+    assert_eq!(
+        decided,
+        Ok(vec![JobEvent::ChunkAttemptFailed { chunk: 0, attempt: 1, failure: failure(), retry_in_ms: Some(500) }])
+    );
+}
+
+#[test]
+fn the_last_chunk_completes_the_job_in_the_same_decision() {
+    let mut events = two_chunks();
+    events.extend([chunk_started(0, 1), chunk_started(1, 1)]);
+    events.push(transcribed(1, "pt", vec![segment(1000, 1900)]));
+    let decided = given(&events).when(record(0, 1, "en", vec![segment(0, 500)]));
+    assert_eq!(
+        decided,
+        Ok(vec![
+            transcribed(0, "en", vec![segment(0, 500)]),
+            JobEvent::TranscriptionCompleted { language: "pt".into(), duration_ms: 2000, segments: 2 },
+        ])
+    );
+}
+
+#[test]
+fn a_chunk_transcribed_twice_counts_once() {
+    let mut events = two_chunks();
+    events.extend([chunk_started(0, 1), transcribed(0, "en", vec![])]);
+    let job = given(&events);
+    assert_eq!(job.when(record(0, 1, "en", vec![])), Ok(vec![]));
+    assert_eq!(job.when(start_chunk_with(0, "demo")), Ok(vec![]));
+}
+
+#[test]
+fn a_silent_recording_has_an_undetermined_language() {
+    let mut events = two_chunks();
+    events.extend([chunk_started(0, 1), chunk_started(1, 1), transcribed(1, UNDETERMINED, vec![])]);
+    let decided = given(&events).when(record(0, 1, UNDETERMINED, vec![])).expect("silence is a result");
+    assert_eq!(
+        decided.last(),
+        Some(&JobEvent::TranscriptionCompleted { language: UNDETERMINED.into(), duration_ms: 2000, segments: 0 })
+    );
+}
+
+#[test]
+fn the_model_cannot_change_within_a_job() {
+    let mut events = two_chunks();
+    events.push(chunk_started(0, 1));
+    assert_eq!(
+        given(&events).when(start_chunk_with(1, "other")),
+        Err(JobRejection::ModelChanged { begun: "demo".into(), offered: "other".into() })
+    );
+}
+
+#[test]
+fn impossible_times_and_chunks_are_refused() {
+    let mut events = two_chunks();
+    events.push(chunk_started(0, 1));
+    let job = given(&events);
+    assert_eq!(job.when(record(0, 1, "en", vec![segment(9, 8)])), Err(JobRejection::InvalidSegment(0)));
+    assert_eq!(job.when(record(7, 1, "en", vec![])), Err(JobRejection::UnknownChunk(7)));
+}
+
+#[test]
+fn cancelling_stops_an_open_job_and_only_that() {
+    let cancel = || JobCommand::Cancel { reason: None };
+    let cancelled = JobEvent::JobCancelled { reason: None };
+    assert_eq!(given(&two_chunks()).when(cancel()), Ok(vec![cancelled.clone()]));
+    let mut events = two_chunks();
+    events.push(cancelled);
+    assert_eq!(given(&events).when(cancel()), Ok(vec![]));
+    assert_eq!(given(&events).when(start_chunk_with(0, "demo")), Ok(vec![]));
+    events.push(JobEvent::TranscriptionFailed { stage: Stage::Download, failure: failure() });
+    assert_eq!(given(&events).when(cancel()), Err(JobRejection::AlreadyEnded(JobStatus::Failed)));
+}
+
+fn any_command() -> impl Strategy<Value = JobCommand> {
+    let attempt = 0u32..4;
+    let chunk = 0u32..3;
+    let retry = prop::option::of(Just(100u64));
+    prop_oneof![
+        1 => Just(create()),
+        6 => Just(JobCommand::StartDownload { worker: "w".into() }),
+        2 => (attempt.clone(), 0u8..=255)
+            .prop_map(|(attempt, percent)| JobCommand::ReportDownloadProgress { attempt, percent }),
+        1 => (attempt.clone(), retry.clone()).prop_map(|(attempt, retry_in_ms)| {
+            JobCommand::RecordDownloadFailure { attempt, failure: failure(), retry_in_ms }
+        }),
+        6 => attempt.clone().prop_map(|attempt| record_audio_in(attempt, vec![span(0, 1000), span(1000, 2000)])),
+        6 => chunk.clone().prop_map(|chunk| start_chunk_with(chunk, "demo")),
+        1 => (chunk.clone(), attempt.clone(), retry).prop_map(|(chunk, attempt, retry_in_ms)| {
+            JobCommand::RecordChunkFailure { chunk, attempt, failure: failure(), retry_in_ms }
+        }),
+        6 => (chunk, attempt).prop_map(|(chunk, attempt)| record(chunk, attempt, "en", vec![segment(0, 9)])),
+        1 => Just(JobCommand::Cancel { reason: None }),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in whatever order: an ended job stays ended, ends once, and asking twice is deciding once.
+    #[test]
+    fn no_sequence_of_commands_breaks_a_job(commands in prop::collection::vec(any_command(), 0..40)) {
+        let mut job = Job::default();
+        let mut ends = 0;
+        for command in std::iter::once(create()).chain(commands) {
+            let before = job.clone();
+            let decided = decide(&job, command.clone());
+            prop_assert_eq!(&decided, &decide(&job, command.clone()));
+            for event in decided.into_iter().flatten() {
+                prop_assert!(!job.status.is_some_and(JobStatus::has_ended), "{:?} after the end", event);
+                evolve(&mut job, &event);
+                ends += u32::from(job.status.is_some_and(JobStatus::has_ended));
+            }
+            prop_assert!(before.status <= job.status, "{:?} went back to {:?}", before.status, job.status);
+            prop_assert!(job.download_percent <= 100);
+            // A start begins the next attempt by design; everything else said twice changes nothing more.
+            if !matches!(command, JobCommand::StartDownload { .. } | JobCommand::StartChunk { .. }
+                | JobCommand::RecordDownloadFailure { .. } | JobCommand::RecordChunkFailure { .. }) {
+                prop_assert!(decide(&job, command).unwrap_or_default().is_empty());
+            }
+        }
+        prop_assert!(ends <= 1);
+        if job.status == Some(JobStatus::Completed) {
+            prop_assert!(job.chunks.iter().all(|c| c.result.is_some()));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! How an event changes a job. Never fails: what was decided has happened.
+
+use super::{Chunk, ChunkResult, ChunkSpan, Job, JobEvent, JobStatus};
+use crate::captions::Segment;
+
+/// Applies one event.
+pub fn evolve(job: &mut Job, event: &JobEvent) {
+    match event {
+        JobEvent::TranscriptionJobCreated { account, source, language, priority, model, .. } => {
+            *job = Job {
+                status: Some(JobStatus::Pending),
+                account: account.clone(),
+                source: Some(source.clone()),
+                language: language.clone(),
+                priority: *priority,
+                model: model.clone(),
+                ..Job::default()
+            };
+        }
+        JobEvent::DownloadStarted { attempt, .. } => {
+            job.status = Some(JobStatus::Downloading);
+            job.download_attempt = *attempt;
+            job.download_percent = 0;
+        }
+        JobEvent::DownloadProgressed { percent, .. } => job.download_percent = *percent,
+        JobEvent::AudioDownloaded { audio, .. } => {
+            job.status = Some(JobStatus::Transcribing);
+            job.audio = Some(audio.clone());
+        }
+        JobEvent::ChunkScheduled { start_ms, end_ms, .. } => job.chunks.push(Chunk {
+            span: ChunkSpan { start_ms: *start_ms, end_ms: *end_ms },
+            attempt: 0,
+            result: None,
+        }),
+        JobEvent::ChunkStarted { chunk, attempt, model, .. } => {
+            job.model = Some(model.clone());
+            if let Some(chunk) = chunk_mut(job, *chunk) {
+                chunk.attempt = *attempt;
+            }
+        }
+        JobEvent::ChunkTranscribed { chunk, language, segments, .. } => {
+            if let Some(chunk) = chunk_mut(job, *chunk) {
+                chunk.result = Some(result_of(language, segments));
+            }
+        }
+        JobEvent::DownloadAttemptFailed { .. } | JobEvent::ChunkAttemptFailed { .. } => {}
+        JobEvent::TranscriptionCompleted { .. } => job.status = Some(JobStatus::Completed),
+        JobEvent::TranscriptionFailed { .. } => job.status = Some(JobStatus::Failed),
+        JobEvent::JobCancelled { .. } => job.status = Some(JobStatus::Cancelled),
+    }
+}
+
+fn chunk_mut(job: &mut Job, index: u32) -> Option<&mut Chunk> {
+    job.chunks.get_mut(usize::try_from(index).ok()?)
+}
+
+/// What the job remembers of a chunk's text.
+pub(super) fn result_of(language: &str, segments: &[Segment]) -> ChunkResult {
+    ChunkResult {
+        language: language.to_owned(),
+        speech_ms: segments.iter().map(|s| s.end_ms - s.start_ms).sum(),
+        segments: u32::try_from(segments.len()).unwrap_or(u32::MAX),
+    }
+}

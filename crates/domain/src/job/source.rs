@@ -1,0 +1,125 @@
+//! The values that job commands and events are made of.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Where the recording comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum MediaSource {
+    /// A page or media file that yt-dlp can fetch.
+    Url {
+        /// Address with scheme `http` or `https`.
+        url: Url,
+    },
+    /// A file that was uploaded to the blob store.
+    Upload {
+        /// Key of the blob.
+        key: String,
+        /// Name the client gave the file; for display only, never a path.
+        file_name: String,
+        /// Size in bytes.
+        bytes: u64,
+        /// SHA-256 of the content, lower-case hex.
+        sha256: String,
+    },
+}
+
+/// How urgent a job is; also the routing token of its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Overtakes the others.
+    High,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Waits for the others, but is never starved.
+    Low,
+}
+
+impl Priority {
+    /// All priorities, most urgent first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// The word used in JSON and in subjects.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that names no priority.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no priority; use high, normal or low")]
+pub struct UnknownPriority(String);
+
+impl FromStr for Priority {
+    type Err = UnknownPriority;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or_else(|| UnknownPriority(text.to_owned()))
+    }
+}
+
+/// The stored audio of a job: 16 kHz mono.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audio {
+    /// Key of the blob.
+    pub key: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, lower-case hex.
+    pub sha256: String,
+    /// Length in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// A stretch of the recording that is transcribed as one piece; cut at silences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkSpan {
+    /// First millisecond.
+    pub start_ms: u64,
+    /// One past the last millisecond.
+    pub end_ms: u64,
+}
+
+/// A step of the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Fetching the media and extracting its audio.
+    Download,
+    /// Turning audio into text.
+    Transcribe,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Download => "download",
+            Self::Transcribe => "transcribe",
+        })
+    }
+}
+
+/// Why an attempt did not succeed, in words for the person who submitted the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable word for programs, `snake_case`, for example `no_audio_track`.
+    pub code: String,
+    /// What happened and what to do next, one or two sentences.
+    pub message: String,
+}
