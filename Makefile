@@ -1,0 +1,31 @@
+# Start here: `make demo` shows one video going through the whole system, `make test` runs every test.
+# What gets installed and where: docs/operations.md. The environment is set in scripts/env.sh.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint deny
+
+ENVIRONMENT := . scripts/env.sh
+
+help: ## Show these targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Install what is missing (Debian packages, yt-dlp, nats-server, MKL)
+	@scripts/setup.sh
+
+build: setup ## Build the program
+	@$(ENVIRONMENT); cargo build --locked -p ytcaption-cli $$YTCAPTION_FEATURES
+
+demo: build ## One video through the whole system, then stop it (KEEP=1 leaves it running)
+	@$(ENVIRONMENT); python3 scripts/demo.py "$$CARGO_TARGET_DIR/debug/ytcaption" $(if $(KEEP),--keep)
+
+test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo model
+	@$(ENVIRONMENT); python3 -m unittest discover --quiet --start-directory scripts --pattern '*_test.py'
+	@$(ENVIRONMENT); cargo test --locked --workspace $$YTCAPTION_FEATURES
+
+lint: setup deny ## Formatting and clippy, warnings are errors, and the dependency rules
+	@cargo fmt --all --check || { echo "lint: run 'cargo fmt --all' to fix the formatting." >&2; exit 1; }
+	@$(ENVIRONMENT); cargo clippy --locked --workspace --all-targets $$YTCAPTION_FEATURES -- -D warnings
+
+deny: setup ## Licences, banned crates and sources of all dependencies (deny.toml)
+	@scripts/deny.sh
