@@ -1,0 +1,176 @@
+//! Against s3s-fs, an S3 server on a folder, over real HTTP on loopback.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use tempfile::tempdir;
+use tokio::net::TcpListener;
+
+use crate::conformance::{check_all, info_of, key, noise};
+use crate::settings::S3Settings;
+use crate::{BlobError, BlobSettings, BlobStore};
+
+use super::S3;
+
+const BUCKET: &str = "captions";
+const ACCESS_KEY: &str = "test-key";
+const SECRET_KEY: &str = "test-secret";
+
+/// Serves `folder` until the test's runtime ends.
+async fn serve(folder: &Path) -> SocketAddr {
+    std::fs::create_dir_all(folder.join(BUCKET)).expect("bucket folder");
+    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).expect("s3s-fs"));
+    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    let service = service.build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move {
+        let http = Builder::new(TokioExecutor::new());
+        while let Ok((socket, _)) = listener.accept().await {
+            let serving = http
+                .serve_connection(TokioIo::new(socket), service.clone())
+                .into_owned();
+            tokio::spawn(async move { serving.await.ok() });
+        }
+    });
+    address
+}
+
+fn settings(address: SocketAddr) -> S3Settings {
+    S3Settings {
+        bucket: BUCKET.into(),
+        endpoint: Some(format!("http://{address}")),
+        region: "eu-test-1".into(),
+        path_style: None,
+        access_key_id: Some(ACCESS_KEY.into()),
+        secret_access_key: Some(SECRET_KEY.into()),
+    }
+}
+
+#[tokio::test]
+async fn keeps_every_promise() {
+    let (root, scratch) = (tempdir().expect("root"), tempdir().expect("scratch"));
+    let settings = BlobSettings::S3(settings(serve(root.path()).await));
+    let store = crate::open(&settings).await.expect("open");
+    check_all(&*store, scratch.path()).await;
+}
+
+#[tokio::test]
+async fn a_presigned_address_needs_no_credentials() {
+    let root = tempdir().expect("root");
+    let store = S3::open(&settings(serve(root.path()).await))
+        .await
+        .expect("open");
+    let content = noise(5_000);
+    store
+        .put_stream(&key("shared/blob"), &mut &content[..], 5_000)
+        .await
+        .expect("put");
+    let signed = store
+        .presigned_get(&key("shared/blob"), Duration::from_secs(60))
+        .await
+        .expect("presigned")
+        .expect("S3 has addresses");
+    let answer = reqwest::get(signed.clone()).await.expect("answer");
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.bytes().await.expect("body"), content);
+
+    let mut forged = signed;
+    forged.set_path(&format!("/{BUCKET}/shared/other"));
+    assert_eq!(reqwest::get(forged).await.expect("answer").status(), 403);
+}
+
+#[tokio::test]
+async fn an_object_of_another_program_has_a_fingerprint() {
+    let root = tempdir().expect("root");
+    let store = S3::open(&settings(serve(root.path()).await))
+        .await
+        .expect("open");
+    let bare = store.client.put_object().bucket(BUCKET).key("foreign");
+    bare.body(b"content".to_vec().into())
+        .send()
+        .await
+        .expect("put_object");
+    assert_eq!(
+        store.info(&key("foreign")).await.expect("info"),
+        info_of(b"content")
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said() {
+    let root = tempdir().expect("root");
+    let right = settings(serve(root.path()).await);
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("bound")
+    };
+    let cases = [
+        (
+            S3Settings {
+                bucket: "nowhere".into(),
+                ..right.clone()
+            },
+            "does not exist",
+        ),
+        (
+            S3Settings {
+                secret_access_key: Some("wrong".into()),
+                ..right.clone()
+            },
+            "access denied",
+        ),
+        (
+            S3Settings {
+                endpoint: Some(format!("http://{closed}")),
+                ..right.clone()
+            },
+            "is the service running",
+        ),
+    ];
+    for (settings, hint) in cases {
+        let fault = S3::open(&settings)
+            .await
+            .expect("open")
+            .check()
+            .await
+            .expect_err(hint);
+        assert!(matches!(fault, BlobError::Unreachable { .. }), "{fault}");
+        assert!(fault.to_string().contains(hint), "{fault}");
+        assert!(fault.is_transient());
+    }
+    let unfit = [
+        S3Settings {
+            endpoint: Some("garage:3900".into()),
+            ..right.clone()
+        },
+        S3Settings {
+            secret_access_key: None,
+            ..right
+        },
+    ];
+    for settings in unfit {
+        assert!(matches!(
+            S3::open(&settings).await,
+            Err(BlobError::Unreachable { .. })
+        ));
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_is_not_a_missing_blob() {
+    let root = tempdir().expect("root");
+    let store = S3::open(&S3Settings {
+        bucket: "nowhere".into(),
+        ..settings(serve(root.path()).await)
+    })
+    .await
+    .expect("open");
+    let put = store.put_stream(&key("a"), &mut &b"x"[..], 1).await;
+    assert!(matches!(put, Err(BlobError::Unreachable { .. })), "{put:?}");
+}

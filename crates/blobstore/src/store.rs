@@ -1,0 +1,103 @@
+//! The one trait every blob store implements.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncRead;
+use url::Url;
+
+use crate::{BlobError, BlobKey, copy};
+
+/// A blob's bytes, streamed.
+pub type BlobReader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// Size and fingerprint of a stored blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobInfo {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A place for blobs. See the [crate documentation](crate) for what all of them promise.
+///
+/// Dropping a `put_…` future leaves no visible blob behind.
+#[async_trait]
+pub trait BlobStore: Send + Sync + std::fmt::Debug {
+    /// Stores the file at `path` under `key`, replacing what was there.
+    ///
+    /// # Errors
+    /// [`BlobError::Io`] when `path` cannot be read or the store cannot write,
+    /// [`BlobError::Unreachable`].
+    async fn put_file(&self, key: &BlobKey, path: &Path) -> Result<BlobInfo, BlobError>;
+
+    /// Stores everything `source` yields, at most `limit` bytes, under `key`.
+    ///
+    /// # Errors
+    /// [`BlobError::TooLarge`] past `limit`, [`BlobError::Source`] when `source` breaks off (in
+    /// both cases nothing is stored), [`BlobError::Unreachable`], [`BlobError::Io`].
+    async fn put_stream(
+        &self,
+        key: &BlobKey,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        limit: u64,
+    ) -> Result<BlobInfo, BlobError>;
+
+    /// Streams the whole blob.
+    ///
+    /// # Errors
+    /// [`BlobError::NotFound`], [`BlobError::Unreachable`], [`BlobError::Io`].
+    async fn open(&self, key: &BlobKey) -> Result<BlobReader, BlobError>;
+
+    /// Streams the bytes `range.start..range.end`, fewer when the blob ends earlier.
+    ///
+    /// # Errors
+    /// [`BlobError::BadRange`] when the range is empty or starts at or after the end; else as
+    /// [`Self::open`].
+    async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError>;
+
+    /// Size and fingerprint. A blob that another program placed there without a fingerprint is
+    /// read through to make one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    async fn info(&self, key: &BlobKey) -> Result<BlobInfo, BlobError>;
+
+    /// Removes the blob; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// [`BlobError::Unreachable`], [`BlobError::Io`].
+    async fn delete(&self, key: &BlobKey) -> Result<(), BlobError>;
+
+    /// A cheap test that the store can be used, for readiness probes.
+    ///
+    /// # Errors
+    /// [`BlobError::Unreachable`] with a hint for the person who has to mend it.
+    async fn check(&self) -> Result<(), BlobError>;
+
+    /// An address from which anybody can read this blob for the next `valid_for`, or `None` when
+    /// this kind of store has none. The blob need not exist yet.
+    ///
+    /// # Errors
+    /// [`BlobError::Unreachable`] when no credentials are at hand, [`BlobError::Io`].
+    async fn presigned_get(
+        &self,
+        key: &BlobKey,
+        valid_for: Duration,
+    ) -> Result<Option<Url>, BlobError>;
+
+    /// Copies the blob into the file `path`, which appears only when it is complete and its
+    /// SHA-256 is the recorded one. The file's folder must exist.
+    ///
+    /// # Errors
+    /// [`BlobError::Corrupt`]; else as [`Self::open`].
+    async fn download_to(&self, key: &BlobKey, path: &Path) -> Result<BlobInfo, BlobError> {
+        let recorded = self.info(key).await?;
+        let mut reader = self.open(key).await?;
+        copy::to_new_file(key, &mut reader, path, recorded).await
+    }
+}
