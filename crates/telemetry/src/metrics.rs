@@ -1,0 +1,290 @@
+//! Every metric of the system: its name, unit and labels, and one function to record it.
+//!
+//! Labels hold few values on purpose: an endpoint is a route (`/api/v1/transcriptions/{id}`), never
+//! a path with an id in it. Names follow <https://prometheus.io/docs/practices/naming/>.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+
+/// Counter `{service,endpoint,status}`: HTTP requests answered.
+pub const HTTP_REQUESTS: &str = "http_requests_total";
+/// Histogram `{service,endpoint}`, seconds: time from request to answer.
+pub const HTTP_REQUEST_DURATION: &str = "http_request_duration_seconds";
+/// Histogram `{outcome}`, seconds: time from a job's creation to its end.
+pub const JOB_PROCESSING_DURATION: &str = "job_processing_duration_seconds";
+/// Gauge `{queue}`: messages waiting for or in work at a consumer.
+pub const QUEUE_DEPTH: &str = "queue_depth";
+/// Gauge `{service,dependency}`: see [`Circuit`].
+pub const CIRCUIT_BREAKER_STATE: &str = "circuit_breaker_state";
+/// Counter `{event_type}`: events appended to the event store.
+pub const EVENTS_APPENDED: &str = "events_appended_total";
+/// Counter: events the relay has put on the stream.
+pub const RELAY_PUBLISHED: &str = "relay_published_total";
+/// Gauge: events in the store that the relay has not published yet.
+pub const RELAY_LAG: &str = "relay_lag_events";
+/// Gauge `{projection}`: events in the store that a projection has not seen yet.
+pub const PROJECTION_LAG: &str = "projection_lag_events";
+/// Counter `{stage,outcome}`: attempts of a worker stage.
+pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
+
+/// Upper bounds for an HTTP answer, in seconds.
+const HTTP_BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+/// Upper bounds for a whole job, in seconds: from a short clip to a day of video.
+const JOB_BUCKETS: [f64; 13] = [
+    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0,
+];
+/// How often recorded durations are folded into their buckets when nobody reads them.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// State of a circuit breaker, as [`CIRCUIT_BREAKER_STATE`] shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// 0: calls pass.
+    Closed,
+    /// 1: one call is let through to try.
+    HalfOpen,
+    /// 2: calls are refused.
+    Open,
+}
+
+/// Reads what was recorded in this process.
+#[derive(Clone)]
+pub struct PrometheusHandle(metrics_exporter_prometheus::PrometheusHandle);
+
+impl std::fmt::Debug for PrometheusHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PrometheusHandle")
+    }
+}
+
+impl PrometheusHandle {
+    /// The `Content-Type` of [`Self::render`]'s text.
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+}
+
+/// Starts recording in this process. Further calls give the same handle, so each role of a process
+/// that runs several may ask.
+///
+/// # Errors
+/// When another recorder was installed before.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    static INSTALLED: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let handle = builder()?.install_recorder()?;
+    describe();
+    let upkeep = handle.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(UPKEEP_INTERVAL);
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(installed.insert(PrometheusHandle(handle)).clone())
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(
+            Matcher::Full(HTTP_REQUEST_DURATION.to_owned()),
+            &HTTP_BUCKETS,
+        )?
+        .set_buckets_for_metric(
+            Matcher::Full(JOB_PROCESSING_DURATION.to_owned()),
+            &JOB_BUCKETS,
+        )
+}
+
+fn describe() {
+    describe_counter!(HTTP_REQUESTS, Unit::Count, "HTTP requests answered.");
+    describe_histogram!(
+        HTTP_REQUEST_DURATION,
+        Unit::Seconds,
+        "Time from request to answer."
+    );
+    describe_histogram!(
+        JOB_PROCESSING_DURATION,
+        Unit::Seconds,
+        "Time from a job's creation to its end."
+    );
+    describe_gauge!(
+        QUEUE_DEPTH,
+        Unit::Count,
+        "Messages waiting for or in work at a consumer."
+    );
+    describe_gauge!(
+        CIRCUIT_BREAKER_STATE,
+        "State of a circuit breaker: 0 closed, 1 half-open, 2 open."
+    );
+    describe_counter!(
+        EVENTS_APPENDED,
+        Unit::Count,
+        "Events appended to the event store."
+    );
+    describe_counter!(
+        RELAY_PUBLISHED,
+        Unit::Count,
+        "Events the relay has put on the stream."
+    );
+    describe_gauge!(
+        RELAY_LAG,
+        Unit::Count,
+        "Events the relay has not published yet."
+    );
+    describe_gauge!(
+        PROJECTION_LAG,
+        Unit::Count,
+        "Events a projection has not seen yet."
+    );
+    describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
+}
+
+/// An HTTP request was answered. `endpoint` is the route, not the path.
+pub fn http_request(service: &'static str, endpoint: &str, status: u16, took: Duration) {
+    let endpoint = endpoint.to_owned();
+    counter!(HTTP_REQUESTS, "service" => service, "endpoint" => endpoint.clone(), "status" => status.to_string())
+        .increment(1);
+    histogram!(HTTP_REQUEST_DURATION, "service" => service, "endpoint" => endpoint).record(took);
+}
+
+/// A job ended, `took` after its creation, as `completed`, `failed` or `cancelled`.
+pub fn job_ended(outcome: &'static str, took: Duration) {
+    histogram!(JOB_PROCESSING_DURATION, "outcome" => outcome).record(took);
+}
+
+/// So many messages wait for or are in work at the consumer `queue`.
+pub fn queue_depth(queue: &str, messages: u64) {
+    gauge!(QUEUE_DEPTH, "queue" => queue.to_owned()).set(as_gauge(messages));
+}
+
+/// The breaker that guards `dependency` within `service` is now in `state`.
+pub fn circuit_breaker(service: &'static str, dependency: &str, state: Circuit) {
+    let value = match state {
+        Circuit::Closed => 0.0,
+        Circuit::HalfOpen => 1.0,
+        Circuit::Open => 2.0,
+    };
+    gauge!(CIRCUIT_BREAKER_STATE, "service" => service, "dependency" => dependency.to_owned())
+        .set(value);
+}
+
+/// An event was appended.
+pub fn event_appended(event_type: &str) {
+    counter!(EVENTS_APPENDED, "event_type" => event_type.to_owned()).increment(1);
+}
+
+/// The relay put `events` on the stream.
+pub fn relay_published(events: u64) {
+    counter!(RELAY_PUBLISHED).increment(events);
+}
+
+/// The relay is `events` behind the store.
+pub fn relay_lag(events: u64) {
+    gauge!(RELAY_LAG).set(as_gauge(events));
+}
+
+/// The projection is `events` behind the store.
+pub fn projection_lag(projection: &'static str, events: u64) {
+    gauge!(PROJECTION_LAG, "projection" => projection).set(as_gauge(events));
+}
+
+/// A worker stage tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
+pub fn stage_attempt(stage: &'static str, outcome: &'static str) {
+    counter!(STAGE_ATTEMPTS, "stage" => stage, "outcome" => outcome).increment(1);
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; counts stay below 2^53"
+)]
+fn as_gauge(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Circuit, PrometheusHandle};
+
+    /// The text recorded by `record` alone.
+    fn rendered(record: impl FnOnce()) -> String {
+        let recorder = super::builder()
+            .expect("the buckets are not empty")
+            .build_recorder();
+        let handle = PrometheusHandle(recorder.handle());
+        metrics::with_local_recorder(&recorder, || {
+            super::describe();
+            record();
+        });
+        handle.render()
+    }
+
+    #[test]
+    fn names_and_labels_are_those_that_dashboards_expect() {
+        let text = rendered(|| {
+            super::http_request(
+                "api",
+                "/api/v1/transcriptions",
+                202,
+                Duration::from_millis(7),
+            );
+            super::job_ended("completed", Duration::from_secs(42));
+            super::queue_depth("download", 3);
+            super::circuit_breaker("download", "yt-dlp", Circuit::HalfOpen);
+            super::event_appended("AudioDownloaded");
+            super::relay_published(5);
+            super::relay_lag(2);
+            super::projection_lag("jobs", 1);
+            super::stage_attempt("transcribe", "retry");
+        });
+        for line in [
+            r#"http_requests_total{service="api",endpoint="/api/v1/transcriptions",status="202"} 1"#,
+            r#"http_request_duration_seconds_bucket{service="api",endpoint="/api/v1/transcriptions",le="0.005"} 0"#,
+            r#"http_request_duration_seconds_bucket{service="api",endpoint="/api/v1/transcriptions",le="0.01"} 1"#,
+            r#"job_processing_duration_seconds_bucket{outcome="completed",le="60"} 1"#,
+            r#"job_processing_duration_seconds_sum{outcome="completed"} 42"#,
+            r#"queue_depth{queue="download"} 3"#,
+            r#"circuit_breaker_state{service="download",dependency="yt-dlp"} 1"#,
+            r#"events_appended_total{event_type="AudioDownloaded"} 1"#,
+            "relay_published_total 5",
+            "relay_lag_events 2",
+            r#"projection_lag_events{projection="jobs"} 1"#,
+            r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
+            "# TYPE http_request_duration_seconds histogram",
+            "# TYPE circuit_breaker_state gauge",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no line {line}\n{text}");
+        }
+        assert!(
+            text.contains("# HELP queue_depth Messages waiting"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_role_of_a_process_reads_the_same_numbers() {
+        let (first, second) = (super::install(), super::install());
+        super::stage_attempt("shared", "done");
+        for handle in [first, second] {
+            let text = handle
+                .expect("nothing else installs a recorder here")
+                .render();
+            assert!(text.contains(r#"stage_attempts_total{stage="shared",outcome="done"} 1"#));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Starting logs and traces, and stopping them without losing the last spans.
+
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::json_lines::JsonLines;
+use crate::settings::{LogFormat, TelemetrySettings};
+use crate::traces;
+
+/// The name under which traces and log records of this program are found.
+const SCOPE: &str = "ytcaption";
+/// How long the last spans may take to reach the collector when the process ends.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Spans below this level are neither exported nor consulted for a line's `job_id`. It does not
+/// depend on the log filter: with `filter = "warn"` a warning still names its job and trace.
+const SPAN_LEVEL: Level = Level::INFO;
+
+/// Telemetry that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The log filter is not one.
+    #[error("log.filter {filter:?} is not a list such as \"info,sqlx=warn\": {source}")]
+    Filter {
+        /// The setting as given.
+        filter: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// The collector's address or another OTLP setting cannot be used.
+    #[error("traces cannot be exported: {0}")]
+    Exporter(#[from] ExporterBuildError),
+    /// Exporting needs an asynchronous runtime.
+    #[error("traces can only be exported from inside a Tokio runtime")]
+    NoRuntime,
+    /// Somebody installed a subscriber before.
+    #[error("telemetry was already started in this process: {0}")]
+    AlreadyStarted(#[from] TryInitError),
+}
+
+/// Keeps traces flowing; the last ones are sent by [`Self::shutdown`].
+#[derive(Debug)]
+#[must_use = "dropping the guard stops the export of traces"]
+pub struct TelemetryGuard {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl TelemetryGuard {
+    pub(crate) fn new(provider: SdkTracerProvider) -> Self {
+        Self {
+            provider: Some(provider),
+        }
+    }
+
+    /// Sends the spans not yet exported, waiting at most five seconds for the collector.
+    pub async fn shutdown(mut self) {
+        if let Some(provider) = self.provider.take() {
+            // Blocks its thread while the exporter's connection needs the runtime.
+            let flushing = tokio::task::spawn_blocking(move || flush(&provider));
+            if let Err(error) = flushing.await {
+                tracing::warn!(%error, "the last spans were not sent");
+            }
+        }
+    }
+}
+
+impl Drop for TelemetryGuard {
+    /// The last resort of an early return; it blocks the thread, so prefer [`Self::shutdown`].
+    fn drop(&mut self) {
+        if let Some(provider) = self.provider.take() {
+            flush(&provider);
+        }
+    }
+}
+
+fn flush(provider: &SdkTracerProvider) {
+    if let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT) {
+        tracing::warn!(%error, "the last spans were not sent");
+    }
+}
+
+/// Starts logs on standard error and traces for this process, once. `role` says which part of the
+/// system it is (`up`, `serve`, `worker-download`, …) in every log line and in the trace resource.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn init(settings: &TelemetrySettings, role: &str) -> Result<TelemetryGuard, TelemetryError> {
+    let provider = traces::provider(settings, role)?;
+    subscriber(settings, role, &provider, std::io::stderr)?.try_init()?;
+    Ok(TelemetryGuard::new(provider))
+}
+
+/// Everything that listens to spans and events, writing logs to `writer`.
+pub(crate) fn subscriber<W>(
+    settings: &TelemetrySettings,
+    role: &str,
+    provider: &SdkTracerProvider,
+    writer: W,
+) -> Result<
+    impl Subscriber + Send + Sync + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    TelemetryError,
+>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::builder()
+        .parse(&settings.log.filter)
+        .map_err(|source| TelemetryError::Filter {
+            filter: settings.log.filter.clone(),
+            source,
+        })?;
+    let filter = filter.or(filter_fn(|about| {
+        about.is_span() && *about.level() <= SPAN_LEVEL
+    }));
+    let logs: Box<dyn Layer<Registry> + Send + Sync> = match settings.log.format {
+        LogFormat::Json => JsonLines::new(role, writer).with_filter(filter).boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer()
+            .with_writer(writer)
+            .with_filter(filter)
+            .boxed(),
+    };
+    let traces = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer(SCOPE))
+        .with_threads(false)
+        .with_filter(LevelFilter::from_level(SPAN_LEVEL));
+    Ok(Registry::default().with(logs).with(traces))
+}
+
+#[cfg(test)]
+mod tests;
