@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -9,6 +11,7 @@ use hyper_util::server::conn::auto::Builder;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tempfile::tempdir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::conformance::{check_all, info_of, key, noise};
@@ -162,15 +165,50 @@ async fn what_is_wrong_is_said() {
     }
 }
 
+/// Answers every request with `status` and an S3 error `code`; counts the requests.
+async fn refuse(status: u16, code: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+    let answer = format!(
+        "HTTP/1.1 {status} No\r\nContent-Type: application/xml\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let requests = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&requests);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                match socket.read_u8().await {
+                    Ok(byte) => head.push(byte),
+                    Err(_) => break,
+                }
+            }
+            socket.write_all(answer.as_bytes()).await.ok();
+        }
+    });
+    (address, requests)
+}
+
+// s3s-fs creates buckets as it goes, so these answers are given as Amazon documents them.
 #[tokio::test]
 async fn a_bucket_that_is_gone_is_not_a_missing_blob() {
-    let root = tempdir().expect("root");
-    let store = S3::open(&S3Settings {
-        bucket: "nowhere".into(),
-        ..settings(serve(root.path()).await)
-    })
-    .await
-    .expect("open");
-    let put = store.put_stream(&key("a"), &mut &b"x"[..], 1).await;
-    assert!(matches!(put, Err(BlobError::Unreachable { .. })), "{put:?}");
+    let (address, _) = refuse(404, "NoSuchBucket").await;
+    let store = S3::open(&settings(address)).await.expect("open");
+    let fault = store.open(&key("a")).await.err().expect("refused");
+    assert!(matches!(fault, BlobError::Unreachable { .. }), "{fault}");
+    assert!(fault.to_string().contains("create it"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_service_in_trouble_is_tried_again_and_then_named() {
+    let (address, requests) = refuse(503, "SlowDown").await;
+    let store = S3::open(&settings(address)).await.expect("open");
+    let fault = store.open(&key("a")).await.err().expect("refused");
+    assert!(matches!(fault, BlobError::Unreachable { .. }), "{fault}");
+    assert!(fault.to_string().contains("503 SlowDown"), "{fault}");
+    assert_eq!(requests.load(Ordering::Relaxed), super::ATTEMPTS as usize);
 }
