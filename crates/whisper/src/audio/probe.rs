@@ -1,0 +1,106 @@
+//! What a media file says of itself (ffprobe).
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{AudioError, tool};
+
+/// What ffprobe found in a file's headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaInfo {
+    /// Length in milliseconds as the headers claim it; `None` where they do not.
+    pub duration_ms: Option<u64>,
+    /// Length of the first audio track alone, in milliseconds, where the headers tell it.
+    pub audio_duration_ms: Option<u64>,
+    /// Whether there is at least one audio track.
+    pub has_audio: bool,
+    /// Container, in ffmpeg's words, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+    pub format: String,
+    /// Codec of the first audio track, such as `aac`.
+    pub audio_codec: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    #[serde(default)]
+    streams: Vec<Stream>,
+    format: Option<Format>,
+}
+
+#[derive(Deserialize)]
+struct Stream {
+    codec_type: Option<String>,
+    codec_name: Option<String>,
+    duration: Option<String>,
+    #[serde(default)]
+    tags: Tags,
+}
+
+/// Matroska keeps a track's length in a tag.
+#[derive(Deserialize, Default)]
+struct Tags {
+    #[serde(rename = "DURATION")]
+    duration: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format_name: Option<String>,
+    duration: Option<String>,
+}
+
+/// Asks ffprobe about `path`.
+///
+/// A file without audio is not an error here (`has_audio` tells); what is no media at all is.
+pub async fn probe(path: &Path) -> Result<MediaInfo, AudioError> {
+    tool::check_readable(path).await?;
+    let options = ["-show_format", "-show_streams", "-of", "json"];
+    let output = tool::command("ffprobe", &options, path).output().await.map_err(|error| {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => AudioError::ToolMissing { program: "ffprobe" },
+            _ => AudioError::Io(error),
+        }
+    })?;
+    let complaint = || tool::last_words(&String::from_utf8_lossy(&output.stderr), path);
+    if !output.status.success() {
+        return Err(AudioError::NotMedia { detail: complaint() });
+    }
+    let parsed: Output = serde_json::from_slice(&output.stdout)
+        .map_err(|_| AudioError::NotMedia { detail: complaint() })?;
+    let Some(format) = parsed.format else {
+        return Err(AudioError::NotMedia { detail: complaint() });
+    };
+    let is = |stream: &Stream, kind: &str| stream.codec_type.as_deref() == Some(kind);
+    let audio = parsed.streams.iter().find(|stream| is(stream, "audio"));
+    let only_audio = !parsed.streams.iter().any(|stream| is(stream, "video"));
+    let duration_ms = format.duration.as_deref().and_then(milliseconds);
+    let audio_duration_ms = audio.and_then(|stream| {
+        let of_stream = stream.duration.as_deref().and_then(milliseconds);
+        let of_tag = stream.tags.duration.as_deref().and_then(clock_milliseconds);
+        of_stream.or(of_tag).or(duration_ms.filter(|_| only_audio))
+    });
+    Ok(MediaInfo {
+        duration_ms: duration_ms.or(audio_duration_ms),
+        audio_duration_ms,
+        has_audio: audio.is_some(),
+        format: format.format_name.unwrap_or_default(),
+        audio_codec: audio.and_then(|stream| stream.codec_name.clone()),
+    })
+}
+
+/// ffprobe writes seconds as a decimal fraction.
+fn milliseconds(seconds: &str) -> Option<u64> {
+    let seconds: f64 = seconds.parse().ok()?;
+    std::time::Duration::try_from_secs_f64(seconds)
+        .ok()
+        .and_then(|duration| u64::try_from(duration.as_millis()).ok())
+}
+
+/// Matroska tags write `00:01:02.500000000`.
+fn clock_milliseconds(clock: &str) -> Option<u64> {
+    let mut parts = clock.splitn(3, ':');
+    let hours: u64 = parts.next()?.parse().ok()?;
+    let minutes: u64 = parts.next()?.parse().ok()?;
+    Some((hours * 60 + minutes) * 60_000 + milliseconds(parts.next()?)?)
+}

@@ -1,0 +1,61 @@
+//! Which language is spoken.
+
+use ct2rs::sys::StorageView;
+
+use crate::error::TranscribeError;
+use crate::model::Model;
+use crate::tokenizer::language_of;
+
+/// The language of a model that knows only one.
+const ENGLISH: &str = "en";
+
+/// The code asked for, as the model spells it; `None` means that it is to be heard.
+///
+/// An unknown code has to be caught here: CTranslate2 takes an unknown token for the end of the text.
+pub(crate) fn resolve(model: &Model, asked: Option<&str>) -> Result<Option<String>, TranscribeError> {
+    let code = asked.map(|code| code.trim().to_lowercase().replace('_', "-"));
+    let code = code.filter(|code| !code.is_empty() && code != "auto");
+    if !model.is_multilingual() {
+        return match code {
+            Some(code) if base(&code) != ENGLISH => Err(TranscribeError::UnknownLanguage {
+                asked: code,
+                known: ENGLISH.to_owned(),
+            }),
+            _ => Ok(Some(ENGLISH.to_owned())),
+        };
+    }
+    let Some(code) = code else { return Ok(None) };
+    let known = |code: &str| model.languages.iter().find(|known| *known == code).cloned();
+    // `pt-BR` is Portuguese to Whisper.
+    known(&code).or_else(|| known(base(&code))).map(Some).ok_or_else(|| {
+        TranscribeError::UnknownLanguage { asked: code, known: model.languages.join(", ") }
+    })
+}
+
+fn base(code: &str) -> &str {
+    code.split('-').next().unwrap_or(code)
+}
+
+/// The likeliest language over the first `windows` encoded windows.
+pub(super) fn hear(
+    model: &Model,
+    encoded: &StorageView<'_>,
+    windows: usize,
+) -> Result<String, TranscribeError> {
+    let heard = model
+        .whisper
+        .detect_language(encoded)
+        .map_err(|error| TranscribeError::engine(&error))?;
+    let mean = |code: &String| {
+        let found = heard.iter().take(windows).flat_map(|window| {
+            window.iter().filter(|result| language_of(&result.language) == Some(code))
+        });
+        found.map(|result| result.probability).sum::<f32>()
+    };
+    model
+        .languages
+        .iter()
+        .max_by(|a, b| mean(a).total_cmp(&mean(b)))
+        .cloned()
+        .ok_or_else(|| TranscribeError::Engine { reason: "the model names no language".to_owned() })
+}

@@ -1,0 +1,119 @@
+//! The time of each word, from where the decoder looked while it wrote it.
+
+use ct2rs::sys::{Device, StorageView};
+use ytcaption_domain::captions::Word;
+
+use super::{RawSegment, Round};
+use crate::error::TranscribeError;
+use crate::features::HOP;
+use crate::tokenizer::{START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS, Vocabulary};
+
+/// Attention is smoothed over so many frames before the path through it is sought (faster-whisper's value).
+const MEDIAN_FILTER_WIDTH: i64 = 7;
+
+/// Languages written without spaces: each character counts as a word.
+const WITHOUT_SPACES: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
+
+/// The words of every segment of every window.
+pub(super) fn align(
+    round: &Round<'_>,
+    language: &str,
+    written: &[Vec<RawSegment>],
+) -> Result<Vec<Vec<Vec<Word>>>, TranscribeError> {
+    let mut words: Vec<Vec<Vec<Word>>> =
+        written.iter().map(|segments| vec![Vec::new(); segments.len()]).collect();
+    let model = round.model;
+    let spoken: Vec<usize> = (0..written.len()).filter(|i| !written[*i].is_empty()).collect();
+    if spoken.is_empty() || !model.can_align {
+        return Ok(words);
+    }
+    let vocabulary = &model.vocabulary;
+    let mut start = vec![vocabulary.start_of_transcript];
+    if model.is_multilingual() {
+        let task = round.context.options.task.token();
+        start.extend(vocabulary.id(&format!("<|{language}|>")));
+        start.extend(vocabulary.id(task));
+    }
+    debug_assert_eq!(vocabulary.token(start[0]), START_OF_TRANSCRIPT);
+    let text: Vec<Vec<usize>> = spoken
+        .iter()
+        .map(|i| written[*i].iter().flat_map(|segment| segment.tokens.iter().copied()).collect())
+        .collect();
+    let frames: Vec<usize> = spoken
+        .iter()
+        .map(|i| (round.windows[*i].samples.len() / HOP).clamp(1, round.context.frames))
+        .collect();
+    let engine = |error: &dyn std::fmt::Display| TranscribeError::Engine { reason: error.to_string() };
+    let aligned = if spoken.len() == written.len() {
+        model.whisper.align(&round.encoded, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
+    } else {
+        let mut features = round.features_of(&spoken);
+        let shape = [spoken.len(), model.mels, round.context.frames];
+        let view = StorageView::new(&shape, &mut features, Device::CPU).map_err(|e| engine(&e))?;
+        model.whisper.align(&view, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
+    }
+    .map_err(|error| engine(&error))?;
+    for ((i, text), result) in spoken.into_iter().zip(&text).zip(aligned) {
+        // The first frame at which the path reaches each token, and past the last, the end.
+        let mut reached_ms = vec![None; text.len() + 1];
+        for step in &result.alignments {
+            let token = usize::try_from(step.token_x).unwrap_or(usize::MAX);
+            if let Some(slot @ None) = reached_ms.get_mut(token) {
+                *slot = Some(u64::try_from(step.frame_x).unwrap_or(0) * TIMESTAMP_STEP_MS);
+            }
+        }
+        let mut at_ms = 0;
+        let reached_ms: Vec<u64> = reached_ms
+            .into_iter()
+            .map(|ms| {
+                at_ms = ms.unwrap_or(at_ms);
+                at_ms
+            })
+            .collect();
+        let offset_ms = round.windows[i].span.start_ms;
+        let mut first = 0;
+        for (segment, out) in written[i].iter().zip(&mut words[i]) {
+            for length in word_lengths(vocabulary, &segment.tokens, language) {
+                let last = first + length;
+                let probabilities = &result.text_token_probs[first..last];
+                out.push(Word {
+                    start_ms: offset_ms + reached_ms[first],
+                    end_ms: offset_ms + reached_ms[last],
+                    text: vocabulary.text(&text[first..last]),
+                    probability: probabilities.iter().sum::<f32>() / length as f32,
+                });
+                first = last;
+            }
+        }
+    }
+    Ok(words)
+}
+
+/// How many tokens each word takes: a word begins with a space; punctuation stays with the word before.
+fn word_lengths(vocabulary: &Vocabulary, tokens: &[usize], language: &str) -> Vec<usize> {
+    let spaced = !WITHOUT_SPACES.contains(&language);
+    let mut lengths: Vec<usize> = Vec::new();
+    let mut bytes = Vec::new();
+    let mut count = 0;
+    for token in tokens {
+        bytes.extend(vocabulary.text_bytes(&[*token]));
+        count += 1;
+        let Ok(piece) = std::str::from_utf8(&bytes) else { continue };
+        let joins = piece.chars().all(|c| !c.is_alphanumeric() && c != ' ')
+            || spaced && !piece.starts_with(' ');
+        match lengths.last_mut() {
+            Some(word) if joins => *word += count,
+            _ => lengths.push(count),
+        }
+        bytes.clear();
+        count = 0;
+    }
+    // A character cut off at the end belongs to the last word.
+    if count > 0 {
+        match lengths.last_mut() {
+            Some(word) => *word += count,
+            None => lengths.push(count),
+        }
+    }
+    lengths
+}

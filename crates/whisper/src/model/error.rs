@@ -1,0 +1,60 @@
+//! What can be wrong with a model folder.
+
+use std::path::PathBuf;
+
+/// Why a model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// There is no such folder.
+    #[error("no model folder at {}: give the path of a CTranslate2 Whisper folder (model.bin, config.json, vocabulary.json)", path.display())]
+    NoFolder {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The folder lacks a file.
+    #[error("the model folder {} has no {file}: it is incomplete or not a CTranslate2 Whisper model", path.display())]
+    MissingFile {
+        /// The folder.
+        path: PathBuf,
+        /// The file that is not there.
+        file: &'static str,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what its name says.
+    #[error("{} is broken: {reason}; copy the model folder again", path.display())]
+    BrokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file's content is not what SHA256SUMS says.
+    #[error("{} does not match its checksum in SHA256SUMS: copy the model folder again", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A CTranslate2 model, but not of Whisper.
+    #[error("the model in {} is not a Whisper model: {reason}", path.display())]
+    NotWhisper {
+        /// The folder.
+        path: PathBuf,
+        /// How that shows.
+        reason: String,
+    },
+    /// CTranslate2 refused it.
+    #[error("the model in {} could not be loaded: {reason}", path.display())]
+    Load {
+        /// The folder.
+        path: PathBuf,
+        /// CTranslate2's own words.
+        reason: String,
+    },
+}

@@ -1,0 +1,89 @@
+//! A CTranslate2 Whisper folder, checked and loaded.
+
+mod error;
+mod files;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use ct2rs::sys::{self, Config, Whisper};
+
+pub use error::ModelError;
+pub use settings::{ComputeType, Device, ModelSettings};
+
+use crate::tokenizer::Vocabulary;
+use files::ModelFiles;
+
+/// A model in memory. Threads may share it.
+pub(crate) struct Model {
+    pub(crate) whisper: Whisper,
+    pub(crate) vocabulary: Vocabulary,
+    /// Mel bins the encoder was built for.
+    pub(crate) mels: usize,
+    /// Seconds of sound in a full window: 30 for every published Whisper.
+    pub(crate) chunk_length_s: u32,
+    /// ISO 639 codes the model knows, in its own order; empty when it only knows English.
+    pub(crate) languages: Vec<String>,
+    /// Copies of the decoder that can work at the same time.
+    pub(crate) replicas: usize,
+    pub(crate) can_align: bool,
+    dir: PathBuf,
+}
+
+impl Model {
+    /// Checks the folder's files, then loads it.
+    pub(crate) fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
+        let files = ModelFiles::check(dir, settings.verify_checksums)?;
+        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| {
+            ModelError::NotWhisper {
+                path: dir.to_owned(),
+                reason: format!("its vocabulary has no token {missing}"),
+            }
+        })?;
+        let replicas = settings.inter_threads.max(1);
+        let config = Config {
+            device: settings.device.into(),
+            compute_type: settings.compute_type.into(),
+            // On a CPU each entry makes one more replica; they share the weights.
+            device_indices: vec![0; replicas],
+            num_threads_per_replica: settings.intra_threads,
+            ..Config::default()
+        };
+        sys::set_random_seed(settings.seed);
+        let whisper = Whisper::new(dir, config).map_err(|error| ModelError::Load {
+            path: dir.to_owned(),
+            reason: format!("{error:#}"),
+        })?;
+        let languages = if whisper.is_multilingual() {
+            vocabulary.languages(&files.config.lang_ids)
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            mels: whisper.n_mels(),
+            chunk_length_s: files.chunk_length_s,
+            languages,
+            replicas,
+            can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
+            dir: dir.to_owned(),
+            whisper,
+            vocabulary,
+        })
+    }
+
+    pub(crate) fn is_multilingual(&self) -> bool {
+        self.whisper.is_multilingual()
+    }
+
+    /// The folder's own name: what people call the model.
+    pub(crate) fn name(&self) -> String {
+        self.dir
+            .canonicalize()
+            .unwrap_or_else(|_| self.dir.clone())
+            .file_name()
+            .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

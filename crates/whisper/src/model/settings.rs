@@ -1,0 +1,100 @@
+//! How a model is loaded; names as in CTranslate2 and faster-whisper.
+
+use ct2rs::sys;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a loaded model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Where it computes.
+    pub device: Device,
+    /// In which precision it computes.
+    pub compute_type: ComputeType,
+    /// Threads of one replica; 0 leaves it to CTranslate2 (up to 4). One is best for volume: with MKL
+    /// one thread decodes more tokens a second than two.
+    pub intra_threads: usize,
+    /// Replicas that work side by side on the same weights; at least 1.
+    pub inter_threads: usize,
+    /// Compare the files with `SHA256SUMS`, where the folder has one.
+    pub verify_checksums: bool,
+    /// Seed of the random numbers that sampling at a temperature above zero draws.
+    pub seed: u32,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            device: Device::default(),
+            compute_type: ComputeType::default(),
+            intra_threads: 1,
+            inter_threads: 1,
+            verify_checksums: true,
+            seed: 0,
+        }
+    }
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA card; only in a build with CUDA.
+    Cuda,
+}
+
+/// Precision of the weights and of the arithmetic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComputeType {
+    /// As the model was converted.
+    #[default]
+    Default,
+    /// The fastest that this machine has.
+    Auto,
+    /// 32-bit floats.
+    Float32,
+    /// 8-bit integers.
+    Int8,
+    /// 8-bit integers, the rest in 32-bit floats.
+    Int8Float32,
+    /// 8-bit integers, the rest in 16-bit floats.
+    Int8Float16,
+    /// 8-bit integers, the rest in brain floats.
+    Int8Bfloat16,
+    /// 16-bit integers.
+    Int16,
+    /// 16-bit floats; not on a CPU.
+    Float16,
+    /// Brain floats.
+    Bfloat16,
+}
+
+impl From<Device> for sys::Device {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Cpu => Self::CPU,
+            Device::Cuda => Self::CUDA,
+        }
+    }
+}
+
+impl From<ComputeType> for sys::ComputeType {
+    fn from(compute_type: ComputeType) -> Self {
+        match compute_type {
+            ComputeType::Default => Self::DEFAULT,
+            ComputeType::Auto => Self::AUTO,
+            ComputeType::Float32 => Self::FLOAT32,
+            ComputeType::Int8 => Self::INT8,
+            ComputeType::Int8Float32 => Self::INT8_FLOAT32,
+            ComputeType::Int8Float16 => Self::INT8_FLOAT16,
+            ComputeType::Int8Bfloat16 => Self::INT8_BFLOAT16,
+            ComputeType::Int16 => Self::INT16,
+            ComputeType::Float16 => Self::FLOAT16,
+            ComputeType::Bfloat16 => Self::BFLOAT16,
+        }
+    }
+}

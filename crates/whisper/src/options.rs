@@ -1,0 +1,145 @@
+//! What a caller may ask of a transcription. Names and defaults are faster-whisper's, so that its users
+//! find what they know; where a default differs, the field says why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::TranscribeError;
+use crate::silence::VadOptions;
+
+/// Upper bound of everything computed side by side: memory grows with it.
+const MOST_AT_ONCE: usize = 64;
+
+/// Options of one transcription.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TranscribeOptions {
+    /// ISO 639-1 code of the spoken language; `None` (or `auto`) lets the model hear which.
+    pub language: Option<String>,
+    /// Write down what is said, or its English translation.
+    pub task: Task,
+    /// Hypotheses kept while searching at temperature 0.
+    pub beam_size: usize,
+    /// Samples drawn at a temperature above 0; the likeliest is taken.
+    pub best_of: usize,
+    /// The search ends when `beam_size` × `patience` hypotheses are complete.
+    pub patience: f32,
+    /// Exponent of the length by which a hypothesis' score is divided.
+    pub length_penalty: f32,
+    /// Above 1 makes tokens less likely that were written before.
+    pub repetition_penalty: f32,
+    /// Word groups of this length are not written twice in a window; 0 allows them.
+    pub no_repeat_ngram_size: usize,
+    /// Temperatures tried in turn while the result looks wrong.
+    pub temperature: Vec<f32>,
+    /// Text that compresses better than this is a loop: try the next temperature.
+    pub compression_ratio_threshold: Option<f32>,
+    /// A mean log-probability below this is a guess: try the next temperature.
+    pub log_prob_threshold: Option<f32>,
+    /// Above this, and with a guess for text, nobody speaks: write nothing.
+    pub no_speech_threshold: Option<f32>,
+    /// Give the model the text before as prompt. faster-whisper's default is `true`; ours is not: one
+    /// mistake then repeats itself (the demo model looped: 103 % word errors), and windows that depend
+    /// on one another can neither be decoded as a batch nor on several machines.
+    pub condition_on_previous_text: bool,
+    /// Never begin a window with a blank.
+    pub suppress_blank: bool,
+    /// Tokens never written; −1 stands for all symbols that are not speech.
+    pub suppress_tokens: Vec<i32>,
+    /// The first timestamp of a window is at most this, in seconds.
+    pub max_initial_timestamp: f32,
+    /// Find the time of each word too.
+    pub word_timestamps: bool,
+    /// Send only speech to the model. faster-whisper's default is `false`; ours is not, because windows
+    /// are cut at the pauses found on the way, and nothing is invented over silence.
+    pub vad_filter: bool,
+    /// Settings of the speech detector.
+    pub vad_parameters: VadOptions,
+    /// Windows decoded together.
+    pub batch_size: usize,
+    /// Longest window in seconds; `None` takes the model's own, 30.
+    pub chunk_length: Option<u32>,
+    /// Windows the language is heard from. faster-whisper's default is 1; a first window is often a
+    /// jingle or a greeting, and the others come almost free with the batch.
+    pub language_detection_segments: usize,
+}
+
+impl Default for TranscribeOptions {
+    fn default() -> Self {
+        Self {
+            language: None,
+            task: Task::default(),
+            beam_size: 5,
+            best_of: 5,
+            patience: 1.0,
+            length_penalty: 1.0,
+            repetition_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+            temperature: vec![0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+            compression_ratio_threshold: Some(2.4),
+            log_prob_threshold: Some(-1.0),
+            no_speech_threshold: Some(0.6),
+            condition_on_previous_text: false,
+            suppress_blank: true,
+            suppress_tokens: vec![-1],
+            max_initial_timestamp: 1.0,
+            word_timestamps: false,
+            vad_filter: true,
+            vad_parameters: VadOptions::default(),
+            batch_size: 8,
+            chunk_length: None,
+            language_detection_segments: 4,
+        }
+    }
+}
+
+impl TranscribeOptions {
+    /// Refuses values that would make CTranslate2 fail or never end.
+    pub(crate) fn check(&self) -> Result<(), TranscribeError> {
+        let bad = |option, reason| Err(TranscribeError::BadOption { option, reason });
+        let positive = |number: f32| number.is_finite() && number > 0.0;
+        if !(1..=MOST_AT_ONCE).contains(&self.beam_size) {
+            bad("beam_size", "must be between 1 and 64")
+        } else if !(1..=MOST_AT_ONCE).contains(&self.best_of) {
+            bad("best_of", "must be between 1 and 64")
+        } else if !(1..=MOST_AT_ONCE).contains(&self.batch_size) {
+            bad("batch_size", "must be between 1 and 64")
+        } else if !positive(self.patience) {
+            bad("patience", "must be above 0")
+        } else if !positive(self.repetition_penalty) {
+            bad("repetition_penalty", "must be above 0")
+        } else if !self.length_penalty.is_finite() {
+            bad("length_penalty", "must be a number")
+        } else if self.temperature.is_empty() {
+            bad("temperature", "must name at least one temperature")
+        } else if self.temperature.iter().any(|t| !(0.0..=2.0).contains(t)) {
+            bad("temperature", "must lie between 0 and 2")
+        } else if !(0.0..=30.0).contains(&self.max_initial_timestamp) {
+            bad("max_initial_timestamp", "must lie between 0 and 30 seconds")
+        } else if self.chunk_length.is_some_and(|seconds| !(1..=30).contains(&seconds)) {
+            bad("chunk_length", "must be between 1 and 30 seconds")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// The words that are spoken.
+    #[default]
+    Transcribe,
+    /// Their English translation.
+    Translate,
+}
+
+impl Task {
+    /// The token that asks for it.
+    pub(crate) fn token(self) -> &'static str {
+        match self {
+            Self::Transcribe => "<|transcribe|>",
+            Self::Translate => "<|translate|>",
+        }
+    }
+}
