@@ -1,0 +1,154 @@
+//! Appends events durably, many commands in one insert.
+//!
+//! One writer task owns one connection. While the disk flushes one batch, the next one gathers: there is no
+//! artificial delay, so a lone command waits for nobody and a crowd shares the flush.
+
+use cqrs_es::persist::{PersistenceError, SerializedEvent};
+use serde_json::Value;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::wake::Bell;
+
+/// Most commands in one insert.
+const BATCH_COMMANDS: usize = 128;
+/// Commands that may wait for the writer before callers wait to hand theirs in.
+const QUEUE_COMMANDS: usize = 1024;
+/// The constraint whose violation means that another command was faster.
+const OPTIMISTIC_LOCK: &str = "events_pkey";
+
+const INSERT: &str = "
+    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+    SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata
+    FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[])
+         WITH ORDINALITY AS new(aggregate_type, aggregate_id, sequence, event_type, event_version,
+                                payload, metadata, place)
+    ORDER BY place";
+
+/// The events of one command and who waits for them.
+struct Append {
+    events: Vec<SerializedEvent>,
+    answer: oneshot::Sender<Result<(), PersistenceError>>,
+}
+
+/// Hands events to the writer. Cheap to clone; the writer ends with the last clone.
+#[derive(Debug, Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Append>,
+}
+
+impl Appender {
+    /// Starts the writer, which opens its connection when the first events come.
+    pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS);
+        let writer = Writer { options, connection: None, bell: Bell::new(pool) };
+        tokio::spawn(writer.run(waiting));
+        Self { queue }
+    }
+
+    /// Appends the events of one command, all or none; returns once they are durable.
+    ///
+    /// # Errors
+    /// `OptimisticLockError` if the aggregate has moved on; `ConnectionError` if the database does not answer, in
+    /// which case the events may or may not have been stored.
+    pub async fn append(&self, events: Vec<SerializedEvent>) -> Result<(), PersistenceError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let (answer, outcome) = oneshot::channel();
+        self.queue.send(Append { events, answer }).await.map_err(|_| writer_gone())?;
+        outcome.await.map_err(|_| writer_gone())?
+    }
+}
+
+fn writer_gone() -> PersistenceError {
+    PersistenceError::ConnectionError("the event writer has stopped".into())
+}
+
+struct Writer {
+    options: PgConnectOptions,
+    connection: Option<PgConnection>,
+    bell: Bell,
+}
+
+impl Writer {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Append>) {
+        let mut batch = Vec::with_capacity(BATCH_COMMANDS);
+        while waiting.recv_many(&mut batch, BATCH_COMMANDS).await > 0 {
+            self.write(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn write(&mut self, batch: Vec<Append>) {
+        let all: Vec<&SerializedEvent> = batch.iter().flat_map(|append| &append.events).collect();
+        match self.insert(&all).await {
+            Ok(()) => answer_all(batch, || Ok(())),
+            // One of them was too late, and the insert is all or nothing: let each have its own outcome.
+            Err(error) if is_conflict(&error) && batch.len() > 1 => {
+                for append in batch {
+                    let outcome = self.insert(&append.events.iter().collect::<Vec<_>>()).await;
+                    // A caller that has gone away does not need its answer.
+                    let _ = append.answer.send(outcome.map_err(into_persistence_error));
+                }
+            }
+            Err(error) if is_conflict(&error) => answer_all(batch, || Err(PersistenceError::OptimisticLockError)),
+            Err(error) => {
+                let text = error.to_string();
+                answer_all(batch, || Err(PersistenceError::ConnectionError(text.clone().into())));
+            }
+        }
+        self.bell.ring();
+    }
+
+    async fn insert(&mut self, events: &[&SerializedEvent]) -> Result<(), sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.options.connect().await?),
+        };
+        let outcome = insert(connection, events).await;
+        if outcome.as_ref().is_err_and(|error| !is_conflict(error))
+            && let Some(broken) = self.connection.take()
+        {
+            // Closing may fail on a connection that is already gone.
+            let _ = broken.close_hard().await;
+        }
+        outcome
+    }
+}
+
+async fn insert(connection: &mut PgConnection, events: &[&SerializedEvent]) -> Result<(), sqlx::Error> {
+    let text = |column: fn(&SerializedEvent) -> &str| events.iter().map(|e| column(e)).collect::<Vec<&str>>();
+    let json = |column: fn(&SerializedEvent) -> &Value| events.iter().map(|e| column(e)).collect::<Vec<&Value>>();
+    let sequences: Vec<i64> = events.iter().map(|e| i64::try_from(e.sequence).unwrap_or(i64::MAX)).collect();
+    sqlx::query(INSERT)
+        .bind(text(|e| &e.aggregate_type))
+        .bind(text(|e| &e.aggregate_id))
+        .bind(sequences)
+        .bind(text(|e| &e.event_type))
+        .bind(text(|e| &e.event_version))
+        .bind(json(|e| &e.payload))
+        .bind(json(|e| &e.metadata))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn answer_all(batch: Vec<Append>, outcome: impl Fn() -> Result<(), PersistenceError>) {
+    for append in batch {
+        // A caller that has gone away does not need its answer.
+        let _ = append.answer.send(outcome());
+    }
+}
+
+fn is_conflict(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.constraint()) == Some(OPTIMISTIC_LOCK)
+}
+
+fn into_persistence_error(error: sqlx::Error) -> PersistenceError {
+    if is_conflict(&error) {
+        PersistenceError::OptimisticLockError
+    } else {
+        PersistenceError::ConnectionError(Box::new(error))
+    }
+}

@@ -1,0 +1,153 @@
+//! The one way to change anything: load, decide, append; again if somebody else was faster.
+
+use std::time::Duration;
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
+use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
+use uuid::Uuid;
+use ytcaption_domain::{CommandContext, EventMetadata, Routed};
+
+use crate::{Appender, Database, EventRepository, Stamp};
+
+/// How often a command is decided anew after others were faster.
+const MAX_CONFLICTS: u32 = 8;
+/// Pause before deciding anew, times the number of conflicts so far.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
+
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub struct Executed<A: Aggregate> {
+    /// The aggregate after the command.
+    pub aggregate: A,
+    /// How many events the aggregate has; its version.
+    pub version: u64,
+    /// The events the command led to; none if what it asked for was already so.
+    pub events: Vec<A::Event>,
+}
+
+/// Why a command had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError<E: std::error::Error> {
+    /// The aggregate refuses it.
+    #[error(transparent)]
+    Rejected(E),
+    /// Others kept changing the aggregate.
+    #[error("others keep changing it; try again")]
+    Conflict,
+    /// The database does not answer; the command may or may not have been carried out.
+    #[error("the event store does not answer: {0}")]
+    Unavailable(String),
+    /// The aggregate has events that this program cannot read.
+    #[error("the stored events cannot be read: {0}; they may be from a newer version of this program")]
+    Unreadable(String),
+}
+
+impl<E: std::error::Error> From<AggregateError<E>> for CommandError<E> {
+    fn from(error: AggregateError<E>) -> Self {
+        match error {
+            AggregateError::UserError(rejection) => Self::Rejected(rejection),
+            AggregateError::AggregateConflict => Self::Conflict,
+            AggregateError::DeserializationError(error) => Self::Unreadable(error.to_string()),
+            AggregateError::DatabaseConnectionError(error) | AggregateError::UnexpectedError(error) => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+/// Carries out commands on aggregates of one kind.
+pub struct CommandBus<A: Aggregate> {
+    store: PersistedEventStore<EventRepository, A>,
+    stamp: Stamp,
+}
+
+impl<A> CommandBus<A>
+where
+    A: Aggregate<Services = ()> + Routed + Clone,
+    A::Command: Clone,
+{
+    /// A bus over a database; buses of one process share the appender.
+    pub fn new(database: &Database, appender: Appender, stamp: Stamp) -> Self {
+        let repository = EventRepository::new(database.pool().clone(), appender, stamp);
+        Self { store: PersistedEventStore::new_event_store(repository), stamp }
+    }
+
+    /// Carries out the command that brings an aggregate into being, without a look at what is stored.
+    ///
+    /// # Errors
+    /// See [`CommandError`]; [`CommandError::Conflict`] if the id is taken.
+    pub async fn create(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &CommandContext,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        let unborn = EventStoreAggregateContext {
+            aggregate_id: id.to_string(),
+            aggregate: A::default(),
+            current_sequence: 0,
+            current_snapshot: None,
+        };
+        self.decide_and_append(unborn, command, context).await
+    }
+
+    /// Carries out a command on an aggregate.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        context: &CommandContext,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        let mut conflicts = 0;
+        loop {
+            let loaded = self.store.load_aggregate(&id.to_string()).await?;
+            match self.decide_and_append(loaded, command.clone(), context).await {
+                Err(CommandError::Conflict) if conflicts < MAX_CONFLICTS => {
+                    conflicts += 1;
+                    tokio::time::sleep(CONFLICT_PAUSE * conflicts).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The aggregate as it stands and its version; the default and 0 if it does not exist.
+    ///
+    /// # Errors
+    /// The store does not answer, or holds events that this program cannot read.
+    pub async fn load(&self, id: Uuid) -> Result<(A, u64), CommandError<A::Error>> {
+        let context = self.store.load_aggregate(&id.to_string()).await?;
+        Ok((context.aggregate, context.current_sequence as u64))
+    }
+
+    async fn decide_and_append(
+        &self,
+        mut loaded: EventStoreAggregateContext<A>,
+        command: A::Command,
+        context: &CommandContext,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        let sink = EventSink::default();
+        loaded.aggregate.handle(command, &(), &sink).await.map_err(CommandError::Rejected)?;
+        let events = sink.collect().await;
+        let aggregate = loaded.aggregate.clone();
+        let version = (loaded.current_sequence + events.len()) as u64;
+        if !events.is_empty() {
+            let metadata = EventMetadata {
+                // The repository gives every event an id of its own.
+                event_id: Uuid::nil(),
+                occurred_at: (self.stamp.now)(),
+                route: aggregate.route().to_owned(),
+                context: context.clone(),
+            };
+            self.store.commit(events.clone(), loaded, metadata.to_map()).await?;
+            for event in &events {
+                metrics::counter!("events_appended_total", "event_type" => event.event_type()).increment(1);
+            }
+        }
+        Ok(Executed { aggregate, version, events })
+    }
+}

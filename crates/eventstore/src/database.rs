@@ -1,0 +1,97 @@
+//! The connection to Postgres: opened patiently, its schema brought up to date.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+/// How long a query waits for a free connection before the database counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause between attempts to reach a database that is not there at start.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// An abandoned transaction stalls the feed for all, so the server ends ours.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
+
+/// How the database is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `postgres://user:password@host:port/database`
+    pub url: String,
+    /// Most connections this process opens.
+    pub max_connections: u32,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The address cannot be read.
+    #[error("the database URL is malformed: {0}; expected postgres://user:password@host:port/database")]
+    Url(#[source] sqlx::Error),
+    /// The schema is not what this program knows.
+    #[error("the database schema cannot be brought up to date: {0}")]
+    Schema(#[from] MigrateError),
+    /// The server does not answer.
+    #[error("the database does not answer: {0}")]
+    Unavailable(#[from] sqlx::Error),
+}
+
+/// An open database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pool: PgPool,
+    options: PgConnectOptions,
+}
+
+impl Database {
+    /// Prepares the pool without connecting yet.
+    ///
+    /// # Errors
+    /// The URL is malformed.
+    pub fn open(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
+        let options = PgConnectOptions::from_str(&settings.url)
+            .map_err(DatabaseError::Url)?
+            .application_name("ytcaption")
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        Ok(Self { pool, options })
+    }
+
+    /// Waits until the server answers, saying so in the log, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// The schema cannot be migrated; a server that does not answer is waited for without end.
+    pub async fn prepare(&self) -> Result<(), DatabaseError> {
+        while let Err(error) = self.check().await {
+            tracing::warn!(%error, "waiting for Postgres");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        sqlx::migrate!("../../migrations").run(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Asks the server for a sign of life.
+    ///
+    /// # Errors
+    /// It does not answer in time.
+    pub async fn check(&self) -> Result<(), DatabaseError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// The shared connections.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// How to open a connection of one's own.
+    pub fn connect_options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+}

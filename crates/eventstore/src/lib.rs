@@ -1,0 +1,25 @@
+//! The append-only event store in Postgres: commands in, events out, in commit order.
+//!
+//! ```text
+//! CommandBus ── load (postgres-es) ── decide ── append (coalesced) ──▶ events table ──▶ Feed ──▶ readers
+//! ```
+
+mod append;
+mod bus;
+mod checkpoint;
+mod database;
+mod feed;
+mod recorded;
+mod repository;
+mod stamp;
+mod wake;
+
+pub use append::Appender;
+pub use bus::{CommandBus, CommandError, Executed};
+pub use checkpoint::{CheckpointError, Checkpoints};
+pub use database::{Database, DatabaseError, DatabaseSettings};
+pub use feed::{Cursor, CursorParseError, Feed, read_stream};
+pub use recorded::{DecodeError, RecordedEvent};
+pub use repository::EventRepository;
+pub use stamp::Stamp;
+pub use wake::Wake;
