@@ -41,3 +41,16 @@ CREATE TABLE transcript_chunks (
     segments jsonb   NOT NULL,
     PRIMARY KEY (job_id, chunk)
 );
+
+-- Events that a projector could not apply: kept for an operator, so that nothing is skipped in silence.
+CREATE TABLE parked_events (
+    projection     text        NOT NULL,
+    transaction_id xid8        NOT NULL,
+    position       bigint      NOT NULL,
+    aggregate_type text        NOT NULL,
+    aggregate_id   text        NOT NULL,
+    event_type     text        NOT NULL,
+    error          text        NOT NULL,
+    parked_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (projection, transaction_id, position)
+);

@@ -5,6 +5,8 @@
 pub mod captions;
 pub mod delivery;
 pub mod job;
+pub mod network;
+pub mod language;
 
 mod identity;
 mod metadata;

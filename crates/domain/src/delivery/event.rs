@@ -54,6 +54,15 @@ impl DeliveryEvent {
             Self::WebhookAbandoned { .. } => "WebhookAbandoned",
         }
     }
+
+    /// The job told of.
+    pub const fn job_id(&self) -> JobId {
+        match self {
+            Self::WebhookDelivered { job_id, .. }
+            | Self::WebhookAttemptFailed { job_id, .. }
+            | Self::WebhookAbandoned { job_id, .. } => *job_id,
+        }
+    }
 }
 
 impl DomainEvent for DeliveryEvent {

@@ -1,0 +1,16 @@
+//! The query side: events folded into read models, and the questions clients ask of them.
+//!
+//! [`Projector`] follows the feed and writes what [`JobView::fold`] makes of each event, in one transaction with its
+//! checkpoint; [`JobQueries`] reads.
+
+mod job_view;
+mod page;
+mod parked;
+mod projector;
+mod queries;
+mod rows;
+
+pub use job_view::JobView;
+pub use page::{Page, PageCursor, PageCursorError};
+pub use projector::{ProjectionError, Projector};
+pub use queries::{JobFilter, JobQueries, QueryError};
