@@ -16,24 +16,16 @@ pub(crate) fn key(text: &str) -> BlobKey {
 
 /// Bytes that repeat nowhere near a buffer's or a part's length, so a shifted copy is noticed.
 pub(crate) fn noise(bytes: u32) -> Vec<u8> {
-    (0..bytes)
-        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0])
-        .collect()
+    (0..bytes).map(|i| (i.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0]).collect()
 }
 
 pub(crate) fn info_of(content: &[u8]) -> BlobInfo {
-    BlobInfo {
-        bytes: content.len() as u64,
-        sha256: format!("{:x}", Sha256::digest(content)),
-    }
+    BlobInfo { bytes: content.len() as u64, sha256: format!("{:x}", Sha256::digest(content)) }
 }
 
 pub(crate) async fn read(mut reader: BlobReader) -> Vec<u8> {
     let mut content = Vec::new();
-    reader
-        .read_to_end(&mut content)
-        .await
-        .expect("the blob can be read");
+    reader.read_to_end(&mut content).await.expect("the blob can be read");
     content
 }
 
@@ -41,11 +33,7 @@ pub(crate) async fn read(mut reader: BlobReader) -> Vec<u8> {
 struct BreaksOff(&'static [u8]);
 
 impl AsyncRead for BreaksOff {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.0.is_empty() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
@@ -67,11 +55,7 @@ pub(crate) async fn check_all(store: &dyn BlobStore, scratch: &Path) {
 
 async fn files_round_trip(store: &dyn BlobStore, scratch: &Path) {
     // Empty, small, and (for S3) two parts with a short last one.
-    for (name, bytes) in [
-        ("empty", 0),
-        ("small", 1_000),
-        ("large", 17 * 1024 * 1024 + 3),
-    ] {
+    for (name, bytes) in [("empty", 0), ("small", 1_000), ("large", 17 * 1024 * 1024 + 3)] {
         let content = noise(bytes);
         let source = scratch.join("source");
         std::fs::write(&source, &content).expect("scratch is writable");
@@ -79,19 +63,10 @@ async fn files_round_trip(store: &dyn BlobStore, scratch: &Path) {
         let put = store.put_file(&key, &source).await.expect("put_file");
         assert_eq!(put, info_of(&content), "{name}");
         assert_eq!(store.info(&key).await.expect("info"), put, "{name}");
-        assert!(
-            read(store.open(&key).await.expect("open")).await == content,
-            "{name} differs"
-        );
+        assert!(read(store.open(&key).await.expect("open")).await == content, "{name} differs");
         let target = scratch.join("target");
-        assert_eq!(
-            store.download_to(&key, &target).await.expect("download_to"),
-            put
-        );
-        assert!(
-            std::fs::read(&target).expect("target is readable") == content,
-            "{name} differs"
-        );
+        assert_eq!(store.download_to(&key, &target).await.expect("download_to"), put);
+        assert!(std::fs::read(&target).expect("target is readable") == content, "{name} differs");
     }
     let names: Vec<_> = std::fs::read_dir(scratch)
         .expect("scratch is readable")
@@ -102,92 +77,56 @@ async fn files_round_trip(store: &dyn BlobStore, scratch: &Path) {
 
 async fn streams_are_bounded_and_whole(store: &dyn BlobStore) {
     let content = noise(700_000);
-    let put = store
-        .put_stream(&key("streams/fits"), &mut &content[..], 700_000)
-        .await;
+    let put = store.put_stream(&key("streams/fits"), &mut &content[..], 700_000).await;
     assert_eq!(put.expect("exactly the limit fits"), info_of(&content));
     assert!(read(store.open(&key("streams/fits")).await.expect("open")).await == content);
 
     let large = key("streams/large");
     let put = store.put_stream(&large, &mut &content[..], 699_999).await;
-    assert!(
-        matches!(put, Err(BlobError::TooLarge { limit: 699_999 })),
-        "{put:?}"
-    );
-    assert!(matches!(
-        store.info(&large).await,
-        Err(BlobError::NotFound { .. })
-    ));
+    assert!(matches!(put, Err(BlobError::TooLarge { limit: 699_999 })), "{put:?}");
+    assert!(matches!(store.info(&large).await, Err(BlobError::NotFound { .. })));
 
     let broken = key("streams/broken");
-    let put = store
-        .put_stream(&broken, &mut BreaksOff(b"half of it"), 1_000)
-        .await;
+    let put = store.put_stream(&broken, &mut BreaksOff(b"half of it"), 1_000).await;
     assert!(matches!(put, Err(BlobError::Source(_))), "{put:?}");
-    assert!(matches!(
-        store.open(&broken).await,
-        Err(BlobError::NotFound { .. })
-    ));
+    assert!(matches!(store.open(&broken).await, Err(BlobError::NotFound { .. })));
 }
 
 async fn ranges(store: &dyn BlobStore) {
     let content = noise(10_000);
     let blob = key("ranges/blob");
-    store
-        .put_stream(&blob, &mut &content[..], 10_000)
-        .await
-        .expect("put_stream");
+    store.put_stream(&blob, &mut &content[..], 10_000).await.expect("put_stream");
     for range in [0..1, 0..10_000, 4_000..4_096, 9_999..10_000, 9_000..20_000] {
         let end = range.end.min(10_000);
-        let expected =
-            usize::try_from(range.start).expect("small")..usize::try_from(end).expect("small");
-        let found = read(
-            store
-                .open_range(&blob, range.clone())
-                .await
-                .expect("open_range"),
-        )
-        .await;
+        let expected = usize::try_from(range.start).expect("small")..usize::try_from(end).expect("small");
+        let found = read(store.open_range(&blob, range.clone()).await.expect("open_range")).await;
         assert_eq!(found, content[expected], "{range:?}");
     }
     for range in [0..0, 5..5, 10_000..10_001, 20_000..30_000] {
         let found = store.open_range(&blob, range.clone()).await.err();
-        assert!(
-            matches!(found, Some(BlobError::BadRange { .. })),
-            "{range:?}: {found:?}"
-        );
+        assert!(matches!(found, Some(BlobError::BadRange { .. })), "{range:?}: {found:?}");
     }
 }
 
 async fn missing_blobs(store: &dyn BlobStore, scratch: &Path) {
     let nothing = key("missing/blob");
-    let is_missing =
-        |e: Option<BlobError>| matches!(e, Some(BlobError::NotFound { key }) if key == nothing);
+    let is_missing = |e: Option<BlobError>| matches!(e, Some(BlobError::NotFound { key }) if key == nothing);
     assert!(is_missing(store.open(&nothing).await.err()));
     assert!(is_missing(store.open_range(&nothing, 0..1).await.err()));
     assert!(is_missing(store.info(&nothing).await.err()));
     let target = scratch.join("never");
     assert!(is_missing(store.download_to(&nothing, &target).await.err()));
     assert!(!target.exists());
-    store
-        .delete(&nothing)
-        .await
-        .expect("deleting nothing is fine");
+    store.delete(&nothing).await.expect("deleting nothing is fine");
 }
 
 async fn replacing_and_deleting(store: &dyn BlobStore) {
     let blob = key("replaced/blob");
     for content in [&b"first"[..], b"second, longer"] {
-        let put = store
-            .put_stream(&blob, &mut &content[..], 100)
-            .await
-            .expect("put_stream");
+        let put = store.put_stream(&blob, &mut &content[..], 100).await.expect("put_stream");
         assert_eq!(store.info(&blob).await.expect("info"), put);
         assert_eq!(read(store.open(&blob).await.expect("open")).await, content);
     }
     store.delete(&blob).await.expect("delete");
-    assert!(matches!(
-        store.info(&blob).await,
-        Err(BlobError::NotFound { .. })
-    ));
+    assert!(matches!(store.info(&blob).await, Err(BlobError::NotFound { .. })));
 }

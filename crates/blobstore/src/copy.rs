@@ -35,19 +35,12 @@ pub(crate) async fn hashed(
         sink.write_all(&buffer[..read]).await?;
     }
     sink.flush().await?;
-    Ok(BlobInfo {
-        bytes,
-        sha256: format!("{:x}", hash.finalize()),
-    })
+    Ok(BlobInfo { bytes, sha256: format!("{:x}", hash.finalize()) })
 }
 
 /// Size and fingerprint of what `source` yields.
-pub(crate) async fn fingerprint(
-    source: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<BlobInfo, BlobError> {
-    hashed(source, &mut tokio::io::sink(), None)
-        .await
-        .map_err(from_store)
+pub(crate) async fn fingerprint(source: &mut (dyn AsyncRead + Send + Unpin)) -> Result<BlobInfo, BlobError> {
+    hashed(source, &mut tokio::io::sink(), None).await.map_err(from_store)
 }
 
 /// A read error of the store's own bytes is an input/output failure, not a broken sender.
@@ -96,11 +89,7 @@ pub(crate) async fn to_new_file(
     let mut file = create_private(&part.0).await?;
     let found = hashed(reader, &mut file, None).await.map_err(from_store)?;
     if found != recorded {
-        return Err(BlobError::Corrupt {
-            key: key.clone(),
-            found: found.sha256,
-            recorded: recorded.sha256,
-        });
+        return Err(BlobError::Corrupt { key: key.clone(), found: found.sha256, recorded: recorded.sha256 });
     }
     drop(file);
     fs::rename(&part.0, path).await?;

@@ -64,9 +64,6 @@ pub enum BlobError {
 impl BlobError {
     /// Whether the same call may succeed later without anybody changing the request.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Source(_) | Self::Io(_)
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Source(_) | Self::Io(_))
     }
 }

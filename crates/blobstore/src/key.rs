@@ -100,10 +100,7 @@ mod tests {
     #[test]
     fn accepts_plain_paths() {
         for key in ["a", "jobs/0197-ab/audio.wav", "A_b-9.tar.gz", "x..y"] {
-            assert_eq!(
-                BlobKey::new(key).map(String::from).ok().as_deref(),
-                Some(key)
-            );
+            assert_eq!(BlobKey::new(key).map(String::from).ok().as_deref(), Some(key));
         }
     }
 
@@ -129,10 +126,7 @@ mod tests {
             &long,
             &wide,
         ] {
-            assert!(
-                matches!(BlobKey::new(key), Err(BlobError::InvalidKey { .. })),
-                "accepted {key:?}"
-            );
+            assert!(matches!(BlobKey::new(key), Err(BlobError::InvalidKey { .. })), "accepted {key:?}");
         }
     }
 }

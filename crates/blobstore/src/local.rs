@@ -18,7 +18,7 @@ use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore};
 /// Folder for files being written; a [`BlobKey`] cannot start with a dot, so it collides with none.
 const INCOMING: &str = ".incoming";
 /// Files a crash left in [`INCOMING`] are removed at the next start after this long.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// Extended attribute that holds the SHA-256. It belongs to the file, not to its name, so a rename
 /// publishes content and fingerprint in one step, whoever else writes the same key.
 const FINGERPRINT: &str = "user.ytcaption.sha256";
@@ -42,16 +42,10 @@ impl LocalFolder {
     /// # Errors
     /// [`BlobError::Unreachable`] when it cannot be made or read.
     pub async fn open(root: &Path) -> Result<Self, BlobError> {
-        let store = Self {
-            root: std::path::absolute(root)?,
-        };
+        let store = Self { root: std::path::absolute(root)? };
         let incoming = store.root.join(INCOMING);
-        create_folders(&incoming)
-            .await
-            .map_err(|e| store.unusable(&e))?;
-        remove_abandoned(&incoming)
-            .await
-            .map_err(|e| store.unusable(&e))?;
+        create_folders(&incoming).await.map_err(|e| store.unusable(&e))?;
+        remove_abandoned(&incoming).await.map_err(|e| store.unusable(&e))?;
         Ok(store)
     }
 
@@ -70,17 +64,13 @@ impl LocalFolder {
 
     fn missing(key: &BlobKey, error: io::Error) -> BlobError {
         match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                BlobError::NotFound { key: key.clone() }
-            }
+            ErrorKind::NotFound | ErrorKind::NotADirectory => BlobError::NotFound { key: key.clone() },
             _ => BlobError::Io(error),
         }
     }
 
     async fn file(&self, key: &BlobKey) -> Result<(File, u64), BlobError> {
-        let mut file = File::open(self.path(key))
-            .await
-            .map_err(|e| Self::missing(key, e))?;
+        let mut file = File::open(self.path(key)).await.map_err(|e| Self::missing(key, e))?;
         let metadata = file.metadata().await?;
         if !metadata.is_file() {
             return Err(BlobError::NotFound { key: key.clone() });
@@ -131,9 +121,7 @@ impl BlobStore for LocalFolder {
     async fn put_file(&self, key: &BlobKey, path: &Path) -> Result<BlobInfo, BlobError> {
         let mut file = File::open(path).await?;
         file.set_max_buf_size(copy::BUFFER_BYTES);
-        self.write(key, &mut file, None)
-            .await
-            .map_err(copy::from_store)
+        self.write(key, &mut file, None).await.map_err(copy::from_store)
     }
 
     async fn put_stream(
@@ -152,11 +140,7 @@ impl BlobStore for LocalFolder {
     async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError> {
         let (mut file, bytes) = self.file(key).await?;
         if range.is_empty() || range.start >= bytes {
-            return Err(BlobError::BadRange {
-                key: key.clone(),
-                start: range.start,
-                end: range.end,
-            });
+            return Err(BlobError::BadRange { key: key.clone(), start: range.start, end: range.end });
         }
         file.seek(SeekFrom::Start(range.start)).await?;
         Ok(Box::new(file.take(range.end - range.start)))
@@ -191,9 +175,7 @@ impl BlobStore for LocalFolder {
 
     async fn check(&self) -> Result<(), BlobError> {
         let probe = Unfinished(self.root.join(INCOMING).join(Uuid::new_v4().to_string()));
-        copy::create_private(&probe.0)
-            .await
-            .map_err(|e| self.unusable(&e))?;
+        copy::create_private(&probe.0).await.map_err(|e| self.unusable(&e))?;
         Ok(())
     }
 
@@ -217,9 +199,7 @@ async fn remove_abandoned(incoming: &Path) -> io::Result<()> {
         let Ok(modified) = entry.metadata().await.and_then(|m| m.modified()) else {
             continue;
         };
-        let age = SystemTime::now()
-            .duration_since(modified)
-            .unwrap_or_default();
+        let age = SystemTime::now().duration_since(modified).unwrap_or_default();
         if age > ABANDONED_AFTER {
             drop(Unfinished(entry.path()));
         }
@@ -229,9 +209,7 @@ async fn remove_abandoned(incoming: &Path) -> io::Result<()> {
 
 /// Attaches the fingerprint. A file system without extended attributes only costs `info` a read.
 fn record_fingerprint(file: &File, sha256: &str) {
-    if let Err(error) =
-        rustix::fs::fsetxattr(file, FINGERPRINT, sha256.as_bytes(), XattrFlags::empty())
-    {
+    if let Err(error) = rustix::fs::fsetxattr(file, FINGERPRINT, sha256.as_bytes(), XattrFlags::empty()) {
         tracing::debug!(%error, "no extended attributes here; fingerprints are made when asked for");
     }
 }

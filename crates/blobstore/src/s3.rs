@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait for the first byte of an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one attempt may take, sending the body (at most one part) included.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(2);
 /// Attempts for one request, the first included; the SDK waits longer before each.
 const ATTEMPTS: u32 = 4;
 /// How long a readiness check may take in all.
@@ -79,9 +79,7 @@ impl S3 {
         if let Some(endpoint) = &settings.endpoint {
             let usable = Url::parse(endpoint).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
             if !usable {
-                let hint = format!(
-                    "the S3 endpoint {endpoint:?} is not an address such as http://garage:3900"
-                );
+                let hint = format!("the S3 endpoint {endpoint:?} is not an address such as http://garage:3900");
                 return Err(BlobError::Unreachable { hint });
             }
             loader = loader.endpoint_url(endpoint);
@@ -100,32 +98,28 @@ impl S3 {
             }
         }
         let path_style = settings.path_style.unwrap_or(settings.endpoint.is_some());
-        let config = aws_sdk_s3::config::Builder::from(&loader.load().await)
-            .force_path_style(path_style)
-            .build();
+        let config = aws_sdk_s3::config::Builder::from(&loader.load().await).force_path_style(path_style).build();
         let place = match &settings.endpoint {
             Some(endpoint) => endpoint.clone(),
             None => format!("Amazon, region {}", settings.region),
         };
-        Ok(Self {
-            client: Client::from_conf(config),
-            bucket: settings.bucket.clone(),
-            place,
-        })
+        Ok(Self { client: Client::from_conf(config), bucket: settings.bucket.clone(), place })
     }
 
-    async fn read(&self, key: &BlobKey, range: Option<String>) -> Result<BlobReader, BlobError> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .set_range(range)
-            .send()
-            .await
-            .map_err(|e| self.fault(e, Some(key)))?;
+    async fn read(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobReader, BlobError> {
+        // HTTP ranges include their last byte (RFC 9110, section 14.1.2).
+        let header = range.as_ref().map(|r| format!("bytes={}-{}", r.start, r.end - 1));
+        let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+        let answer = request.set_range(header).send().await.map_err(|e| match range {
+            Some(range) if fault::is_range(&e) => bad_range(key, &range),
+            _ => self.fault(&e, Some(key)),
+        })?;
         Ok(Box::new(Box::pin(answer.body.into_async_read())))
     }
+}
+
+fn bad_range(key: &BlobKey, range: &Range<u64>) -> BlobError {
+    BlobError::BadRange { key: key.clone(), start: range.start, end: range.end }
 }
 
 #[async_trait]
@@ -159,25 +153,10 @@ impl BlobStore for S3 {
     }
 
     async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError> {
-        let bad = || BlobError::BadRange {
-            key: key.clone(),
-            start: range.start,
-            end: range.end,
-        };
         if range.is_empty() {
-            return Err(bad());
+            return Err(bad_range(key, &range));
         }
-        // HTTP ranges include their last byte (RFC 9110, section 14.1.2).
-        match self
-            .read(
-                key,
-                Some(format!("bytes={}-{}", range.start, range.end - 1)),
-            )
-            .await
-        {
-            Err(error) if fault::is_range(&error) => Err(bad()),
-            other => other,
-        }
+        self.read(key, Some(range)).await
     }
 
     async fn info(&self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
@@ -188,25 +167,18 @@ impl BlobStore for S3 {
             .key(key.as_str())
             .send()
             .await
-            .map_err(|e| self.fault(e, Some(key)))?;
+            .map_err(|e| self.fault(&e, Some(key)))?;
         let bytes = head.content_length().and_then(|n| u64::try_from(n).ok());
         let sha256 = head.metadata().and_then(|m| m.get(FINGERPRINT));
         match (bytes, sha256) {
-            (Some(bytes), Some(sha256)) => Ok(BlobInfo {
-                bytes,
-                sha256: sha256.clone(),
-            }),
+            (Some(bytes), Some(sha256)) => Ok(BlobInfo { bytes, sha256: sha256.clone() }),
             _ => copy::fingerprint(&mut self.read(key, None).await?).await,
         }
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
-        let request = self
-            .client
-            .delete_object()
-            .bucket(&self.bucket)
-            .key(key.as_str());
-        match request.send().await.map_err(|e| self.fault(e, Some(key))) {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key.as_str());
+        match request.send().await.map_err(|e| self.fault(&e, Some(key))) {
             // Amazon answers 204 for a missing object, some other services 404.
             Ok(_) | Err(BlobError::NotFound { .. }) => Ok(()),
             Err(other) => Err(other),
@@ -217,7 +189,7 @@ impl BlobStore for S3 {
         let request = self.client.head_bucket().bucket(&self.bucket).send();
         match tokio::time::timeout(CHECK_TIMEOUT, request).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.fault(error, None)),
+            Ok(Err(error)) => Err(self.fault(&error, None)),
             Err(_) => Err(self.unreachable(&format!(
                 "no answer within {} s; is the service running and the address right?",
                 CHECK_TIMEOUT.as_secs()
@@ -225,11 +197,7 @@ impl BlobStore for S3 {
         }
     }
 
-    async fn presigned_get(
-        &self,
-        key: &BlobKey,
-        valid_for: Duration,
-    ) -> Result<Option<Url>, BlobError> {
+    async fn presigned_get(&self, key: &BlobKey, valid_for: Duration) -> Result<Option<Url>, BlobError> {
         let invalid = |e: &dyn fmt::Display| BlobError::Io(std::io::Error::other(e.to_string()));
         let presigning = PresigningConfig::expires_in(valid_for).map_err(|e| invalid(&e))?;
         let signed = self
@@ -239,7 +207,7 @@ impl BlobStore for S3 {
             .key(key.as_str())
             .presigned(presigning)
             .await
-            .map_err(|e| self.fault(e, Some(key)))?;
+            .map_err(|e| self.fault(&e, Some(key)))?;
         Url::parse(signed.uri()).map(Some).map_err(|e| invalid(&e))
     }
 }

@@ -60,10 +60,7 @@ impl fmt::Debug for S3Settings {
             .field("region", &self.region)
             .field("path_style", &self.path_style)
             .field("access_key_id", &self.access_key_id)
-            .field(
-                "secret_access_key",
-                &self.secret_access_key.as_ref().map(|_| "…"),
-            )
+            .field("secret_access_key", &self.secret_access_key.as_ref().map(|_| "…"))
             .finish()
     }
 }
@@ -92,9 +89,7 @@ mod tests {
     fn both_kinds_read_from_toml_with_their_defaults() {
         assert_eq!(
             toml::from_str("kind = \"folder\"\npath = \"/srv/blobs\"").ok(),
-            Some(BlobSettings::Folder {
-                path: PathBuf::from("/srv/blobs")
-            })
+            Some(BlobSettings::Folder { path: PathBuf::from("/srv/blobs") })
         );
         assert_eq!(
             toml::from_str("kind = \"s3\"\nbucket = \"captions\"").ok(),
@@ -111,13 +106,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_is_named() {
-        for text in [
-            "kind = \"folder\"\npath = \"/x\"\npaht = 1",
-            "kind = \"s3\"\nbucket = \"b\"\npaht = 1",
-        ] {
-            let fault = toml::from_str::<BlobSettings>(text)
-                .err()
-                .map(|e| e.to_string());
+        for text in ["kind = \"folder\"\npath = \"/x\"\npaht = 1", "kind = \"s3\"\nbucket = \"b\"\npaht = 1"] {
+            let fault = toml::from_str::<BlobSettings>(text).err().map(|e| e.to_string());
             assert!(fault.is_some_and(|f| f.contains("paht")), "{text}");
         }
     }

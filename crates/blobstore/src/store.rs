@@ -84,11 +84,7 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`BlobError::Unreachable`] when no credentials are at hand, [`BlobError::Io`].
-    async fn presigned_get(
-        &self,
-        key: &BlobKey,
-        valid_for: Duration,
-    ) -> Result<Option<Url>, BlobError>;
+    async fn presigned_get(&self, key: &BlobKey, valid_for: Duration) -> Result<Option<Url>, BlobError>;
 
     /// Copies the blob into the file `path`, which appears only when it is complete and its
     /// SHA-256 is the recorded one. The file's folder must exist.

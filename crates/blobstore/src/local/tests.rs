@@ -9,19 +9,13 @@ use crate::conformance::{check_all, info_of, key};
 use crate::{BlobError, BlobSettings, BlobStore};
 
 fn mode(path: &Path) -> u32 {
-    std::fs::metadata(path)
-        .expect("path exists")
-        .permissions()
-        .mode()
-        & 0o777
+    std::fs::metadata(path).expect("path exists").permissions().mode() & 0o777
 }
 
 #[tokio::test]
 async fn keeps_every_promise() {
     let (root, scratch) = (tempdir().expect("root"), tempdir().expect("scratch"));
-    let settings = BlobSettings::Folder {
-        path: root.path().join("deep/blobs"),
-    };
+    let settings = BlobSettings::Folder { path: root.path().join("deep/blobs") };
     let store = crate::open(&settings).await.expect("open");
     check_all(&*store, scratch.path()).await;
     let incoming = root.path().join("deep/blobs").join(INCOMING);
@@ -33,18 +27,8 @@ async fn nobody_else_can_read_it() {
     let root = tempdir().expect("root");
     let folder = root.path().join("blobs");
     let store = LocalFolder::open(&folder).await.expect("open");
-    store
-        .put_stream(&key("a/b"), &mut &b"secret"[..], 10)
-        .await
-        .expect("put");
-    assert_eq!(
-        (
-            mode(&folder),
-            mode(&folder.join("a")),
-            mode(&folder.join("a/b"))
-        ),
-        (0o700, 0o700, 0o600)
-    );
+    store.put_stream(&key("a/b"), &mut &b"secret"[..], 10).await.expect("put");
+    assert_eq!((mode(&folder), mode(&folder.join("a")), mode(&folder.join("a/b"))), (0o700, 0o700, 0o600));
 }
 
 #[tokio::test]
@@ -52,20 +36,11 @@ async fn deleting_removes_empty_folders_and_only_those() {
     let root = tempdir().expect("root");
     let store = LocalFolder::open(root.path()).await.expect("open");
     for blob in ["jobs/1/audio.wav", "jobs/2/audio.wav"] {
-        store
-            .put_stream(&key(blob), &mut &b"x"[..], 1)
-            .await
-            .expect("put");
+        store.put_stream(&key(blob), &mut &b"x"[..], 1).await.expect("put");
     }
-    store
-        .delete(&key("jobs/1/audio.wav"))
-        .await
-        .expect("delete");
+    store.delete(&key("jobs/1/audio.wav")).await.expect("delete");
     assert!(!root.path().join("jobs/1").exists() && root.path().join("jobs/2/audio.wav").exists());
-    store
-        .delete(&key("jobs/2/audio.wav"))
-        .await
-        .expect("delete");
+    store.delete(&key("jobs/2/audio.wav")).await.expect("delete");
     assert!(!root.path().join("jobs").exists() && root.path().join(INCOMING).exists());
 }
 
@@ -75,28 +50,16 @@ async fn a_blob_placed_by_hand_has_a_fingerprint_and_a_folder_is_no_blob() {
     let store = LocalFolder::open(root.path()).await.expect("open");
     std::fs::create_dir(root.path().join("hand")).expect("folder");
     std::fs::write(root.path().join("hand/made"), b"content").expect("file");
-    assert_eq!(
-        store.info(&key("hand/made")).await.expect("info"),
-        info_of(b"content")
-    );
-    assert!(matches!(
-        store.open(&key("hand")).await,
-        Err(BlobError::NotFound { .. })
-    ));
-    assert!(matches!(
-        store.open(&key("hand/made/x")).await,
-        Err(BlobError::NotFound { .. })
-    ));
+    assert_eq!(store.info(&key("hand/made")).await.expect("info"), info_of(b"content"));
+    assert!(matches!(store.open(&key("hand")).await, Err(BlobError::NotFound { .. })));
+    assert!(matches!(store.open(&key("hand/made/x")).await, Err(BlobError::NotFound { .. })));
 }
 
 #[tokio::test]
 async fn damage_is_found_on_download() {
     let (root, scratch) = (tempdir().expect("root"), tempdir().expect("scratch"));
     let store = LocalFolder::open(root.path()).await.expect("open");
-    store
-        .put_stream(&key("b"), &mut &b"before"[..], 10)
-        .await
-        .expect("put");
+    store.put_stream(&key("b"), &mut &b"before"[..], 10).await.expect("put");
     if !has_attributes(root.path()) {
         return eprintln!("skipped: this file system has no extended attributes");
     }
@@ -104,10 +67,7 @@ async fn damage_is_found_on_download() {
     let target = scratch.path().join("b");
     let found = store.download_to(&key("b"), &target).await;
     assert!(matches!(found, Err(BlobError::Corrupt { .. })), "{found:?}");
-    assert_eq!(
-        std::fs::read_dir(scratch.path()).expect("scratch").count(),
-        0
-    );
+    assert_eq!(std::fs::read_dir(scratch.path()).expect("scratch").count(), 0);
 }
 
 fn has_attributes(folder: &Path) -> bool {
@@ -119,19 +79,12 @@ fn has_attributes(folder: &Path) -> bool {
 async fn what_a_crash_left_is_cleared_once_it_is_old() {
     let root = tempdir().expect("root");
     drop(LocalFolder::open(root.path()).await.expect("open"));
-    let (old, new) = (
-        root.path().join(INCOMING).join("old"),
-        root.path().join(INCOMING).join("new"),
-    );
+    let (old, new) = (root.path().join(INCOMING).join("old"), root.path().join(INCOMING).join("new"));
     for path in [&old, &new] {
         std::fs::write(path, b"half").expect("left over");
     }
-    let yesterday = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
-    std::fs::File::options()
-        .write(true)
-        .open(&old)
-        .and_then(|f| f.set_modified(yesterday))
-        .expect("time can be set");
+    let yesterday = SystemTime::now() - Duration::from_hours(25);
+    std::fs::File::options().write(true).open(&old).and_then(|f| f.set_modified(yesterday)).expect("time can be set");
     LocalFolder::open(root.path()).await.expect("open");
     assert!(!old.exists() && new.exists());
 }
@@ -141,21 +94,13 @@ async fn an_unusable_folder_is_one_clear_sentence() {
     let root = tempdir().expect("root");
     let file = root.path().join("file");
     std::fs::write(&file, b"").expect("file");
-    let fault = LocalFolder::open(&file.join("blobs"))
-        .await
-        .expect_err("a file is no folder");
+    let fault = LocalFolder::open(&file.join("blobs")).await.expect_err("a file is no folder");
     assert!(matches!(fault, BlobError::Unreachable { .. }), "{fault}");
-    assert!(
-        fault.to_string().contains("cannot write in the folder"),
-        "{fault}"
-    );
+    assert!(fault.to_string().contains("cannot write in the folder"), "{fault}");
 
     let gone = root.path().join("gone");
     let store = LocalFolder::open(&gone).await.expect("open");
     store.check().await.expect("ready");
     std::fs::remove_dir_all(&gone).expect("removed");
-    assert!(matches!(
-        store.check().await,
-        Err(BlobError::Unreachable { .. })
-    ));
+    assert!(matches!(store.check().await, Err(BlobError::Unreachable { .. })));
 }

@@ -9,36 +9,25 @@ use crate::{BlobError, BlobKey};
 
 use super::S3;
 
-/// S3's code for a range that starts after the end (HTTP 416).
-const INVALID_RANGE: &str = "InvalidRange";
+/// "Range Not Satisfiable" (RFC 9110, section 15.5.17).
+const RANGE_REFUSED: u16 = 416;
 
-/// Marks the I/O error that stands for [`INVALID_RANGE`] until the caller, who knows the range,
-/// turns it into [`BlobError::BadRange`].
-#[derive(Debug, thiserror::Error)]
-#[error("the range starts after the end")]
-struct RangeRefused;
-
-pub(super) fn is_range(error: &BlobError) -> bool {
-    matches!(error, BlobError::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<RangeRefused>()))
+/// Whether the service refused a range that starts after the end (HTTP 416).
+pub(super) fn is_range<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|answer| answer.status().as_u16() == RANGE_REFUSED)
 }
 
 impl S3 {
     pub(super) fn unreachable(&self, what: &str) -> BlobError {
-        BlobError::Unreachable {
-            hint: format!("bucket {} at {}: {what}", self.bucket, self.place),
-        }
+        BlobError::Unreachable { hint: format!("bucket {} at {}: {what}", self.bucket, self.place) }
     }
 
-    pub(super) fn fault<E>(
-        &self,
-        error: SdkError<E, HttpResponse>,
-        key: Option<&BlobKey>,
-    ) -> BlobError
+    pub(super) fn fault<E>(&self, error: &SdkError<E, HttpResponse>, key: Option<&BlobKey>) -> BlobError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let detail = DisplayErrorContext(&error).to_string();
-        let SdkError::ServiceError(service) = &error else {
+        let detail = DisplayErrorContext(error).to_string();
+        let SdkError::ServiceError(service) = error else {
             let advice = if detail.to_lowercase().contains("credentials") {
                 "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             } else {
@@ -48,21 +37,21 @@ impl S3 {
         };
         let status = service.raw().status().as_u16();
         match (service.err().code().unwrap_or_default(), status, key) {
+            ("NoSuchUpload", _, _) => self.unreachable("the service dropped the upload before its end; try again"),
             ("NoSuchBucket", _, _) | (_, 404, None) => {
                 self.unreachable("the bucket does not exist; create it or correct its name")
             }
-            (INVALID_RANGE, _, _) | (_, 416, _) => BlobError::Io(io::Error::other(RangeRefused)),
             (_, 404, Some(key)) => BlobError::NotFound { key: key.clone() },
             (code, 401 | 403, _) => self.unreachable(&format!(
                 "access denied ({code}); check the access key, its secret, the region and the \
                  bucket's permissions"
             )),
-            (code, 301 | 307, _) => self.unreachable(&format!(
-                "the bucket lives elsewhere ({code}); correct the region or the endpoint"
-            )),
-            (code, 429 | 500.., _) => self.unreachable(&format!(
-                "the service is in trouble (HTTP {status} {code}); this is tried again"
-            )),
+            (code, 301 | 307, _) => {
+                self.unreachable(&format!("the bucket lives elsewhere ({code}); correct the region or the endpoint"))
+            }
+            (code, 429 | 500.., _) => {
+                self.unreachable(&format!("the service is in trouble (HTTP {status} {code}); try again later"))
+            }
             _ => BlobError::Io(io::Error::other(detail)),
         }
     }

@@ -35,9 +35,7 @@ async fn serve(folder: &Path) -> SocketAddr {
     tokio::spawn(async move {
         let http = Builder::new(TokioExecutor::new());
         while let Ok((socket, _)) = listener.accept().await {
-            let serving = http
-                .serve_connection(TokioIo::new(socket), service.clone())
-                .into_owned();
+            let serving = http.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
             tokio::spawn(async move { serving.await.ok() });
         }
     });
@@ -66,16 +64,11 @@ async fn keeps_every_promise() {
 #[tokio::test]
 async fn a_presigned_address_needs_no_credentials() {
     let root = tempdir().expect("root");
-    let store = S3::open(&settings(serve(root.path()).await))
-        .await
-        .expect("open");
+    let store = S3::open(&settings(serve(root.path()).await)).await.expect("open");
     let content = noise(5_000);
-    store
-        .put_stream(&key("shared/blob"), &mut &content[..], 5_000)
-        .await
-        .expect("put");
+    store.put_stream(&key("shared/blob"), &mut &content[..], 5_000).await.expect("put");
     let signed = store
-        .presigned_get(&key("shared/blob"), Duration::from_secs(60))
+        .presigned_get(&key("shared/blob"), Duration::from_mins(1))
         .await
         .expect("presigned")
         .expect("S3 has addresses");
@@ -91,18 +84,10 @@ async fn a_presigned_address_needs_no_credentials() {
 #[tokio::test]
 async fn an_object_of_another_program_has_a_fingerprint() {
     let root = tempdir().expect("root");
-    let store = S3::open(&settings(serve(root.path()).await))
-        .await
-        .expect("open");
+    let store = S3::open(&settings(serve(root.path()).await)).await.expect("open");
     let bare = store.client.put_object().bucket(BUCKET).key("foreign");
-    bare.body(b"content".to_vec().into())
-        .send()
-        .await
-        .expect("put_object");
-    assert_eq!(
-        store.info(&key("foreign")).await.expect("info"),
-        info_of(b"content")
-    );
+    bare.body(b"content".to_vec().into()).send().await.expect("put_object");
+    assert_eq!(store.info(&key("foreign")).await.expect("info"), info_of(b"content"));
 }
 
 #[tokio::test]
@@ -114,54 +99,22 @@ async fn what_is_wrong_is_said() {
         listener.local_addr().expect("bound")
     };
     let cases = [
-        (
-            S3Settings {
-                bucket: "nowhere".into(),
-                ..right.clone()
-            },
-            "does not exist",
-        ),
-        (
-            S3Settings {
-                secret_access_key: Some("wrong".into()),
-                ..right.clone()
-            },
-            "access denied",
-        ),
-        (
-            S3Settings {
-                endpoint: Some(format!("http://{closed}")),
-                ..right.clone()
-            },
-            "is the service running",
-        ),
+        (S3Settings { bucket: "nowhere".into(), ..right.clone() }, "does not exist"),
+        (S3Settings { secret_access_key: Some("wrong".into()), ..right.clone() }, "access denied"),
+        (S3Settings { endpoint: Some(format!("http://{closed}")), ..right.clone() }, "is the service running"),
     ];
     for (settings, hint) in cases {
-        let fault = S3::open(&settings)
-            .await
-            .expect("open")
-            .check()
-            .await
-            .expect_err(hint);
+        let fault = S3::open(&settings).await.expect("open").check().await.expect_err(hint);
         assert!(matches!(fault, BlobError::Unreachable { .. }), "{fault}");
         assert!(fault.to_string().contains(hint), "{fault}");
         assert!(fault.is_transient());
     }
     let unfit = [
-        S3Settings {
-            endpoint: Some("garage:3900".into()),
-            ..right.clone()
-        },
-        S3Settings {
-            secret_access_key: None,
-            ..right
-        },
+        S3Settings { endpoint: Some("garage:3900".into()), ..right.clone() },
+        S3Settings { secret_access_key: None, ..right },
     ];
     for settings in unfit {
-        assert!(matches!(
-            S3::open(&settings).await,
-            Err(BlobError::Unreachable { .. })
-        ));
+        assert!(matches!(S3::open(&settings).await, Err(BlobError::Unreachable { .. })));
     }
 }
 

@@ -33,31 +33,18 @@ fn parts(bytes: u64) -> Vec<Part> {
         .zip(0..bytes.div_ceil(size))
         .map(|(number, index)| {
             let offset = index * size;
-            Part {
-                number,
-                offset,
-                bytes: size.min(bytes - offset),
-            }
+            Part { number, offset, bytes: size.min(bytes - offset) }
         })
         .collect()
 }
 
 impl S3 {
     /// Stores the file at `path`, whose size and fingerprint are known already.
-    pub(super) async fn upload(
-        &self,
-        key: &BlobKey,
-        path: &Path,
-        info: &BlobInfo,
-    ) -> Result<(), BlobError> {
+    pub(super) async fn upload(&self, key: &BlobKey, path: &Path, info: &BlobInfo) -> Result<(), BlobError> {
         if info.bytes > PART_BYTES {
             return self.upload_in_parts(key, path, info).await;
         }
-        let whole = Part {
-            number: 1,
-            offset: 0,
-            bytes: info.bytes,
-        };
+        let whole = Part { number: 1, offset: 0, bytes: info.bytes };
         self.client
             .put_object()
             .bucket(&self.bucket)
@@ -67,16 +54,11 @@ impl S3 {
             .body(body(path, whole).await?)
             .send()
             .await
-            .map_err(|e| self.fault(e, None))?;
+            .map_err(|e| self.fault(&e, None))?;
         Ok(())
     }
 
-    async fn upload_in_parts(
-        &self,
-        key: &BlobKey,
-        path: &Path,
-        info: &BlobInfo,
-    ) -> Result<(), BlobError> {
+    async fn upload_in_parts(&self, key: &BlobKey, path: &Path, info: &BlobInfo) -> Result<(), BlobError> {
         let created = self
             .client
             .create_multipart_upload()
@@ -86,29 +68,22 @@ impl S3 {
             .metadata(FINGERPRINT, &info.sha256)
             .send()
             .await
-            .map_err(|e| self.fault(e, None))?;
-        let id = created
-            .upload_id()
-            .ok_or_else(|| self.unreachable("the service gave no id for a multipart upload"))?;
+            .map_err(|e| self.fault(&e, None))?;
+        let id =
+            created.upload_id().ok_or_else(|| self.unreachable("the service gave no id for a multipart upload"))?;
         let sent = self.send_parts(key, path, info, id).await;
         if sent.is_err() {
             let abort = self.client.abort_multipart_upload();
             let abort = abort.bucket(&self.bucket).key(key.as_str()).upload_id(id);
             if let Err(error) = abort.send().await {
-                let error = self.fault(error, None);
+                let error = self.fault(&error, None);
                 tracing::warn!(%key, %error, "an incomplete upload stays behind in the bucket");
             }
         }
         sent
     }
 
-    async fn send_parts(
-        &self,
-        key: &BlobKey,
-        path: &Path,
-        info: &BlobInfo,
-        id: &str,
-    ) -> Result<(), BlobError> {
+    async fn send_parts(&self, key: &BlobKey, path: &Path, info: &BlobInfo, id: &str) -> Result<(), BlobError> {
         let sends = parts(info.bytes).into_iter().map(|part| async move {
             let answer = self
                 .client
@@ -120,29 +95,20 @@ impl S3 {
                 .body(body(path, part).await?)
                 .send()
                 .await
-                .map_err(|e| self.fault(e, None))?;
-            let done = CompletedPart::builder()
-                .part_number(part.number)
-                .set_e_tag(answer.e_tag().map(str::to_owned));
+                .map_err(|e| self.fault(&e, None))?;
+            let done = CompletedPart::builder().part_number(part.number).set_e_tag(answer.e_tag().map(str::to_owned));
             Ok::<_, BlobError>(done.build())
         });
-        let done: Vec<_> = stream::iter(sends)
-            .buffered(PARALLEL_PARTS)
-            .try_collect()
-            .await?;
+        let done: Vec<_> = stream::iter(sends).buffered(PARALLEL_PARTS).try_collect().await?;
         self.client
             .complete_multipart_upload()
             .bucket(&self.bucket)
             .key(key.as_str())
             .upload_id(id)
-            .multipart_upload(
-                CompletedMultipartUpload::builder()
-                    .set_parts(Some(done))
-                    .build(),
-            )
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(done)).build())
             .send()
             .await
-            .map_err(|e| self.fault(e, None))?;
+            .map_err(|e| self.fault(&e, None))?;
         Ok(())
     }
 }
