@@ -27,6 +27,8 @@ mod options;
 mod plan;
 mod silence;
 mod span;
+#[cfg(test)]
+mod testing;
 mod tokenizer;
 mod transcriber;
 mod windows;

@@ -28,10 +28,9 @@ const POWER_FLOOR: f32 = 1e-10;
 /// Range kept below the loudest bin, in powers of ten.
 const DYNAMIC_RANGE: f32 = 8.0;
 
-/// A spectrogram laid out as the model reads it: `mels` rows of `frames` values.
+/// A spectrogram laid out as the model reads it: a row of `frames` values for each mel bin.
 #[derive(Debug, Clone)]
 pub(crate) struct Spectrogram {
-    pub(crate) mels: usize,
     pub(crate) frames: usize,
     /// Row by row.
     pub(crate) values: Vec<f32>,
@@ -99,7 +98,7 @@ impl FeatureExtractor {
         for value in &mut values {
             *value = (value.max(loudest - DYNAMIC_RANGE) + 4.0) / 4.0;
         }
-        Spectrogram { mels, frames, values }
+        Spectrogram { frames, values }
     }
 
     /// Fills `input` with one windowed frame, centred on its hop.
