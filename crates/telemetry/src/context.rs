@@ -20,9 +20,7 @@ pub fn current_traceparent() -> Option<String> {
 
 /// The `traceparent` of `span`; after this call its parent cannot be set any more.
 pub fn traceparent_of(span: &Span) -> Option<String> {
-    valid(span.context().span().span_context())
-        .as_ref()
-        .map(traceparent)
+    valid(span.context().span().span_context()).as_ref().map(traceparent)
 }
 
 /// The trace id of the span this code runs in: 32 hexadecimal digits.
@@ -37,8 +35,7 @@ pub fn current_trace_id() -> Option<String> {
 /// the span stays in the trace it is in.
 pub fn set_parent(span: &Span, traceparent: &str) -> bool {
     let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    let parent = TraceContextPropagator::new()
-        .extract_with_context(&opentelemetry::Context::new(), &carrier);
+    let parent = TraceContextPropagator::new().extract_with_context(&opentelemetry::Context::new(), &carrier);
     parent.span().span_context().is_valid() && span.set_parent(parent).is_ok()
 }
 
@@ -54,11 +51,7 @@ fn valid(context: &SpanContext) -> Option<SpanContext> {
 
 fn traceparent(context: &SpanContext) -> String {
     let flags = context.trace_flags().to_u8();
-    format!(
-        "00-{}-{}-{flags:02x}",
-        context.trace_id(),
-        context.span_id()
-    )
+    format!("00-{}-{}-{flags:02x}", context.trace_id(), context.span_id())
 }
 
 #[cfg(test)]
@@ -75,8 +68,8 @@ mod tests {
     fn with_tracing(test: impl FnOnce()) {
         let provider = SdkTracerProvider::builder().build();
         let settings = TelemetrySettings::default();
-        let subscriber = crate::setup::subscriber(&settings, "test", &provider, std::io::sink)
-            .expect("the defaults are valid");
+        let subscriber =
+            crate::setup::subscriber(&settings, "test", &provider, std::io::sink).expect("the defaults are valid");
         tracing::subscriber::with_default(subscriber, test);
     }
 
@@ -109,11 +102,7 @@ mod tests {
     #[test]
     fn nonsense_is_ignored() {
         with_tracing(|| {
-            for text in [
-                "",
-                "nonsense",
-                "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            ] {
+            for text in ["", "nonsense", "00-00000000000000000000000000000000-b7ad6b7169203331-01"] {
                 let span = info_span!("api");
                 assert!(!set_parent(&span, text), "{text:?}");
                 assert!(traceparent_of(&span).is_some_and(|t| !t.contains(TRACE)));

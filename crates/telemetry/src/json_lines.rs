@@ -68,11 +68,7 @@ struct Fields(Map<String, Value>);
 
 impl<W> JsonLines<W> {
     pub(crate) fn new(role: &str, writer: W) -> Self {
-        Self {
-            role: role.to_owned(),
-            writer,
-            dispatch: OnceLock::new(),
-        }
+        Self { role: role.to_owned(), writer, dispatch: OnceLock::new() }
     }
 
     fn trace_of(&self, span: &Id) -> Option<SpanContext> {
@@ -141,10 +137,7 @@ where
             trace_id: trace.as_ref().map(|t| t.trace_id().to_string()),
             span_id: trace.as_ref().map(|t| t.span_id().to_string()),
             job_id: fields.remove(JOB_ID),
-            target: log_target
-                .as_ref()
-                .and_then(Value::as_str)
-                .unwrap_or(metadata.target()),
+            target: log_target.as_ref().and_then(Value::as_str).unwrap_or(metadata.target()),
             span: context.event_span(event).map(|span| span.name()),
             fields,
         };

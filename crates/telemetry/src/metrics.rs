@@ -6,9 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 
 /// Counter `{service,endpoint,status}`: HTTP requests answered.
@@ -33,13 +31,10 @@ pub const PROJECTION_LAG: &str = "projection_lag_events";
 pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
 
 /// Upper bounds for an HTTP answer, in seconds.
-const HTTP_BUCKETS: [f64; 12] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
-];
+const HTTP_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Upper bounds for a whole job, in seconds: from a short clip to a day of video.
-const JOB_BUCKETS: [f64; 13] = [
-    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0,
-];
+const JOB_BUCKETS: [f64; 13] =
+    [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
 /// How often recorded durations are folded into their buckets when nobody reads them.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -99,57 +94,20 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
-        .set_buckets_for_metric(
-            Matcher::Full(HTTP_REQUEST_DURATION.to_owned()),
-            &HTTP_BUCKETS,
-        )?
-        .set_buckets_for_metric(
-            Matcher::Full(JOB_PROCESSING_DURATION.to_owned()),
-            &JOB_BUCKETS,
-        )
+        .set_buckets_for_metric(Matcher::Full(HTTP_REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)
 }
 
 fn describe() {
     describe_counter!(HTTP_REQUESTS, Unit::Count, "HTTP requests answered.");
-    describe_histogram!(
-        HTTP_REQUEST_DURATION,
-        Unit::Seconds,
-        "Time from request to answer."
-    );
-    describe_histogram!(
-        JOB_PROCESSING_DURATION,
-        Unit::Seconds,
-        "Time from a job's creation to its end."
-    );
-    describe_gauge!(
-        QUEUE_DEPTH,
-        Unit::Count,
-        "Messages waiting for or in work at a consumer."
-    );
-    describe_gauge!(
-        CIRCUIT_BREAKER_STATE,
-        "State of a circuit breaker: 0 closed, 1 half-open, 2 open."
-    );
-    describe_counter!(
-        EVENTS_APPENDED,
-        Unit::Count,
-        "Events appended to the event store."
-    );
-    describe_counter!(
-        RELAY_PUBLISHED,
-        Unit::Count,
-        "Events the relay has put on the stream."
-    );
-    describe_gauge!(
-        RELAY_LAG,
-        Unit::Count,
-        "Events the relay has not published yet."
-    );
-    describe_gauge!(
-        PROJECTION_LAG,
-        Unit::Count,
-        "Events a projection has not seen yet."
-    );
+    describe_histogram!(HTTP_REQUEST_DURATION, Unit::Seconds, "Time from request to answer.");
+    describe_histogram!(JOB_PROCESSING_DURATION, Unit::Seconds, "Time from a job's creation to its end.");
+    describe_gauge!(QUEUE_DEPTH, Unit::Count, "Messages waiting for or in work at a consumer.");
+    describe_gauge!(CIRCUIT_BREAKER_STATE, "State of a circuit breaker: 0 closed, 1 half-open, 2 open.");
+    describe_counter!(EVENTS_APPENDED, Unit::Count, "Events appended to the event store.");
+    describe_counter!(RELAY_PUBLISHED, Unit::Count, "Events the relay has put on the stream.");
+    describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
+    describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
 
@@ -178,8 +136,7 @@ pub fn circuit_breaker(service: &'static str, dependency: &str, state: Circuit) 
         Circuit::HalfOpen => 1.0,
         Circuit::Open => 2.0,
     };
-    gauge!(CIRCUIT_BREAKER_STATE, "service" => service, "dependency" => dependency.to_owned())
-        .set(value);
+    gauge!(CIRCUIT_BREAKER_STATE, "service" => service, "dependency" => dependency.to_owned()).set(value);
 }
 
 /// An event was appended.
@@ -207,10 +164,7 @@ pub fn stage_attempt(stage: &'static str, outcome: &'static str) {
     counter!(STAGE_ATTEMPTS, "stage" => stage, "outcome" => outcome).increment(1);
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a float; counts stay below 2^53"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay below 2^53")]
 fn as_gauge(count: u64) -> f64 {
     count as f64
 }
@@ -223,9 +177,7 @@ mod tests {
 
     /// The text recorded by `record` alone.
     fn rendered(record: impl FnOnce()) -> String {
-        let recorder = super::builder()
-            .expect("the buckets are not empty")
-            .build_recorder();
+        let recorder = super::builder().expect("the buckets are not empty").build_recorder();
         let handle = PrometheusHandle(recorder.handle());
         metrics::with_local_recorder(&recorder, || {
             super::describe();
@@ -237,12 +189,7 @@ mod tests {
     #[test]
     fn names_and_labels_are_those_that_dashboards_expect() {
         let text = rendered(|| {
-            super::http_request(
-                "api",
-                "/api/v1/transcriptions",
-                202,
-                Duration::from_millis(7),
-            );
+            super::http_request("api", "/api/v1/transcriptions", 202, Duration::from_millis(7));
             super::job_ended("completed", Duration::from_secs(42));
             super::queue_depth("download", 3);
             super::circuit_breaker("download", "yt-dlp", Circuit::HalfOpen);
@@ -270,10 +217,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "no line {line}\n{text}");
         }
-        assert!(
-            text.contains("# HELP queue_depth Messages waiting"),
-            "{text}"
-        );
+        assert!(text.contains("# HELP queue_depth Messages waiting"), "{text}");
     }
 
     #[test]
@@ -281,9 +225,7 @@ mod tests {
         let (first, second) = (super::install(), super::install());
         super::stage_attempt("shared", "done");
         for handle in [first, second] {
-            let text = handle
-                .expect("nothing else installs a recorder here")
-                .render();
+            let text = handle.expect("nothing else installs a recorder here").render();
             assert!(text.contains(r#"stage_attempts_total{stage="shared",outcome="done"} 1"#));
         }
     }

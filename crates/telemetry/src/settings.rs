@@ -29,10 +29,7 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Json,
-            filter: "info".to_owned(),
-        }
+        Self { format: LogFormat::Json, filter: "info".to_owned() }
     }
 }
 

@@ -56,9 +56,7 @@ pub struct TelemetryGuard {
 
 impl TelemetryGuard {
     pub(crate) fn new(provider: SdkTracerProvider) -> Self {
-        Self {
-            provider: Some(provider),
-        }
+        Self { provider: Some(provider) }
     }
 
     /// Sends the spans not yet exported, waiting at most five seconds for the collector.
@@ -105,28 +103,17 @@ pub(crate) fn subscriber<W>(
     role: &str,
     provider: &SdkTracerProvider,
     writer: W,
-) -> Result<
-    impl Subscriber + Send + Sync + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-    TelemetryError,
->
+) -> Result<impl Subscriber + Send + Sync + for<'a> tracing_subscriber::registry::LookupSpan<'a>, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
         .parse(&settings.log.filter)
-        .map_err(|source| TelemetryError::Filter {
-            filter: settings.log.filter.clone(),
-            source,
-        })?;
-    let filter = filter.or(filter_fn(|about| {
-        about.is_span() && *about.level() <= SPAN_LEVEL
-    }));
+        .map_err(|source| TelemetryError::Filter { filter: settings.log.filter.clone(), source })?;
+    let filter = filter.or(filter_fn(|about| about.is_span() && *about.level() <= SPAN_LEVEL));
     let logs: Box<dyn Layer<Registry> + Send + Sync> = match settings.log.format {
         LogFormat::Json => JsonLines::new(role, writer).with_filter(filter).boxed(),
-        LogFormat::Text => tracing_subscriber::fmt::layer()
-            .with_writer(writer)
-            .with_filter(filter)
-            .boxed(),
+        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(writer).with_filter(filter).boxed(),
     };
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(SCOPE))

@@ -16,10 +16,7 @@ const SERVICE_NAME: &str = "ytcaption";
 const ROLE: &str = "ytcaption.role";
 /// Variables that name a collector, the more specific first
 /// (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
-const ENDPOINTS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
+const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 /// `true` turns all export off.
 const DISABLED: &str = "OTEL_SDK_DISABLED";
 /// `none` turns the export of traces off.
@@ -27,22 +24,15 @@ const EXPORTER: &str = "OTEL_TRACES_EXPORTER";
 
 /// A tracer provider that exports in batches when a collector is named, and otherwise only makes
 /// trace ids so that they can be passed on and logged.
-pub(crate) fn provider(
-    settings: &TelemetrySettings,
-    role: &str,
-) -> Result<SdkTracerProvider, TelemetryError> {
+pub(crate) fn provider(settings: &TelemetrySettings, role: &str) -> Result<SdkTracerProvider, TelemetryError> {
     let builder = SdkTracerProvider::builder().with_resource(resource(role));
-    let Some(endpoint) = endpoint(settings.otlp_endpoint.as_deref(), |name| {
-        env::var(name).ok()
-    }) else {
+    let Some(endpoint) = endpoint(settings.otlp_endpoint.as_deref(), |name| env::var(name).ok()) else {
         return Ok(builder.build());
     };
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(TelemetryError::NoRuntime);
     }
-    let mut exporter = SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(&endpoint);
+    let mut exporter = SpanExporter::builder().with_tonic().with_endpoint(&endpoint);
     if endpoint.starts_with("https:") {
         exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots());
     }
@@ -56,20 +46,14 @@ fn endpoint(setting: Option<&str>, variable: impl Fn(&str) -> Option<String>) ->
         return None;
     }
     let given = setting.map(str::to_owned);
-    let named = given.or_else(|| {
-        ENDPOINTS
-            .into_iter()
-            .find_map(|n| variable(n).filter(|v| !v.is_empty()))
-    });
+    let named = given.or_else(|| ENDPOINTS.into_iter().find_map(|n| variable(n).filter(|v| !v.is_empty())));
     named.filter(|endpoint| !endpoint.is_empty())
 }
 
 fn resource(role: &str) -> Resource {
     let name = Key::from_static_str("service.name");
     let detected = Resource::builder().build();
-    let named_by_user = detected
-        .get(&name)
-        .is_some_and(|n| !n.as_str().starts_with("unknown_service"));
+    let named_by_user = detected.get(&name).is_some_and(|n| !n.as_str().starts_with("unknown_service"));
     let mut builder = Resource::builder().with_attributes([
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new(ROLE, role.to_owned()),
@@ -85,12 +69,7 @@ mod tests {
     use super::endpoint;
 
     fn with<const N: usize>(setting: Option<&str>, variables: [(&str, &str); N]) -> Option<String> {
-        endpoint(setting, |name| {
-            variables
-                .iter()
-                .find(|(n, _)| *n == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
+        endpoint(setting, |name| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
@@ -98,18 +77,9 @@ mod tests {
         let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4317");
         let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4317");
         assert_eq!(with(None, []), None);
-        assert_eq!(
-            with(None, [general]).as_deref(),
-            Some("http://general:4317")
-        );
-        assert_eq!(
-            with(None, [general, traces]).as_deref(),
-            Some("http://traces:4317")
-        );
-        assert_eq!(
-            with(Some("http://own:4317"), [traces]).as_deref(),
-            Some("http://own:4317")
-        );
+        assert_eq!(with(None, [general]).as_deref(), Some("http://general:4317"));
+        assert_eq!(with(None, [general, traces]).as_deref(), Some("http://traces:4317"));
+        assert_eq!(with(Some("http://own:4317"), [traces]).as_deref(), Some("http://own:4317"));
         assert_eq!(with(None, [("OTEL_EXPORTER_OTLP_ENDPOINT", "")]), None);
     }
 
@@ -117,9 +87,6 @@ mod tests {
     fn export_can_be_switched_off() {
         let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://general:4317");
         assert_eq!(with(None, [general, ("OTEL_SDK_DISABLED", "true")]), None);
-        assert_eq!(
-            with(Some("http://own:4317"), [("OTEL_TRACES_EXPORTER", "none")]),
-            None
-        );
+        assert_eq!(with(Some("http://own:4317"), [("OTEL_TRACES_EXPORTER", "none")]), None);
     }
 }

@@ -2,12 +2,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::Value;
@@ -30,10 +26,7 @@ struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .expect("no writer panics")
-            .extend_from_slice(bytes);
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -56,29 +49,19 @@ impl Memory {
     }
 
     fn lines(&self) -> Vec<Value> {
-        self.text()
-            .lines()
-            .map(|l| serde_json::from_str(l).expect("each line is JSON"))
-            .collect()
+        self.text().lines().map(|l| serde_json::from_str(l).expect("each line is JSON")).collect()
     }
 }
 
 fn settings(format: LogFormat, filter: &str) -> TelemetrySettings {
-    let log = LogSettings {
-        format,
-        filter: filter.to_owned(),
-    };
-    TelemetrySettings {
-        log,
-        otlp_endpoint: None,
-    }
+    let log = LogSettings { format, filter: filter.to_owned() };
+    TelemetrySettings { log, otlp_endpoint: None }
 }
 
 fn logged(settings: &TelemetrySettings, work: impl FnOnce()) -> Memory {
     let memory = Memory::default();
     let provider = SdkTracerProvider::builder().build();
-    let subscriber =
-        subscriber(settings, "worker-download", &provider, memory.clone()).expect("valid settings");
+    let subscriber = subscriber(settings, "worker-download", &provider, memory.clone()).expect("valid settings");
     tracing::subscriber::with_default(subscriber, work);
     memory
 }
@@ -97,9 +80,7 @@ fn a_line_shows_its_job_and_its_trace_at_the_top() {
         info!("outside");
     })
     .lines();
-    let [inside, outside] = &lines[..] else {
-        panic!("two lines: {lines:?}")
-    };
+    let [inside, outside] = &lines[..] else { panic!("two lines: {lines:?}") };
     for (name, value) in [
         ("level", "INFO"),
         ("role", "worker-download"),
@@ -114,15 +95,8 @@ fn a_line_shows_its_job_and_its_trace_at_the_top() {
     let fields = serde_json::json!(
         {"bytes": 5, "ratio": 0.5, "ok": true, "url": "http://x", "attempt": 3, "size": 7}
     );
-    assert_eq!(
-        inside["fields"], fields,
-        "the event's fields win, spans below info are left out"
-    );
-    assert!(
-        inside["timestamp"]
-            .as_str()
-            .is_some_and(|t| t.ends_with('Z') && t.len() == 27)
-    );
+    assert_eq!(inside["fields"], fields, "the event's fields win, spans below info are left out");
+    assert!(inside["timestamp"].as_str().is_some_and(|t| t.ends_with('Z') && t.len() == 27));
     assert_eq!(outside["message"], "outside");
     for name in ["job_id", "trace_id", "span_id", "span", "fields"] {
         assert!(outside.get(name).is_none(), "{name} in {outside}");
@@ -131,30 +105,18 @@ fn a_line_shows_its_job_and_its_trace_at_the_top() {
 
 #[test]
 fn a_quiet_log_still_names_job_and_trace() {
-    let lines = logged(
-        &settings(LogFormat::Json, "warn,ytcaption_telemetry::noisy=error"),
-        || {
-            info_span!("stage", job_id = "job-1").in_scope(|| {
-                info!("not shown");
-                warn!(target: "ytcaption_telemetry::noisy", "not shown");
-                error!(job_id = "job-2", "shown");
-                warn!("shown");
-            });
-        },
-    )
+    let lines = logged(&settings(LogFormat::Json, "warn,ytcaption_telemetry::noisy=error"), || {
+        info_span!("stage", job_id = "job-1").in_scope(|| {
+            info!("not shown");
+            warn!(target: "ytcaption_telemetry::noisy", "not shown");
+            error!(job_id = "job-2", "shown");
+            warn!("shown");
+        });
+    })
     .lines();
-    let [of_event, of_span] = &lines[..] else {
-        panic!("two lines: {lines:?}")
-    };
-    assert_eq!(
-        (&of_event["job_id"], &of_span["job_id"]),
-        (&"job-2".into(), &"job-1".into())
-    );
-    assert!(
-        of_span["trace_id"]
-            .as_str()
-            .is_some_and(|id| id.len() == 32)
-    );
+    let [of_event, of_span] = &lines[..] else { panic!("two lines: {lines:?}") };
+    assert_eq!((&of_event["job_id"], &of_span["job_id"]), (&"job-2".into(), &"job-1".into()));
+    assert!(of_span["trace_id"].as_str().is_some_and(|id| id.len() == 32));
     assert_eq!(of_span["trace_id"], of_event["trace_id"]);
 }
 
@@ -164,35 +126,22 @@ fn text_is_for_people() {
         info_span!("stage", job_id = "job-1").in_scope(|| info!("downloaded"));
     })
     .text();
-    assert!(
-        text.contains("downloaded") && text.contains("job-1"),
-        "{text}"
-    );
+    assert!(text.contains("downloaded") && text.contains("job-1"), "{text}");
     assert!(serde_json::from_str::<Value>(&text).is_err(), "{text}");
 }
 
 #[test]
 fn a_bad_filter_is_named() {
     let provider = SdkTracerProvider::builder().build();
-    let fault = subscriber(
-        &settings(LogFormat::Json, "info,=="),
-        "test",
-        &provider,
-        io::sink,
-    );
-    assert!(
-        matches!(fault.err(), Some(TelemetryError::Filter { filter, .. }) if filter == "info,==")
-    );
+    let fault = subscriber(&settings(LogFormat::Json, "info,=="), "test", &provider, io::sink);
+    assert!(matches!(fault.err(), Some(TelemetryError::Filter { filter, .. }) if filter == "info,=="));
 }
 
 #[test]
 fn settings_read_from_toml_and_refuse_misspellings() {
     let read = |text| toml::from_str::<TelemetrySettings>(text);
     assert_eq!(read("").ok(), Some(settings(LogFormat::Json, "info")));
-    assert_eq!(
-        read("[log]\nformat = \"text\"").ok(),
-        Some(settings(LogFormat::Text, "info"))
-    );
+    assert_eq!(read("[log]\nformat = \"text\"").ok(), Some(settings(LogFormat::Text, "info")));
     assert!(read("[log]\nfromat = \"text\"").is_err_and(|e| e.to_string().contains("fromat")));
 }
 
@@ -205,9 +154,7 @@ impl TraceService for Collector {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
-        self.0
-            .send(request.into_inner())
-            .expect("the test waits for it");
+        self.0.send(request.into_inner()).expect("the test waits for it");
         Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
     }
 }
@@ -222,10 +169,7 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
             .add_service(TraceServiceServer::new(Collector(sender)))
             .serve_with_incoming(TcpListenerStream::new(listener)),
     );
-    let settings = TelemetrySettings {
-        otlp_endpoint: Some(endpoint),
-        ..Default::default()
-    };
+    let settings = TelemetrySettings { otlp_endpoint: Some(endpoint), ..Default::default() };
     let provider = traces::provider(&settings, "worker-download").expect("provider");
     let subscriber = subscriber(&settings, "test", &provider, io::sink).expect("valid settings");
     let guard = TelemetryGuard::new(provider);
@@ -239,15 +183,9 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
     guard.shutdown().await;
     collector.abort();
 
-    let request = requests
-        .try_recv()
-        .expect("exported before shutdown returned");
+    let request = requests.try_recv().expect("exported before shutdown returned");
     let of_resource = &request.resource_spans[0];
-    let attributes = &of_resource
-        .resource
-        .as_ref()
-        .expect("a resource")
-        .attributes;
+    let attributes = &of_resource.resource.as_ref().expect("a resource").attributes;
     let attribute = |key: &str| {
         let found = attributes.iter().find(|a| a.key == key)?;
         match found.value.as_ref()?.value.as_ref()? {
@@ -258,10 +196,10 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
     assert_eq!(attribute("service.name"), Some("ytcaption"));
     assert_eq!(attribute("ytcaption.role"), Some("worker-download"));
     let span = &of_resource.scope_spans[0].spans[0];
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let traceparent = format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id));
-    assert_eq!(Some(traceparent), expected);
-    assert_eq!(hex(&span.parent_span_id), "b7ad6b7169203331");
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u128, |n, b| (n << 8) | u128::from(*b));
+    let (trace, id) = (number(&span.trace_id), number(&span.span_id));
+    assert_eq!(Some(format!("00-{trace:032x}-{id:016x}-01")), expected);
+    assert_eq!(number(&span.parent_span_id), 0xb7ad_6b71_6920_3331);
     assert!(span.attributes.iter().any(|a| a.key == "job_id"));
     assert_eq!(span.events[0].name, "a note");
 }
@@ -271,27 +209,16 @@ async fn a_collector_that_is_away_delays_the_end_by_seconds_only() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
     drop(listener);
-    let settings = TelemetrySettings {
-        otlp_endpoint: Some(endpoint),
-        ..Default::default()
-    };
+    let settings = TelemetrySettings { otlp_endpoint: Some(endpoint), ..Default::default() };
     let provider = traces::provider(&settings, "test").expect("provider");
     let subscriber = subscriber(&settings, "test", &provider, io::sink).expect("valid settings");
     let guard = TelemetryGuard::new(provider);
     tracing::subscriber::with_default(subscriber, || drop(info_span!("stage").entered()));
-    tokio::time::timeout(Duration::from_secs(8), guard.shutdown())
-        .await
-        .expect("it ends in time");
+    tokio::time::timeout(Duration::from_secs(8), guard.shutdown()).await.expect("it ends in time");
 }
 
 #[test]
 fn exporting_without_a_runtime_is_refused() {
-    let settings = TelemetrySettings {
-        otlp_endpoint: Some("http://[::1]:1".into()),
-        ..Default::default()
-    };
-    assert!(matches!(
-        traces::provider(&settings, "test"),
-        Err(TelemetryError::NoRuntime)
-    ));
+    let settings = TelemetrySettings { otlp_endpoint: Some("http://[::1]:1".into()), ..Default::default() };
+    assert!(matches!(traces::provider(&settings, "test"), Err(TelemetryError::NoRuntime)));
 }
