@@ -150,7 +150,7 @@ def run(program: pathlib.Path, folder: pathlib.Path, keep: bool) -> None:
         say(f"Ready. Submitting {url} (a small video with speech, served by this machine) ...")
         show_captions(program, url, api)
         say("\nAPI documentation and health:")
-        for path in ("/docs", "/openapi.json", "/health/ready"):
+        for path in ("/docs/", "/openapi.json", "/health/ready"):
             check_page(api + path)
         say_what_next(program, api, keep)
         if keep:
