@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, SubsecRound, Utc};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
 use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
@@ -14,6 +15,8 @@ use crate::{Appender, Database, EventRepository, Stamp};
 const MAX_CONFLICTS: u32 = 8;
 /// Pause before deciding anew, times the number of conflicts so far.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
+/// Digits of a second in the stored time of an event: microseconds.
+const STORED_TIME_DIGITS: u16 = 6;
 
 /// What came of a command.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub struct Executed<A: Aggregate> {
     pub version: u64,
     /// The events the command led to; none if what it asked for was already so.
     pub events: Vec<A::Event>,
+    /// When it was decided; the time its events carry, in whole microseconds as they are stored.
+    pub decided_at: DateTime<Utc>,
 }
 
 /// Why a command had no effect.
@@ -135,11 +140,12 @@ where
         let events = sink.collect().await;
         let aggregate = loaded.aggregate.clone();
         let version = (loaded.current_sequence + events.len()) as u64;
+        let decided_at = (self.stamp.now)().trunc_subsecs(STORED_TIME_DIGITS);
         if !events.is_empty() {
             let metadata = EventMetadata {
                 // The repository gives every event an id of its own.
                 event_id: Uuid::nil(),
-                occurred_at: (self.stamp.now)(),
+                occurred_at: decided_at,
                 route: aggregate.route().to_owned(),
                 context: context.clone(),
             };
@@ -148,6 +154,6 @@ where
                 metrics::counter!("events_appended_total", "event_type" => event.event_type()).increment(1);
             }
         }
-        Ok(Executed { aggregate, version, events })
+        Ok(Executed { aggregate, version, events, decided_at })
     }
 }

@@ -1,0 +1,69 @@
+//! What protects the interface and those who use it from a browser.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::ApiError;
+
+/// Longest time a request may take, uploads excepted.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Answers are data: nothing in them may run, load or be framed.
+const POLICY_FOR_DATA: &str = "default-src 'none'; frame-ancestors 'none'";
+/// Pages load their own scripts and nothing from elsewhere; Swagger UI sets styles inline and draws from `data:`.
+const POLICY_FOR_PAGES: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                                img-src 'self' data:; font-src 'self' data:; connect-src 'self'; \
+                                frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// Middleware: headers that keep browsers from guessing, framing and leaking.
+pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let is_page = content_type(headers).starts_with("text/html");
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(CONTENT_SECURITY_POLICY, if is_page { POLICY_FOR_PAGES } else { POLICY_FOR_DATA });
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    set(REFERRER_POLICY, "no-referrer");
+    set(CACHE_CONTROL, "no-store");
+    response
+}
+
+/// Middleware: refuses what a browser sends on behalf of another site. A form post needs no permission of ours to be
+/// sent (CORS has no say), so without sign-in any page could submit jobs to an interface on loopback.
+pub(crate) async fn refuse_cross_site(request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !safe && is_cross_site(request.headers()) {
+        return ApiError::CrossSite.into_response();
+    }
+    next.run(request).await
+}
+
+/// By `Sec-Fetch-Site`, which every current browser sends and no page can forge
+/// (<https://www.w3.org/TR/fetch-metadata/>). Programs do not send it.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Middleware: gives up on requests that take too long. Uploads have a limit of their own, on silence.
+pub(crate) async fn time_limit(request: Request, next: Next) -> Response {
+    if content_type(request.headers()).starts_with("multipart/") {
+        return next.run(request).await;
+    }
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
+        .await
+        .unwrap_or_else(|_| ApiError::TimedOut(REQUEST_TIMEOUT.as_secs()).into_response())
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

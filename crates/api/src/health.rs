@@ -1,0 +1,117 @@
+//! `GET /health/live` and `GET /health/ready`
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ApiState;
+
+/// A dependency that has not answered after this time counts as down.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// JetStream's own address for questions about the account: answered only by a server with JetStream.
+const JETSTREAM_INFO: &str = "$JS.API.INFO";
+
+/// That the process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Liveness {
+    /// Always `alive`.
+    #[schema(example = "alive")]
+    status: &'static str,
+    /// Version of the program.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+}
+
+/// Whether requests can be served.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready`, or `unavailable` if any dependency is down.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// Each dependency by its name: `postgres`, `nats`, `storage`.
+    dependencies: BTreeMap<&'static str, DependencyHealth>,
+}
+
+/// How a dependency fares.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DependencyHealth {
+    /// `up` or `down`.
+    #[schema(example = "up")]
+    status: &'static str,
+    /// Time until it answered or was given up, in milliseconds.
+    #[schema(example = 1.3)]
+    latency_ms: f64,
+    /// What is wrong and where to look, if it is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// Whether the process runs
+///
+/// Looks at nothing else: a restart would not bring a database back.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "operations",
+    responses((status = 200, description = "It runs", body = Liveness))
+)]
+pub(crate) async fn live() -> Json<Liveness> {
+    Json(Liveness { status: "alive", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether requests can be served
+///
+/// Asks every dependency, all at the same time, and gives each two seconds.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "operations",
+    responses(
+        (status = 200, description = "Every dependency is up", body = Readiness),
+        (status = 503, description = "At least one dependency is down", body = Readiness),
+    )
+)]
+pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Readiness>) {
+    let nats = async {
+        match &state.nats {
+            Some(client) => Some(check(check_nats(client)).await),
+            None => None,
+        }
+    };
+    let (postgres, nats, storage) = tokio::join!(
+        check(async { state.database.check().await.map_err(|error| error.to_string()) }),
+        nats,
+        check(async { state.blobs.check().await.map_err(|error| error.to_string()) }),
+    );
+    let mut dependencies = BTreeMap::from([("postgres", postgres), ("storage", storage)]);
+    dependencies.extend(nats.map(|nats| ("nats", nats)));
+    if dependencies.values().all(|dependency| dependency.detail.is_none()) {
+        (StatusCode::OK, Json(Readiness { status: "ready", dependencies }))
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "unavailable", dependencies }))
+    }
+}
+
+async fn check(asked: impl Future<Output = Result<(), String>>) -> DependencyHealth {
+    let started = Instant::now();
+    let detail = match tokio::time::timeout(CHECK_TIMEOUT, asked).await {
+        Ok(outcome) => outcome.err(),
+        Err(_) => Some(format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs())),
+    };
+    let latency_ms = (started.elapsed().as_secs_f64() * 1e5).round() / 1e2;
+    DependencyHealth { status: if detail.is_none() { "up" } else { "down" }, latency_ms, detail }
+}
+
+async fn check_nats(client: &async_nats::Client) -> Result<(), String> {
+    client
+        .request(JETSTREAM_INFO, Bytes::new())
+        .await
+        .map(drop)
+        .map_err(|error| format!("{error}; is nats-server running with JetStream?"))
+}

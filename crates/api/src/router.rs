@@ -1,0 +1,64 @@
+//! Every route of the interface, and what every request passes through, on one page.
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use axum::{Json, Router};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::openapi::ApiDocument;
+use crate::problem::{self, ApiError};
+use crate::{ApiState, guard, health, metrics_page, observe, page, transcriptions};
+
+/// Where the description of the interface lies.
+const OPENAPI_PATH: &str = "/openapi.json";
+
+/// Routes that stand in the description of the interface.
+fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(ApiDocument::openapi())
+        .routes(routes!(transcriptions::submit::submit, transcriptions::list::list))
+        .routes(routes!(transcriptions::show::show))
+        .routes(routes!(transcriptions::result::result))
+        .routes(routes!(transcriptions::cancel::cancel))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics_page::metrics))
+}
+
+/// The whole interface.
+pub fn router(state: ApiState) -> Router {
+    let (documented, description) = documented().split_for_parts();
+    let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes as u64);
+    let largest_body = DefaultBodyLimit::max(usize::try_from(largest_body).unwrap_or(usize::MAX));
+    documented
+        .route("/", get(page::home))
+        .route(OPENAPI_PATH, get(|| async move { Json(description) }))
+        .route("/problems", get(problem::index))
+        .route("/problems/{slug}", get(problem::explain))
+        .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_PATH).validator_url("none")))
+        .fallback(|| async { ApiError::NoSuchPage })
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        // From the innermost to the outermost.
+        .layer(largest_body)
+        .layer(from_fn(guard::time_limit))
+        .layer(from_fn(guard::refuse_cross_site))
+        .layer(CatchPanicLayer::custom(problem::from_panic))
+        .layer(from_fn(problem::render))
+        .layer(from_fn(guard::security_headers))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
+        .with_state(state)
+}
+
+/// The description of the interface as committed in `docs/openapi.json`: OpenAPI, indented JSON, a final newline.
+///
+/// # Panics
+/// Never: the description holds only text, numbers and lists.
+pub fn openapi_json() -> String {
+    let description: OpenApi = documented().into_openapi();
+    description.to_pretty_json().expect("the description is plain data") + "\n"
+}

@@ -1,0 +1,32 @@
+//! How the REST interface is set up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde::Deserialize;
+
+const KIBIBYTE: usize = 1024;
+const GIBIBYTE: u64 = 1024 * 1024 * 1024;
+/// Port the interface listens on when no other is set.
+const DEFAULT_PORT: u16 = 8000;
+
+/// Settings of the REST interface.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Address and port. There is no sign-in yet, so it is loopback unless told otherwise.
+    pub listen: SocketAddr,
+    /// Largest recording that can be uploaded, in bytes.
+    pub max_upload_bytes: u64,
+    /// Largest JSON body, and largest sum of the text fields of a form, in bytes.
+    pub max_body_bytes: usize,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            max_upload_bytes: 2 * GIBIBYTE,
+            max_body_bytes: 64 * KIBIBYTE,
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What the handlers work with.
+
+use std::sync::Arc;
+
+use ytcaption_blobstore::BlobStore;
+use ytcaption_domain::job::Job;
+use ytcaption_domain::network::AddressPolicy;
+use ytcaption_eventstore::{CommandBus, Database, Stamp};
+use ytcaption_projections::JobQueries;
+use ytcaption_telemetry::metrics::PrometheusHandle;
+
+use crate::ApiSettings;
+
+/// Everything a handler may reach. Cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Changes jobs.
+    pub jobs: Arc<CommandBus<Job>>,
+    /// Reads jobs.
+    pub queries: JobQueries,
+    /// Keeps uploads.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Asked whether it is there, and for the first event of a job whose request is repeated.
+    pub database: Database,
+    /// Asked whether it is there; `None` where this process knows no NATS.
+    pub nats: Option<async_nats::Client>,
+    /// Which addresses may be submitted.
+    pub network: Arc<AddressPolicy>,
+    /// Limits.
+    pub settings: Arc<ApiSettings>,
+    /// Clock and ids.
+    pub stamp: Stamp,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+}

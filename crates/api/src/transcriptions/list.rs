@@ -1,0 +1,95 @@
+//! `GET /api/v1/transcriptions`
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::LINK;
+use serde::Serialize;
+use url::form_urlencoded;
+use utoipa::ToSchema;
+use ytcaption_domain::job::JobStatus;
+use ytcaption_projections::{JobFilter, PageCursor};
+
+use super::parameters::Query;
+use super::view::{Status, Transcription};
+use super::COLLECTION;
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::problem::{ApiError, Problem};
+
+/// Jobs on a page when the client does not say.
+const DEFAULT_LIMIT: u32 = 20;
+/// Most jobs on a page.
+const MAX_LIMIT: u32 = 100;
+
+/// A page of jobs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TranscriptionPage {
+    /// Newest first.
+    transcriptions: Vec<Transcription>,
+    /// Give it as `cursor` to get the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Jobs, newest first
+///
+/// A page at a time. The header `Link` leads to the next page, as does `next_cursor`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transcriptions",
+    tag = "transcriptions",
+    params(
+        ("status" = Option<Status>, Query, description = "Only jobs that stand there"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, example = 20,
+         description = "Most jobs on a page, 1 to 100; 20 unless given"),
+    ),
+    responses(
+        (status = 200, description = "A page of jobs", body = TranscriptionPage,
+         headers(("Link" = String, description = "The next page, `rel=\"next\"`; absent on the last"))),
+        (status = 400, description = "A parameter cannot be used", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<(HeaderMap, Json<TranscriptionPage>), ApiError> {
+    let mut query = Query::new(query.as_deref());
+    let status = query.take("status", str::parse::<JobStatus>);
+    let cursor = query.take("cursor", str::parse::<PageCursor>);
+    let limit = query.take("limit", read_limit);
+    query.finish()?;
+
+    let filter = JobFilter { account: caller.account, status };
+    let page = state.queries.page(&filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next_cursor = page.next.map(|cursor| cursor.to_string());
+    let mut headers = HeaderMap::new();
+    if let Some(next) = &next_cursor {
+        headers.extend(next_link(next, status, limit).parse().ok().map(|link| (LINK, link)));
+    }
+    let transcriptions = page.jobs.into_iter().map(Transcription::from).collect();
+    Ok((headers, Json(TranscriptionPage { transcriptions, next_cursor })))
+}
+
+fn read_limit(text: &str) -> Result<u32, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| format!("`limit` must be a number from 1 to {MAX_LIMIT}"))
+}
+
+/// The next page as RFC 8288 writes it.
+fn next_link(cursor: &str, status: Option<JobStatus>, limit: Option<u32>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("cursor", cursor);
+    if let Some(status) = status {
+        query.append_pair("status", status.as_str());
+    }
+    if let Some(limit) = limit {
+        query.append_pair("limit", &limit.to_string());
+    }
+    format!("<{COLLECTION}?{}>; rel=\"next\"", query.finish())
+}

@@ -1,0 +1,44 @@
+//! `/api/v1/transcriptions`: submitting, watching and fetching.
+
+pub(crate) mod cancel;
+pub(crate) mod list;
+pub(crate) mod result;
+pub(crate) mod show;
+pub(crate) mod submit;
+
+mod accept;
+mod body;
+mod fields;
+mod form;
+mod idempotency;
+mod parameters;
+mod upload;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use result::TranscriptDocument;
+pub(crate) use view::Status;
+
+use ytcaption_domain::JobId;
+use ytcaption_projections::JobView;
+
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::problem::ApiError;
+
+/// Where the jobs are.
+const COLLECTION: &str = "/api/v1/transcriptions";
+
+/// Where to ask for a job.
+pub(crate) fn status_url(job: JobId) -> String {
+    format!("{COLLECTION}/{job}")
+}
+
+/// A job of the caller's account; those of others are as if they were not there.
+async fn find(state: &ApiState, caller: &Caller, id: JobId) -> Result<JobView, ApiError> {
+    tracing::Span::current().record("job_id", tracing::field::display(id));
+    let view = state.queries.find(id).await?;
+    view.filter(|view| view.account == caller.account).ok_or(ApiError::JobNotFound(id))
+}

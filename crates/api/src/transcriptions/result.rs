@@ -1,0 +1,190 @@
+//! `GET /api/v1/transcriptions/{id}/result`
+
+use axum::extract::{RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, VARY};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
+use ytcaption_domain::captions::{self, Format};
+use ytcaption_domain::job::JobStatus;
+use ytcaption_projections::JobView;
+
+use super::accept;
+use super::parameters::{JobPath, Query};
+use super::show::{REVALIDATE, is_known};
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::problem::{ApiError, JobError, Problem};
+
+/// Longest file name without its extension, in characters.
+const MAX_STEM_CHARS: usize = 80;
+
+/// A transcript as `format=json` writes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the domain writes; a test compares them")]
+pub(crate) struct TranscriptDocument {
+    /// Code of the spoken language; `und` if nobody speaks.
+    #[schema(example = "en")]
+    language: String,
+    /// Length of the recording in milliseconds.
+    #[schema(example = 93_500)]
+    duration_ms: u64,
+    /// The segments in the order of time.
+    segments: Vec<SegmentDocument>,
+}
+
+/// One stretch of speech.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the domain writes; a test compares them")]
+struct SegmentDocument {
+    /// When the speech begins, in milliseconds from the start of the recording.
+    #[schema(example = 1_250)]
+    start_ms: u64,
+    /// When it ends.
+    #[schema(example = 3_900)]
+    end_ms: u64,
+    #[schema(example = "Captions begin with a voice.")]
+    text: String,
+    /// Mean log-probability of the tokens: nearer to zero is surer.
+    #[schema(example = -0.21)]
+    avg_logprob: f32,
+    /// The model's own probability that nobody speaks here, 0 to 1.
+    #[schema(example = 0.02)]
+    no_speech_prob: f32,
+    /// Length of the text over its compressed length; high means repetition.
+    #[schema(example = 1.3)]
+    compression_ratio: f32,
+    /// Sampling temperature that produced the text.
+    #[schema(example = 0.0)]
+    temperature: f32,
+    /// Word times, where there are any.
+    words: Option<Vec<WordDocument>>,
+}
+
+/// One word.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the domain writes; a test compares them")]
+struct WordDocument {
+    #[schema(example = 1_250)]
+    start_ms: u64,
+    #[schema(example = 1_610)]
+    end_ms: u64,
+    #[schema(example = " Captions")]
+    text: String,
+    /// Mean probability of the word's tokens, 0 to 1.
+    #[schema(example = 0.97)]
+    probability: f32,
+}
+
+/// The captions of a completed job
+///
+/// In the format of the query, else of the header `Accept`, else as JSON.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transcriptions/{id}/result",
+    tag = "transcriptions",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job"),
+        ("format" = Option<String>, Query, example = "srt", pattern = "^(txt|srt|vtt|json)$",
+         description = "`txt`, `srt`, `vtt` or `json`; goes before the header `Accept`"),
+        ("Accept" = Option<String>, Header, example = "text/vtt",
+         description = "`text/plain`, `application/x-subrip`, `text/vtt` or `application/json`"),
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of the captions that the client has"),
+    ),
+    responses(
+        (status = 200, description = "The captions", content(
+            (TranscriptDocument = "application/json"),
+            (String = "text/plain", example = "Captions begin with a voice.\n"),
+            (String = "application/x-subrip",
+             example = "1\n00:00:01,250 --> 00:00:03,900\nCaptions begin with a voice.\n"),
+            (String = "text/vtt",
+             example = "WEBVTT\n\n00:00:01.250 --> 00:00:03.900\nCaptions begin with a voice.\n"),
+         ), headers(
+            ("Content-Disposition" = String, description = "A file name from the title of the recording"),
+            ("ETag" = String, description = "Names these captions in this format"),
+         )),
+        (status = 304, description = "The client has these captions"),
+        (status = 400, description = "The id or the format cannot be used", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "`Accept` allows none of the formats", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "The job has not ended, failed or was cancelled: `job_status` says which",
+         body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn result(
+    State(state): State<ApiState>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let mut query = Query::new(query.as_deref());
+    let asked = query.take("format", str::parse::<Format>);
+    query.finish()?;
+    let format = asked.or_else(|| accept::preferred(&headers)).ok_or(ApiError::NotAcceptable)?;
+
+    let view = super::find(&state, &caller, id).await?;
+    require_completed(&view)?;
+    let tag = format!("\"{}.{format}\"", view.version);
+    let said = [
+        (ETAG, tag.clone()),
+        (CACHE_CONTROL, REVALIDATE.to_owned()),
+        (VARY, "accept".to_owned()),
+        (CONTENT_TYPE, format.content_type().to_owned()),
+        (CONTENT_DISPOSITION, disposition(&view, format)),
+    ];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, said).into_response());
+    }
+    let transcript = state.queries.transcript(id).await?;
+    // Found completed a moment ago: only a read model that is being rebuilt can have lost it again.
+    let transcript = transcript.ok_or(ApiError::Busy)?;
+    Ok((said, captions::write(&transcript, format)).into_response())
+}
+
+fn require_completed(view: &JobView) -> Result<(), ApiError> {
+    let job = view.job_id;
+    match view.status {
+        JobStatus::Completed => Ok(()),
+        JobStatus::Cancelled => Err(ApiError::JobCancelled { job }),
+        JobStatus::Failed => Err(match JobError::of(view) {
+            Some(error) => ApiError::JobFailed { job, error },
+            None => ApiError::Internal(format!("job {job} failed without a reason")),
+        }),
+        status @ (JobStatus::Pending | JobStatus::Downloading | JobStatus::Transcribing) => {
+            Err(ApiError::JobNotCompleted { job, status })
+        }
+    }
+}
+
+/// The header that names the file (RFC 6266): plain for old clients, and in full by RFC 8187.
+fn disposition(view: &JobView, format: Format) -> String {
+    let name = view.title.as_deref().unwrap_or(&view.source_name);
+    let stem = if view.title.is_none() && view.source_kind == "upload" {
+        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    } else {
+        name
+    };
+    let stem: String = if view.title.is_none() && view.source_kind == "url" {
+        view.job_id.to_string()
+    } else {
+        stem.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect()
+    };
+    let stem: String = stem.chars().take(MAX_STEM_CHARS).collect();
+    let plain: String = stem.chars().map(|c| if c.is_ascii() && c != '%' { c } else { '_' }).collect();
+    let full: String = stem.bytes().map(encoded).collect();
+    format!("attachment; filename=\"{plain}.{format}\"; filename*=UTF-8''{full}.{format}")
+}
+
+/// A byte as RFC 8187 writes it.
+fn encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}

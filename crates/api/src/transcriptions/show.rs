@@ -1,0 +1,90 @@
+//! `GET /api/v1/transcriptions/{id}`
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ytcaption_projections::JobView;
+
+use super::parameters::JobPath;
+use super::view::Transcription;
+use crate::ApiState;
+use crate::caller::Caller;
+use crate::problem::{ApiError, Problem};
+
+/// Clients may keep the answer, and ask each time whether it still holds.
+pub(super) const REVALIDATE: &str = "private, no-cache";
+
+/// One job
+///
+/// Where it stands, how far it has come, and why it failed if it did. Poll with `If-None-Match`: an unchanged job is
+/// answered with 304 and no body.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transcriptions/{id}",
+    tag = "transcriptions",
+    params(
+        ("id" = uuid::Uuid, Path, description = "The job"),
+        ("If-None-Match" = Option<String>, Header, description = "`ETag` of the state that the client knows"),
+    ),
+    responses(
+        (status = 200, description = "The job", body = Transcription,
+         headers(("ETag" = String, description = "Version of the job"))),
+        (status = 304, description = "The job has not changed since that `ETag`"),
+        (status = 400, description = "The id is no UUID", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn show(
+    State(state): State<ApiState>,
+    caller: Caller,
+    JobPath(id): JobPath,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let view = super::find(&state, &caller, id).await?;
+    let tag = entity_tag(&view);
+    let said = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, said).into_response());
+    }
+    Ok((said, Json(Transcription::from(view))).into_response())
+}
+
+/// The version of the job; deliveries of its webhook are events of their own and count beside it.
+pub(super) fn entity_tag(view: &JobView) -> String {
+    match view.webhook_status.as_deref() {
+        None => format!("\"{}\"", view.version),
+        Some(status) => format!("\"{}.{}.{status}\"", view.version, view.webhook_attempts),
+    }
+}
+
+/// Whether the client has named this state (RFC 9110, section 13.1.2; weak comparison).
+pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|known| known.trim())
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_state_is_recognised_in_a_list_and_weakly() {
+        let with = |value: &str| HeaderMap::from_iter([(IF_NONE_MATCH, value.parse().expect("a valid header"))]);
+        for known in ["\"7\"", "\"6\", \"7\"", "W/\"7\"", "*"] {
+            assert!(is_known(&with(known), "\"7\""), "{known}");
+        }
+        for other in ["\"6\"", "7", "\"77\""] {
+            assert!(!is_known(&with(other), "\"7\""), "{other}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "\"7\""));
+    }
+}

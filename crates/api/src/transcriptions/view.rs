@@ -1,0 +1,182 @@
+//! Jobs as JSON.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::JobStatus;
+use ytcaption_projections::JobView;
+
+use super::status_url;
+use crate::problem::JobError;
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Pending,
+    Downloading,
+    Transcribing,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl From<JobStatus> for Status {
+    fn from(status: JobStatus) -> Self {
+        match status {
+            JobStatus::Pending => Self::Pending,
+            JobStatus::Downloading => Self::Downloading,
+            JobStatus::Transcribing => Self::Transcribing,
+            JobStatus::Completed => Self::Completed,
+            JobStatus::Failed => Self::Failed,
+            JobStatus::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// A job that was accepted or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Receipt {
+    pub(crate) job_id: Uuid,
+    pub(crate) status: Status,
+    /// Where to ask for the job.
+    #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f")]
+    pub(crate) status_url: String,
+    /// When the job was accepted.
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+impl Receipt {
+    pub(crate) fn new(job: JobId, status: JobStatus, created_at: DateTime<Utc>) -> Self {
+        Self { job_id: job.0, status: status.into(), status_url: status_url(job), created_at }
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Transcription {
+    pub(crate) job_id: Uuid,
+    pub(crate) status: Status,
+    source: Source,
+    /// Title of the recording, once known.
+    #[schema(example = "How captions came to be")]
+    title: Option<String>,
+    /// Language asked for: `auto` or a code.
+    #[schema(example = "auto")]
+    language: String,
+    /// Language heard, once completed.
+    #[schema(example = "en")]
+    detected_language: Option<String>,
+    /// `high`, `normal` or `low`.
+    #[schema(example = "normal")]
+    priority: &'static str,
+    /// The model asked for, or the one in use.
+    #[schema(example = "faster-whisper-small")]
+    model: Option<String>,
+    progress: Progress,
+    /// Length of the recording in milliseconds, once known.
+    #[schema(example = 93_500)]
+    duration_ms: Option<i64>,
+    /// The webhook that is told of the job's end.
+    webhook: Option<Webhook>,
+    /// Why the latest attempt failed. While the job has not ended, it is tried again at `retry_at`.
+    error: Option<JobError>,
+    /// When the failed step is tried again.
+    retry_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// When the job was completed, failed or was cancelled.
+    ended_at: Option<DateTime<Utc>>,
+    /// Number of events in the life of the job.
+    #[schema(example = 7)]
+    version: i64,
+    /// This resource.
+    #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f")]
+    status_url: String,
+    /// Where the captions are, once completed.
+    #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f/result")]
+    result_url: Option<String>,
+}
+
+/// Where the recording comes from.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Source {
+    /// `url` or `upload`.
+    #[schema(example = "url")]
+    kind: String,
+    /// The address, or the name of the uploaded file.
+    #[schema(example = "https://example.org/talk.mp4")]
+    name: String,
+}
+
+/// How far the work has come.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Progress {
+    /// How much of the whole work is done, 0 to 100.
+    #[schema(example = 65, maximum = 100)]
+    percent: u8,
+    /// Share of the media that has arrived, 0 to 100.
+    #[schema(example = 100, maximum = 100)]
+    download_percent: i16,
+    /// Pieces the recording was cut into, once it has arrived.
+    #[schema(example = 4)]
+    chunks: i32,
+    /// Pieces that are transcribed.
+    #[schema(example = 2)]
+    chunks_done: i32,
+    /// Segments of text so far.
+    #[schema(example = 31)]
+    segments: i32,
+}
+
+/// Who is told when the job ends.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Webhook {
+    #[schema(example = "https://example.org/hooks/captions")]
+    url: String,
+    /// `pending`, `delivered` or `abandoned`.
+    #[schema(example = "pending")]
+    status: Option<String>,
+    /// Attempts so far.
+    #[schema(example = 0)]
+    attempts: i32,
+}
+
+impl From<JobView> for Transcription {
+    fn from(view: JobView) -> Self {
+        let status_url = status_url(view.job_id);
+        Self {
+            status: view.status.into(),
+            progress: Progress {
+                percent: view.progress_percent(),
+                download_percent: view.download_percent,
+                chunks: view.chunks,
+                chunks_done: view.chunks_done,
+                segments: view.segments,
+            },
+            error: JobError::of(&view),
+            result_url: (view.status == JobStatus::Completed).then(|| format!("{status_url}/result")),
+            webhook: view.webhook_url.map(|url| Webhook {
+                url,
+                status: view.webhook_status,
+                attempts: view.webhook_attempts,
+            }),
+            job_id: view.job_id.0,
+            source: Source { kind: view.source_kind, name: view.source_name },
+            title: view.title,
+            language: view.language,
+            detected_language: view.detected_language,
+            priority: view.priority.as_str(),
+            model: view.model,
+            duration_ms: view.duration_ms,
+            retry_at: view.retry_at,
+            created_at: view.created_at,
+            updated_at: view.updated_at,
+            ended_at: view.ended_at,
+            version: view.version,
+            status_url,
+        }
+    }
+}
