@@ -1,0 +1,95 @@
+//! One message at work: kept alive at NATS, answered in the end.
+
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream;
+use async_nats::jetstream::AckKind;
+use metrics::histogram;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use ytcaption_telemetry::{context, metrics as house};
+
+use super::{Outcome, Queue, Stage, read};
+
+/// How often NATS is told that the work goes on; `ack_wait` is three times as long.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// Works on a message and answers it. When `abandon` is cancelled the work stops and the message is handed back, for
+/// another worker to take it at once.
+pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::Message, abandon: CancellationToken) {
+    let parsed = match read(&message) {
+        Ok(parsed) => parsed,
+        Err(reason) => {
+            tracing::error!(stage = S::NAME, subject = %message.subject, reason, "a message cannot be read; it is dropped");
+            return answer(&message, AckKind::Term).await;
+        }
+    };
+    let event_type = &parsed.event.kind;
+    let span = tracing::info_span!(
+        "work",
+        otel.name = format!("{} {event_type}", S::NAME),
+        stage = S::NAME,
+        queue = queue.consumer,
+        job_id = %parsed.job_id,
+        event_id = %parsed.event.id,
+        deliveries = parsed.deliveries,
+    );
+    let header = message.headers.as_ref().and_then(|headers| headers.get(context::TRACEPARENT));
+    if let Some(parent) = header.map(async_nats::HeaderValue::as_str).or(parsed.event.traceparent.as_deref()) {
+        context::set_parent(&span, parent);
+    }
+    async {
+        let begun = Instant::now();
+        let outcome = tokio::select! {
+            outcome = stage.work(parsed) => Some(outcome),
+            () = abandon.cancelled() => None,
+            () = keep_alive(&message) => None,
+        };
+        let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match outcome {
+            Some(Outcome::Done) => {
+                tracing::debug!(elapsed_ms, "done");
+                histogram!(house::JOB_PROCESSING_DURATION, "stage" => S::NAME).record(begun.elapsed());
+                house::stage_attempt(S::NAME, "done");
+                answer(&message, AckKind::Ack).await;
+            }
+            Some(Outcome::Again(after)) => {
+                tracing::debug!(elapsed_ms, again_in_ms = after.as_millis(), "not done yet");
+                house::stage_attempt(S::NAME, "again");
+                answer(&message, AckKind::Nak(Some(after))).await;
+            }
+            // An answer now would be taken for the other worker's.
+            Some(Outcome::Overtaken) => house::stage_attempt(S::NAME, "overtaken"),
+            Some(Outcome::Unreadable(reason)) => {
+                tracing::error!(reason, "an event cannot be worked on; it is dropped");
+                house::stage_attempt(S::NAME, "unreadable");
+                answer(&message, AckKind::Term).await;
+            }
+            None => {
+                tracing::warn!(elapsed_ms, "stopping: the work is handed back unfinished");
+                house::stage_attempt(S::NAME, "abandoned");
+                answer(&message, AckKind::Nak(None)).await;
+            }
+        }
+    }
+    .instrument(span)
+    .await;
+}
+
+/// Tells NATS for ever that the work goes on.
+async fn keep_alive(message: &jetstream::Message) {
+    loop {
+        tokio::time::sleep(PROGRESS).await;
+        if let Err(error) = message.ack_with(AckKind::Progress).await {
+            tracing::debug!(%error, "NATS was not told that the work goes on");
+        }
+    }
+}
+
+/// Answers and waits until the server has it. An answer that is lost does no harm: the message comes again, and what
+/// is done already decides to nothing.
+async fn answer(message: &jetstream::Message, kind: AckKind) {
+    if let Err(error) = message.double_ack_with(kind).await {
+        tracing::warn!(%error, "NATS did not take the answer; the message will come again");
+    }
+}

@@ -1,0 +1,51 @@
+//! Names to addresses, within the policy of [`ytcaption_domain::network`].
+
+use std::net::SocketAddr;
+
+use url::{Host, Url};
+use ytcaption_domain::network::{AddressPolicy, AddressRefusal};
+
+/// Why a host is not connected to.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The policy forbids it.
+    #[error(transparent)]
+    Refused(#[from] AddressRefusal),
+    /// The name leads nowhere.
+    #[error("the host `{host}` was not found: check the spelling of the address")]
+    Unresolved {
+        /// The name.
+        host: String,
+    },
+}
+
+/// Checks an address, and every address its host name resolves to.
+///
+/// # Errors
+/// The policy forbids the address or one of those that the name resolves to, or there is none.
+pub async fn check(policy: &AddressPolicy, url: &Url) -> Result<(), NetworkError> {
+    policy.check_url(url)?;
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let port = url.port_or_known_default().unwrap_or_default();
+            resolve(policy, name, port).await.map(drop)
+        }
+        // A literal address was checked already.
+        _ => Ok(()),
+    }
+}
+
+/// What a host name resolves to; all of it permitted.
+///
+/// # Errors
+/// The policy forbids one of the addresses, or there is none.
+pub async fn resolve(policy: &AddressPolicy, name: &str, port: u16) -> Result<Vec<SocketAddr>, NetworkError> {
+    let unresolved = || NetworkError::Unresolved { host: name.to_owned() };
+    let found: Vec<SocketAddr> = tokio::net::lookup_host((name, port)).await.map_err(|_| unresolved())?.collect();
+    match found.iter().find(|address| !policy.permits(address.ip())) {
+        // A name that also leads inside is a trap, whichever address would be tried first.
+        Some(address) => Err(AddressRefusal::Private(address.ip()).into()),
+        None if found.is_empty() => Err(unresolved()),
+        None => Ok(found),
+    }
+}

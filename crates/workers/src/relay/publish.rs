@@ -1,0 +1,100 @@
+//! Puts a page of events on the stream, in order.
+
+use std::future::IntoFuture as _;
+
+use async_nats::Client;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use ytcaption_eventstore::RecordedEvent;
+use ytcaption_telemetry::context;
+
+use super::RelayError;
+use crate::cloud_event::{CloudEvent, subject_of};
+
+/// What a message needs beside its payload: subject and headers, generously.
+const OVERHEAD_BYTES: usize = 4096;
+
+/// Publishes events.
+pub(super) struct Publisher {
+    jetstream: Context,
+    client: Client,
+}
+
+impl Publisher {
+    pub(super) fn new(jetstream: Context, client: Client) -> Self {
+        Self { jetstream, client }
+    }
+
+    /// Publishes these events and waits for the acks.
+    ///
+    /// All are sent at once, each on condition that the one before it is the stream's last: if one is not stored,
+    /// neither is any after it. Where that condition cannot hold, because some were stored by an earlier attempt,
+    /// they are sent one by one.
+    pub(super) async fn publish(&self, page: &[RecordedEvent]) -> Result<Vec<PublishAck>, RelayError> {
+        match self.pipelined(page).await {
+            Err(RelayError::Publish(error)) => {
+                tracing::debug!(%error, events = page.len(), "publishing one by one");
+                self.one_by_one(page).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn pipelined(&self, page: &[RecordedEvent]) -> Result<Vec<PublishAck>, RelayError> {
+        let mut sent = Vec::with_capacity(page.len());
+        let mut previous: Option<String> = None;
+        for event in page {
+            let mut message = self.message(event)?;
+            if let Some(previous) = &previous {
+                message = message.expected_last_message_id(previous);
+            }
+            sent.push(self.jetstream.send_publish(subject_of(event), message).await?);
+            previous = Some(event.metadata.event_id.to_string());
+        }
+        let mut acks = Vec::with_capacity(sent.len());
+        for ack in sent {
+            acks.push(ack.into_future().await?);
+        }
+        Ok(acks)
+    }
+
+    async fn one_by_one(&self, page: &[RecordedEvent]) -> Result<Vec<PublishAck>, RelayError> {
+        let mut acks = Vec::with_capacity(page.len());
+        for event in page {
+            let sent: Result<_, PublishError> =
+                self.jetstream.send_publish(subject_of(event), self.message(event)?).await;
+            acks.push(sent?.into_future().await?);
+        }
+        Ok(acks)
+    }
+
+    /// The event as a message; without its data if that would be more than the server takes. No worker needs the data
+    /// of a long `ChunkTranscribed`, and who does finds it in the event store by the event's id.
+    fn message(&self, event: &RecordedEvent) -> Result<PublishMessage, RelayError> {
+        let cloud_event = CloudEvent::of(event);
+        let mut payload = serde_json::to_vec(&cloud_event)?;
+        if payload.len() + OVERHEAD_BYTES > self.client.max_payload() {
+            payload = serde_json::to_vec(&cloud_event.without_data())?;
+        }
+        let message = PublishMessage::build().payload(payload.into()).message_id(event.metadata.event_id.to_string());
+        Ok(match traceparent(event) {
+            Some(traceparent) => message.header(context::TRACEPARENT, traceparent.as_str()),
+            None => message,
+        })
+    }
+}
+
+/// The trace the event belongs to, seen from a span of the relay.
+fn traceparent(event: &RecordedEvent) -> Option<String> {
+    let parent = event.metadata.context.traceparent.as_deref()?;
+    let span = tracing::info_span!(
+        "relay",
+        otel.name = format!("relay {}", event.event_type),
+        event_id = %event.metadata.event_id,
+        aggregate_id = event.aggregate_id,
+    );
+    context::set_parent(&span, parent);
+    context::traceparent_of(&span).or_else(|| Some(parent.to_owned()))
+}

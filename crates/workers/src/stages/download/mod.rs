@@ -1,0 +1,145 @@
+//! `TranscriptionJobCreated` → audio in the blob store, planned into chunks.
+//!
+//! ```text
+//! StartDownload ─▶ yt-dlp, or the upload ─▶ ffmpeg: 16 kHz mono FLAC ─▶ plan ─▶ blob ─▶ RecordAudio
+//! ```
+
+mod classify;
+mod media;
+mod progress;
+mod settings;
+mod ytdlp;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use ytcaption_blobstore::BlobKey;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource};
+use ytcaption_whisper::{PlanSettings, audio, plan_chunks};
+
+pub use settings::DownloadSettings;
+
+use super::attempt::{Attempt, Step};
+use super::commands::outcome_of;
+use super::fault::Fault;
+use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
+use crate::{StartError, WorkerDeps};
+use media::Media;
+use progress::Progress;
+
+const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
+
+/// Downloads until `shutdown`.
+///
+/// # Errors
+/// NATS cannot be used, or the work folder cannot be made.
+pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: CancellationToken) -> Result<(), StartError> {
+    std::fs::create_dir_all(&settings.work_dir).map_err(|source| StartError::Io {
+        what: format!("the work folder {} cannot be made", settings.work_dir.display()),
+        source,
+    })?;
+    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
+    let stage = Arc::new(Download { deps, settings });
+    consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
+    Ok(())
+}
+
+struct Download {
+    deps: WorkerDeps,
+    settings: DownloadSettings,
+}
+
+impl Stage for Download {
+    const NAME: &'static str = "download";
+
+    async fn work(&self, message: Message) -> Outcome {
+        let job_id = message.job_id;
+        let context = self.deps.context(Self::NAME, &message.event);
+        let command = JobCommand::StartDownload { worker: self.deps.worker_of(Self::NAME) };
+        let started = match self.deps.jobs.execute(job_id.0, command, &context).await {
+            Ok(started) if started.events.is_empty() => return Outcome::Done,
+            Ok(started) => started,
+            Err(error) => return outcome_of(&error),
+        };
+        let job = started.aggregate;
+        let attempt =
+            Attempt { deps: &self.deps, context: &context, job_id, step: Step::Download, number: job.download_attempt };
+        attempt.run(self.settings.retry, self.in_time(&attempt, &job)).await
+    }
+}
+
+impl Download {
+    async fn in_time(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, Fault> {
+        let limit = self.settings.timeout;
+        tokio::time::timeout(limit, self.fetch(attempt, job)).await.unwrap_or_else(|_| {
+            let message = format!("The download took longer than {}.", seconds(limit));
+            Err(Fault::transient("timed_out", message))
+        })
+    }
+
+    async fn fetch(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, Fault> {
+        let folder = TempDir::with_prefix_in("download-", &self.settings.work_dir).map_err(|e| Fault::disk(&e))?;
+        let mut progress = Progress::new(attempt);
+        let media = match &job.source {
+            Some(MediaSource::Url { url }) => {
+                ytdlp::fetch(url, folder.path(), &self.settings, &self.deps.network, &mut progress).await?
+            }
+            Some(MediaSource::Upload { key, .. }) => self.upload(key, folder.path()).await?,
+            None => return Err(Fault::permanent("invalid_url", "The job names no recording: submit it again.")),
+        };
+        let stored = folder.path().join("audio.flac");
+        let converted = audio::store(&media.path, &stored, &mut |_| {}).await?;
+        if let Some(damage) = converted.damage {
+            tracing::warn!(damage, "the recording is damaged; what can be heard of it is transcribed");
+        }
+        self.record(attempt, media.title, &stored).await
+    }
+
+    /// Fetches an uploaded file.
+    async fn upload(&self, key: &str, folder: &Path) -> Result<Media, Fault> {
+        let key = BlobKey::new(key)?;
+        let path = folder.join("upload");
+        self.deps.blobs.download_to(&key, &path).await?;
+        Ok(Media { path, title: None })
+    }
+
+    /// Plans the audio, puts it into the blob store, and makes the command that records both.
+    async fn record(&self, attempt: &Attempt<'_>, title: Option<String>, flac: &Path) -> Result<JobCommand, Fault> {
+        let plan = plan_chunks(flac, &PlanSettings::default()).await?;
+        if plan.duration_ms > u64::try_from(self.settings.max_duration.as_millis()).unwrap_or(u64::MAX) {
+            let longest = seconds(self.settings.max_duration);
+            let message = format!("The recording is longer than {longest}: send a part of it.");
+            return Err(Fault::permanent("too_long", message));
+        }
+        let key = audio_key(attempt.job_id, attempt.number)?;
+        let info = self.deps.blobs.put_file(&key, flac).await?;
+        let chunks = plan.chunks.iter().map(|span| ChunkSpan { start_ms: span.start_ms, end_ms: span.end_ms });
+        Ok(JobCommand::RecordAudio {
+            attempt: attempt.number,
+            audio: Audio {
+                key: key.to_string(),
+                bytes: info.bytes,
+                sha256: info.sha256,
+                duration_ms: plan.duration_ms,
+            },
+            title,
+            chunks: chunks.collect(),
+        })
+    }
+}
+
+/// Each attempt has a blob of its own, so an overtaken one never replaces what its successor has recorded.
+fn audio_key(job_id: JobId, attempt: u32) -> Result<BlobKey, Fault> {
+    Ok(BlobKey::new(format!("audio/{job_id}/{attempt}.flac"))?)
+}
+
+fn seconds(duration: Duration) -> String {
+    match duration.as_secs() {
+        minutes if minutes >= 60 && minutes.is_multiple_of(60) => format!("{} min", minutes / 60),
+        seconds => format!("{seconds} s"),
+    }
+}

@@ -1,0 +1,178 @@
+//! A job has ended → its webhook is told, by Standard Webhooks (<https://www.standardwebhooks.com>).
+//!
+//! ```text
+//! delivery ended already? ─▶ address permitted? ─▶ POST, signed ─▶ 2xx: RecordDelivered
+//!                                                       else: RecordFailure, and again after a while
+//! ```
+
+mod body;
+mod client;
+mod schedule;
+mod settings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::StatusCode;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
+use ytcaption_domain::job::JobEvent;
+use ytcaption_eventstore::{RecordedEvent, read_stream};
+use ytcaption_telemetry::metrics;
+
+pub use settings::WebhookSettings;
+
+use super::commands::{insist, outcome_of};
+use crate::backoff::as_ms;
+use crate::consumer::{self, Message, Outcome, Queue, Stage};
+use crate::{StartError, WorkerDeps};
+use body::{Body, Ending};
+use client::{Client, Reply};
+
+const QUEUES: [Queue; 1] = [Queue { consumer: "notify", weight: 1 }];
+/// How long a message waits when the store does not answer.
+const STORE_PAUSE: Duration = Duration::from_secs(4);
+
+/// Tells webhooks until `shutdown`.
+///
+/// # Errors
+/// The secret is malformed, or NATS cannot be used.
+pub async fn run(deps: WorkerDeps, settings: WebhookSettings, shutdown: CancellationToken) -> Result<(), StartError> {
+    let client = Client::new(&settings, deps.network.clone())?;
+    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
+    let stage = Arc::new(Notify { deps, settings, client });
+    consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
+    Ok(())
+}
+
+struct Notify {
+    deps: WorkerDeps,
+    settings: WebhookSettings,
+    client: Client,
+}
+
+impl Stage for Notify {
+    const NAME: &'static str = "notify";
+
+    async fn work(&self, message: Message) -> Outcome {
+        let stream = read_stream(self.deps.database.pool(), "job", &message.job_id.to_string()).await;
+        let events = match stream {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::warn!(%error, "the message waits for the database");
+                return Outcome::Again(STORE_PAUSE);
+            }
+        };
+        let Some(end) = events.iter().find(|event| event.metadata.event_id == message.event.id) else {
+            return Outcome::Unreadable("the event store has no such event".to_owned());
+        };
+        let ending = match end.decode::<JobEvent>().map(|event| Ending::of(&event)) {
+            Ok(Some(ending)) => ending,
+            Ok(None) => return Outcome::Unreadable("it does not end a job".to_owned()),
+            Err(error) => return Outcome::Unreadable(error.to_string()),
+        };
+        let Some(created) = events.first().and_then(Created::read) else {
+            return Outcome::Unreadable("the job's first event cannot be read".to_owned());
+        };
+        if message.deliveries == 1 {
+            let took = (end.metadata.occurred_at - created.at).to_std().unwrap_or_default();
+            metrics::job_ended(ending.status(), took);
+        }
+        match created.webhook_url {
+            None => Outcome::Done,
+            Some(url) => self.deliver(&message, &url, end, &ending).await,
+        }
+    }
+}
+
+/// What the notifier needs of a job's first event.
+struct Created {
+    at: DateTime<Utc>,
+    webhook_url: Option<Url>,
+}
+
+impl Created {
+    fn read(event: &RecordedEvent) -> Option<Self> {
+        match event.decode().ok()? {
+            JobEvent::TranscriptionJobCreated { webhook_url, .. } => {
+                Some(Self { at: event.metadata.occurred_at, webhook_url })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Notify {
+    async fn deliver(&self, message: &Message, url: &Url, end: &RecordedEvent, ending: &Ending) -> Outcome {
+        let id = delivery_id(message.event.id);
+        let delivery = match self.deps.deliveries.load(id).await {
+            Ok((delivery, _)) => delivery,
+            Err(error) => return outcome_of(&error),
+        };
+        if delivery.status != DeliveryStatus::Pending {
+            return Outcome::Done;
+        }
+        match self.not_yet_due(&id.to_string(), &delivery).await {
+            Ok(None) => {}
+            Ok(Some(left)) => return Outcome::Again(left),
+            Err(error) => {
+                tracing::warn!(%error, "the message waits for the database");
+                return Outcome::Again(STORE_PAUSE);
+            }
+        }
+        let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.settings.public_url);
+        let reply = self.client.post(url, message.event.id, &body).await;
+        let (command, again) = self.record(message, url, &delivery, reply);
+        let context = self.deps.context(Self::NAME, &message.event);
+        match (insist(&self.deps.deliveries, id, command, &context).await, again) {
+            (Err(error), _) => outcome_of(&error),
+            (Ok(_), Some(after)) => Outcome::Again(after),
+            (Ok(_), None) => Outcome::Done,
+        }
+    }
+
+    /// The time left until the next attempt is due. A message may come earlier, after a restart of NATS.
+    async fn not_yet_due(&self, id: &str, delivery: &Delivery) -> Result<Option<Duration>, sqlx::Error> {
+        if delivery.attempts == 0 {
+            return Ok(None);
+        }
+        let events = read_stream(self.deps.database.pool(), "delivery", id).await?;
+        let Some(last) = events.last() else { return Ok(None) };
+        let Ok(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = last.decode() else {
+            return Ok(None);
+        };
+        Ok(schedule::left(last.metadata.occurred_at, pause, crate::now()))
+    }
+
+    fn record(
+        &self,
+        message: &Message,
+        url: &Url,
+        delivery: &Delivery,
+        reply: Reply,
+    ) -> (DeliveryCommand, Option<Duration>) {
+        let job_id = message.job_id;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let (reason, gone) = match reply {
+            Reply::Taken(status) => {
+                tracing::info!(host, status = status.as_u16(), "the webhook was told");
+                let http_status = status.as_u16();
+                return (DeliveryCommand::RecordDelivered { job_id, host, http_status }, None);
+            }
+            Reply::Refused(status) => (format!("it answered {status}"), status == StatusCode::GONE),
+            Reply::Forbidden(reason) => (reason, true),
+            Reply::Failed(reason) => (reason, false),
+        };
+        let pause = schedule::pause_after(&self.settings.schedule, delivery.attempts + 1).filter(|_| !gone);
+        tracing::warn!(
+            host,
+            reason,
+            attempt = delivery.attempts + 1,
+            again_in_ms = pause.map(as_ms),
+            "a webhook failed"
+        );
+        (DeliveryCommand::RecordFailure { job_id, host, reason, retry_in_ms: pause.map(as_ms) }, pause)
+    }
+}

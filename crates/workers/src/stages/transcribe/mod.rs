@@ -1,0 +1,181 @@
+//! `ChunkScheduled` → the text of that chunk.
+//!
+//! ```text
+//! StartChunk ─▶ audio from the blob store, kept for its other chunks ─▶ Whisper ─▶ RecordChunk
+//! ```
+
+mod cache;
+mod settings;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use ytcaption_blobstore::BlobKey;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::{ChunkSpan, Job, JobCommand, JobRejection};
+use ytcaption_eventstore::CommandError;
+use ytcaption_whisper::{FileError, Span, TranscribeError, TranscribeOptions, Transcriber, transcribe_chunk};
+
+pub use settings::TranscribeSettings;
+
+use super::attempt::{Attempt, Step};
+use super::commands::outcome_of;
+use super::fault::{Fault, sentence};
+use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
+use crate::{StartError, WorkerDeps};
+use cache::AudioCache;
+
+const QUEUES: [Queue; 3] = by_priority("transcribe-high", "transcribe-normal", "transcribe-low");
+
+/// Deliveries after which a job that was begun with a model that nobody has any more is given up; each but the first
+/// comes [`OTHER_MODEL_PAUSE`] after the one before.
+const OTHER_MODEL_DELIVERIES: u64 = 40;
+/// How long a chunk waits for a worker with the model its job was begun with.
+const OTHER_MODEL_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Loads the model and transcribes until `shutdown`.
+///
+/// # Errors
+/// The model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache folder cannot be made.
+pub async fn run(
+    deps: WorkerDeps,
+    settings: TranscribeSettings,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let (folder, model) = (settings.model.clone(), settings.model_settings.clone());
+    let loading = tokio::task::spawn_blocking(move || Transcriber::load(&folder, &model));
+    let transcriber = match shutdown.run_until_cancelled(loading).await {
+        None => return Ok(()),
+        Some(loaded) => loaded.map_err(|error| StartError::Io {
+            what: "loading the model broke off".to_owned(),
+            source: std::io::Error::other(error),
+        })??,
+    };
+    let cache =
+        AudioCache::new(&settings.cache_dir, settings.cache_bytes, Arc::clone(&deps.blobs)).map_err(|source| {
+            StartError::Io { what: format!("the cache folder {} cannot be made", settings.cache_dir.display()), source }
+        })?;
+    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
+    let stage = Arc::new(Transcribe { deps, settings, transcriber, cache });
+    consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
+    Ok(())
+}
+
+struct Transcribe {
+    deps: WorkerDeps,
+    settings: TranscribeSettings,
+    transcriber: Transcriber,
+    cache: AudioCache,
+}
+
+/// What a `ChunkScheduled` says.
+#[derive(Deserialize)]
+struct Scheduled {
+    chunk: u32,
+    start_ms: u64,
+    end_ms: u64,
+}
+
+impl Stage for Transcribe {
+    const NAME: &'static str = "transcribe";
+
+    async fn work(&self, message: Message) -> Outcome {
+        let Some(Ok(scheduled)) = message.event.data.clone().map(serde_json::from_value::<Scheduled>) else {
+            return Outcome::Unreadable("it names no chunk".to_owned());
+        };
+        let context = self.deps.context(Self::NAME, &message.event);
+        let attempt = |number| Attempt {
+            deps: &self.deps,
+            context: &context,
+            job_id: message.job_id,
+            step: Step::Chunk(scheduled.chunk),
+            number,
+        };
+        let command = JobCommand::StartChunk {
+            chunk: scheduled.chunk,
+            worker: self.deps.worker_of(Self::NAME),
+            model: self.transcriber.model_name(),
+        };
+        let started = match self.deps.jobs.execute(message.job_id.0, command, &context).await {
+            Ok(started) if started.events.is_empty() => return Outcome::Done,
+            Ok(started) => started,
+            Err(CommandError::Rejected(JobRejection::ModelChanged { begun, .. })) => {
+                return self.other_model(&begun, &message, &attempt(0), message.job_id).await;
+            }
+            Err(error) => return outcome_of(&error),
+        };
+        let job = started.aggregate;
+        let number = job.chunk(scheduled.chunk).map_or(0, |chunk| chunk.attempt);
+        attempt(number).run(self.settings.retry, self.transcribe(&job, &scheduled, number)).await
+    }
+}
+
+impl Transcribe {
+    async fn transcribe(&self, job: &Job, scheduled: &Scheduled, attempt: u32) -> Result<JobCommand, Fault> {
+        let options = self.options(job)?;
+        let audio = job.audio.as_ref().ok_or_else(|| {
+            Fault::permanent("audio_missing", "The job's audio was never recorded: submit the recording again.")
+        })?;
+        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, audio.bytes).await?;
+        let ChunkSpan { start_ms, end_ms } = ChunkSpan { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
+        let span = Span { start_ms, end_ms };
+        let transcript =
+            transcribe_chunk(&self.transcriber, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
+                .await
+                .map_err(fault_of)?;
+        Ok(JobCommand::RecordChunk {
+            chunk: scheduled.chunk,
+            attempt,
+            language: transcript.language,
+            segments: transcript.segments,
+        })
+    }
+
+    fn options(&self, job: &Job) -> Result<TranscribeOptions, Fault> {
+        let language = Some(job.language.clone()).filter(|language| language != "auto");
+        let options = TranscribeOptions { language, ..self.settings.options.clone() };
+        self.transcriber.check(&options).map_err(|error| fault_of(FileError::Transcribe(error)))?;
+        Ok(options)
+    }
+
+    /// The job wants another model than this worker has.
+    async fn other_model(&self, wanted: &str, message: &Message, attempt: &Attempt<'_>, job_id: JobId) -> Outcome {
+        let job = match self.deps.jobs.load(job_id.0).await {
+            Ok((job, _)) => job,
+            Err(error) => return outcome_of(&error),
+        };
+        let begun = job.chunks.iter().any(|chunk| chunk.attempt > 0);
+        let here = self.transcriber.model_name();
+        if begun && message.deliveries < OTHER_MODEL_DELIVERIES {
+            // Others with that model are at work on it; this worker was only asked by chance.
+            tracing::info!(wanted, here, "the chunk waits for a worker with the model its job was begun with");
+            return Outcome::Again(OTHER_MODEL_PAUSE);
+        }
+        let chunk_attempt = match attempt.step {
+            Step::Chunk(chunk) => job.chunk(chunk).map_or(0, |chunk| chunk.attempt),
+            Step::Download => 0,
+        };
+        let message = if begun {
+            format!("The job was begun with the model `{wanted}`, which no worker has any more: submit it again.")
+        } else {
+            format!("There is no model `{wanted}`. This server has: {here}.")
+        };
+        let attempt = Attempt { number: chunk_attempt, ..*attempt };
+        attempt.fail(Fault::permanent("unknown_model", message), self.settings.retry).await
+    }
+}
+
+fn fault_of(error: FileError) -> Fault {
+    match error {
+        FileError::Audio(error) => error.into(),
+        FileError::Transcribe(error @ TranscribeError::UnknownLanguage { .. }) => {
+            Fault::permanent("unknown_language", format!("{}.", sentence(&error)))
+        }
+        FileError::Transcribe(error) if error.is_permanent() => {
+            Fault::permanent("invalid_option", format!("{}.", sentence(&error)))
+        }
+        FileError::Transcribe(error) => Fault::transient("transcription_failed", format!("{}.", sentence(&error))),
+    }
+}

@@ -1,0 +1,143 @@
+//! The stream and its consumers: data in `nats/`, created or brought up to date at start.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::context::{Context, ContextBuilder, CreateStreamErrorKind};
+use async_nats::jetstream::stream::ConsumerErrorKind;
+use async_nats::jetstream::{ErrorCode, stream};
+
+use crate::nats;
+
+/// Oldest nats-server that understands what is asked of it: several filters a consumer, metadata.
+const OLDEST_SERVER: (u64, u64) = (2, 10);
+/// Pause between attempts to reach a server that is not there.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// So many attempts lie between two lines in the log.
+const QUIET_ATTEMPTS: u32 = 10;
+/// Longest wait for an answer of JetStream.
+const API_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers of JetStream from here on blame the server (as HTTP's do).
+const SERVER_FAULT: usize = 500;
+
+const STREAM: &str = include_str!("../../../nats/stream.json");
+const CONSUMERS: [&str; 7] = [
+    include_str!("../../../nats/consumers/download-high.json"),
+    include_str!("../../../nats/consumers/download-normal.json"),
+    include_str!("../../../nats/consumers/download-low.json"),
+    include_str!("../../../nats/consumers/transcribe-high.json"),
+    include_str!("../../../nats/consumers/transcribe-normal.json"),
+    include_str!("../../../nats/consumers/transcribe-low.json"),
+    include_str!("../../../nats/consumers/notify.json"),
+];
+
+/// Why NATS cannot be used, although it answers.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// The server is too old.
+    #[error("nats-server {version} is too old: 2.10 or newer is needed; install one, or set NATS_URL to one")]
+    OldServer {
+        /// What it calls itself.
+        version: String,
+    },
+    /// The server runs without JetStream.
+    #[error("JetStream is not enabled on the nats-server: start it with -js, or with nats/nats-server.conf")]
+    NoJetStream,
+    /// JetStream refuses the stream or a consumer.
+    #[error("JetStream refuses {what}: {reason}")]
+    Refused {
+        /// Which of them.
+        what: String,
+        /// Its own words.
+        reason: String,
+    },
+}
+
+/// The stream's configuration.
+pub fn stream_config() -> stream::Config {
+    serde_json::from_str(STREAM).expect("nats/stream.json is checked by a test")
+}
+
+/// The configurations of all durable consumers.
+pub fn consumer_configs() -> Vec<pull::Config> {
+    CONSUMERS.iter().map(|text| serde_json::from_str(text).expect("nats/consumers is checked by a test")).collect()
+}
+
+/// JetStream over a connection, with time limits for every answer.
+pub(crate) fn jetstream(client: &Client) -> Context {
+    ContextBuilder::new().timeout(API_TIMEOUT).ack_timeout(API_TIMEOUT).build(client.clone())
+}
+
+/// Creates the stream and the consumers, or brings them up to date. Waits without end for a server that does not
+/// answer, and says so in the log.
+///
+/// # Errors
+/// The server answers and will never do: it is too old, has no JetStream, or refuses.
+pub async fn ensure(client: &Client) -> Result<(), TopologyError> {
+    let mut attempts = 0;
+    loop {
+        match attempt(client).await {
+            Ok(()) => return Ok(()),
+            Err(Fault::Lasting(error)) => return Err(error),
+            Err(Fault::Passing(reason)) if attempts % QUIET_ATTEMPTS == 0 => {
+                tracing::warn!(reason, "waiting for NATS JetStream");
+            }
+            Err(Fault::Passing(_)) => {}
+        }
+        attempts += 1;
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+enum Fault {
+    Passing(String),
+    Lasting(TopologyError),
+}
+
+async fn attempt(client: &Client) -> Result<(), Fault> {
+    if !nats::is_connected(client) {
+        return Err(Fault::Passing("the server does not answer".to_owned()));
+    }
+    let server = client.server_info();
+    if version_of(&server.version).is_none_or(|version| version < OLDEST_SERVER) {
+        return Err(Fault::Lasting(TopologyError::OldServer { version: server.version }));
+    }
+    if !server.jetstream {
+        return Err(Fault::Lasting(TopologyError::NoJetStream));
+    }
+    let jetstream = jetstream(client);
+    let config = stream_config();
+    let name = config.name.clone();
+    jetstream.create_or_update_stream(config).await.map_err(|error| match error.kind() {
+        CreateStreamErrorKind::JetStream(error) => refusal(format!("the stream {name}"), &error),
+        _ => Fault::Passing(error.to_string()),
+    })?;
+    for config in consumer_configs() {
+        let what = format!("the consumer {}", config.durable_name.as_deref().unwrap_or_default());
+        jetstream.create_consumer_on_stream(config, &name).await.map_err(|error| match error.kind() {
+            ConsumerErrorKind::JetStream(error) => refusal(what, &error),
+            _ => Fault::Passing(error.to_string()),
+        })?;
+    }
+    Ok(())
+}
+
+/// Tells a refusal from a server that is not ready yet.
+fn refusal(what: String, error: &async_nats::jetstream::Error) -> Fault {
+    match error.error_code() {
+        ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
+            Fault::Lasting(TopologyError::NoJetStream)
+        }
+        // 5xx: it is starting, without a leader, or short of something for now.
+        _ if error.code() >= SERVER_FAULT => Fault::Passing(format!("{what}: {error}")),
+        _ => Fault::Lasting(TopologyError::Refused { what, reason: error.to_string() }),
+    }
+}
+
+/// Major and minor version.
+fn version_of(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.trim_start_matches('v').split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
