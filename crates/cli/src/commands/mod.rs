@@ -1,0 +1,90 @@
+//! The commands, one a file.
+
+mod bar;
+mod doctor;
+mod migrate;
+mod role;
+mod settings;
+mod submit;
+mod transcribe;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::settings::{Loaded, Overrides, SettingsError, load};
+
+const EXAMPLES: &str = "\
+Examples:
+  ytcaption up                                  run the whole system on this machine
+  ytcaption submit https://example.org/talk.mp4 --wait --format srt > talk.srt
+  ytcaption transcribe talk.wav --format vtt    without any server
+  ytcaption doctor                              what is missing?
+
+Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; submit also 3: the job failed or was
+cancelled, 4: no answer from the API.";
+
+/// Captions for videos, on your own machine.
+#[derive(Debug, Parser)]
+#[command(name = "ytcaption", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Settings file (else YTCAPTION_CONFIG, ./ytcaption.toml, /etc/ytcaption/ytcaption.toml)
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder for everything that is kept
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Global {
+    fn overrides(&self) -> Overrides {
+        Overrides { config: self.config.clone(), data_dir: self.data_dir.clone(), ..Overrides::default() }
+    }
+
+    fn load(&self) -> Result<Loaded, SettingsError> {
+        load(&self.overrides())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Serve(role::Serve),
+    Relay(role::Relay),
+    Project(role::Project),
+    #[command(subcommand)]
+    Worker(role::Worker),
+    Submit(submit::Submit),
+    Transcribe(transcribe::Transcribe),
+    Doctor(doctor::Doctor),
+    Migrate(migrate::Migrate),
+    #[command(subcommand)]
+    Settings(settings::Settings),
+}
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { global, command } = arguments;
+    match command {
+        Command::Up(up) => up.run(&global).await,
+        Command::Serve(serve) => serve.run(&global).await,
+        Command::Relay(relay) => relay.run(&global).await,
+        Command::Project(project) => project.run(&global).await,
+        Command::Worker(worker) => worker.run(&global).await,
+        Command::Submit(submit) => submit.run(&global).await,
+        Command::Transcribe(transcribe) => transcribe.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
+        Command::Migrate(migrate) => migrate.run(&global).await,
+        Command::Settings(settings) => settings.run(&global),
+    }
+}

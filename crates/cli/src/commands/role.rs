@@ -1,0 +1,99 @@
+//! `ytcaption serve`, `relay`, `project` and `worker …`: one role in this process
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+
+use super::Global;
+use crate::roles::{self, Role, url_of};
+use crate::servers::Servers;
+use crate::settings::{Overrides, load};
+use crate::signals::Shutdown;
+use crate::{announce, logging};
+
+const SHARED: &str = "\
+Needs DATABASE_URL and NATS_URL, and storage that all roles see. Runs in any number of copies.";
+
+/// Serve the REST interface
+#[derive(Debug, Args)]
+#[command(after_help = SHARED)]
+pub(super) struct Serve {
+    /// Address and port of the API; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        run_one(Role::Api, "serve", Overrides { listen: self.listen, ..global.overrides() }).await
+    }
+}
+
+/// Carry events from the event store to JetStream (one copy leads, the others stand by)
+#[derive(Debug, Args)]
+#[command(after_help = SHARED)]
+pub(super) struct Relay {}
+
+impl Relay {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        run_one(Role::Relay, "relay", global.overrides()).await
+    }
+}
+
+/// Keep the read models up to date
+#[derive(Debug, Args)]
+#[command(after_help = SHARED)]
+pub(super) struct Project {}
+
+impl Project {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        run_one(Role::Projector, "project", global.overrides()).await
+    }
+}
+
+/// Run one kind of worker
+#[derive(Debug, Subcommand)]
+#[command(after_help = SHARED)]
+pub(super) enum Worker {
+    /// Fetch recordings with yt-dlp and turn them into audio
+    Download,
+    /// Turn audio into text with a Whisper model
+    Transcribe {
+        /// Folder of a Whisper model in CTranslate2 format
+        #[arg(long, value_name = "FOLDER")]
+        model: Option<std::path::PathBuf>,
+    },
+    /// Tell webhooks that a job has ended
+    Notify,
+}
+
+impl Worker {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let overrides = global.overrides();
+        match self {
+            Self::Download => run_one(Role::Download, "worker-download", overrides).await,
+            Self::Transcribe { model } => {
+                run_one(Role::Transcribe, "worker-transcribe", Overrides { model, ..overrides }).await
+            }
+            Self::Notify => run_one(Role::Notify, "worker-notify", overrides).await,
+        }
+    }
+}
+
+async fn run_one(role: Role, name: &'static str, overrides: Overrides) -> anyhow::Result<ExitCode> {
+    let settings = load(&overrides)?.settings;
+    let servers = Servers::configured(&settings)?;
+    let telemetry = logging::start(&settings, name)?;
+    let shutdown = Shutdown::on_signals().context("listening for SIGTERM and SIGINT")?;
+    let ready = |address: Option<std::net::SocketAddr>| {
+        tracing::info!(role = name, "started");
+        if let Some(address) = address {
+            announce::api(&url_of(address)?, address);
+        }
+        Ok(())
+    };
+    let outcome = roles::run(&settings, &servers, &[role], &shutdown, ready).await;
+    telemetry.shutdown().await;
+    outcome.map(|()| ExitCode::SUCCESS)
+}

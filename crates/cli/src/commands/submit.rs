@@ -1,0 +1,183 @@
+//! `ytcaption submit`
+
+mod client;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+use tokio::time::Instant;
+use url::Url;
+use ytcaption_domain::captions::Format;
+
+use super::Global;
+use super::bar::Bar;
+use crate::managed::published_api;
+use client::{Client, ClientError, Job, Receipt};
+
+/// Where the API is when neither `--api` nor a running `up` says so.
+const USUAL_API: &str = "http://127.0.0.1:8000";
+/// Pause between questions how far the job is.
+const POLL: Duration = Duration::from_millis(400);
+/// How long the API may be away while a job is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The job failed or was cancelled.
+const EXIT_JOB_FAILED: u8 = 3;
+/// The API does not answer.
+const EXIT_NO_ANSWER: u8 = 4;
+
+/// Submit a video's address or a file to a running system
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ytcaption submit https://example.org/talk --wait --format srt > talk.srt
+  ytcaption submit talk.mp4 --language en --wait
+
+Without --wait, the job's address is printed. Exit codes: 0 done; 1 refused, with the reason; 3 the job failed or
+was cancelled; 4 the API does not answer.")]
+pub(super) struct Submit {
+    /// Address of a page or media file, or a file on this machine
+    #[arg(value_name = "URL|FILE")]
+    recording: String,
+    /// Wait for the captions and print them
+    #[arg(long)]
+    wait: bool,
+    /// srt, vtt, txt or json; with --wait
+    #[arg(long, default_value_t = Format::Srt)]
+    format: Format,
+    /// auto, or the code of the spoken language, such as en
+    #[arg(long)]
+    language: Option<String>,
+    /// high, normal or low
+    #[arg(long)]
+    priority: Option<String>,
+    /// Told when the job ends (Standard Webhooks)
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// Address of the API [default: that of the `ytcaption up` of the data folder, else http://127.0.0.1:8000]
+    #[arg(long, value_name = "URL", env = "YTCAPTION_API")]
+    api: Option<Url>,
+}
+
+impl Submit {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let api = match &self.api {
+            Some(api) => api.clone(),
+            None => find_api(&global.load()?.settings.data_dir)?,
+        };
+        match self.submit(&Client::new(api)?).await {
+            Err(Failure::NoAnswer(error)) => {
+                eprintln!("ytcaption: {error}");
+                Ok(ExitCode::from(EXIT_NO_ANSWER))
+            }
+            Err(Failure::Job(reason)) => {
+                eprintln!("ytcaption: {reason}");
+                Ok(ExitCode::from(EXIT_JOB_FAILED))
+            }
+            Err(Failure::Other(error)) => Err(error),
+            Ok(()) => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    async fn submit(&self, client: &Client) -> Result<(), Failure> {
+        let bar = self.wait.then(|| Bar::new("submitting"));
+        let receipt = self.send(client, bar.as_ref()).await;
+        let (Some(bar), Ok(receipt)) = (&bar, &receipt) else {
+            clear(bar.as_ref());
+            println!("{}", client.resolve(&receipt?.status_url)?);
+            return Ok(());
+        };
+        let captions = follow(client, receipt, self.format, bar).await;
+        bar.clear();
+        print!("{}", captions?);
+        Ok(())
+    }
+
+    async fn send(&self, client: &Client, bar: Option<&Bar>) -> Result<Receipt, Failure> {
+        let mut fields = serde_json::Map::new();
+        for (name, value) in
+            [("language", &self.language), ("priority", &self.priority), ("webhook_url", &self.webhook_url)]
+        {
+            if let Some(value) = value {
+                fields.insert(name.to_owned(), json!(value));
+            }
+        }
+        let path = PathBuf::from(&self.recording);
+        if path.exists() {
+            if let Some(bar) = bar {
+                bar.step("uploading");
+            }
+            return Ok(client.submit_file(&path, &fields).await?);
+        }
+        if !self.recording.contains("://") {
+            return Err(Failure::Other(anyhow::anyhow!(
+                "there is no file {:?}, and it is no address either; an address begins with http:// or https://",
+                self.recording
+            )));
+        }
+        fields.insert("url".to_owned(), json!(self.recording));
+        Ok(client.submit_url(&fields).await?)
+    }
+}
+
+fn clear(bar: Option<&Bar>) {
+    if let Some(bar) = bar {
+        bar.clear();
+    }
+}
+
+/// Why there are no captions.
+enum Failure {
+    NoAnswer(ClientError),
+    Job(String),
+    Other(anyhow::Error),
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        if error.is_absence() { Self::NoAnswer(error) } else { Self::Other(error.into()) }
+    }
+}
+
+/// Waits for the end of the job and fetches its captions; outages of the API are waited out.
+async fn follow(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -> Result<String, Failure> {
+    let mut silent_since: Option<Instant> = None;
+    loop {
+        match look(client, receipt, format, bar).await {
+            Ok(Some(captions)) => return Ok(captions),
+            Ok(None) => silent_since = None,
+            Err(Failure::NoAnswer(error)) => {
+                let since = *silent_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > PATIENCE {
+                    return Err(Failure::NoAnswer(error));
+                }
+                bar.step("no answer");
+            }
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn look(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -> Result<Option<String>, Failure> {
+    let job: Job = client.job(&receipt.status_url).await?;
+    bar.step(&job.status);
+    bar.set(job.progress.percent, 100);
+    match job.status.as_str() {
+        "completed" => Ok(Some(client.captions(&receipt.status_url, format).await?)),
+        "failed" => Err(Failure::Job(job.error.map_or_else(
+            || format!("the job {} failed", job.job_id),
+            |error| format!("the job {} failed: {} ({})", job.job_id, error.message, error.code),
+        ))),
+        "cancelled" => Err(Failure::Job(format!("the job {} was cancelled", job.job_id))),
+        _ => Ok(None),
+    }
+}
+
+fn find_api(data_dir: &Path) -> anyhow::Result<Url> {
+    let found = published_api(data_dir).unwrap_or_else(|| USUAL_API.to_owned());
+    Url::parse(&found).with_context(|| format!("{found:?} is no address; give one with --api"))
+}

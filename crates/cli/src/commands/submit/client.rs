@@ -1,0 +1,207 @@
+//! Talks to the REST interface.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use url::Url;
+use ytcaption_domain::captions::Format;
+
+/// Where jobs are submitted.
+const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for an answer to anything but an upload.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why the API was of no help.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    /// Nobody is there.
+    #[error(
+        "{api} does not answer ({reason}). Is the system running? Start it with `ytcaption up`, or name it with --api"
+    )]
+    Absent { api: Url, reason: String },
+    /// It is there and cannot serve.
+    #[error("{api} cannot serve at the moment: {detail}")]
+    Unavailable { api: Url, detail: String },
+    /// It refuses.
+    #[error("{0}")]
+    Refused(String),
+    /// Something else answers there.
+    #[error("what answers at {api} is not the API of YTCaption: {reason}")]
+    Foreign { api: Url, reason: String },
+    /// The file cannot be sent.
+    #[error("cannot read {}: {source}", path.display())]
+    File { path: PathBuf, source: std::io::Error },
+}
+
+impl ClientError {
+    /// Whether the API may well answer later.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent { .. } | Self::Unavailable { .. })
+    }
+}
+
+/// The answer to a submission.
+#[derive(Debug, Deserialize)]
+pub(super) struct Receipt {
+    /// Where to ask for the job, relative to the API.
+    pub(super) status_url: String,
+}
+
+/// What is shown of a job.
+#[derive(Debug, Deserialize)]
+pub(super) struct Job {
+    pub(super) job_id: String,
+    pub(super) status: String,
+    pub(super) progress: Progress,
+    pub(super) error: Option<JobError>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Progress {
+    /// 0 to 100
+    pub(super) percent: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct JobError {
+    pub(super) code: String,
+    pub(super) message: String,
+}
+
+/// A problem by RFC 9457, as far as it is shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    title: String,
+    detail: String,
+    errors: Vec<Fault>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Fault {
+    #[serde(default)]
+    pointer: Option<String>,
+    detail: String,
+}
+
+impl Problem {
+    fn describe(&self) -> String {
+        let mut text = if self.detail.is_empty() { self.title.clone() } else { self.detail.clone() };
+        for fault in &self.errors {
+            let field = fault.pointer.as_deref().unwrap_or_default().trim_start_matches(['#', '/']);
+            let separator = if field.is_empty() { "" } else { ": " };
+            text.push_str(&format!("\n  - {field}{separator}{}", fault.detail));
+        }
+        text
+    }
+}
+
+/// A client of one API.
+#[derive(Debug)]
+pub(super) struct Client {
+    api: Url,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub(super) fn new(api: Url) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            matches!(api.scheme(), "http" | "https") && api.has_host(),
+            "{api} is no address of an API; it begins with http:// or https://"
+        );
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
+        Ok(Self { api, http })
+    }
+
+    /// An address that the API gave, as a full one.
+    pub(super) fn resolve(&self, path: &str) -> Result<Url, ClientError> {
+        self.api.join(path).map_err(|error| self.foreign(&error))
+    }
+
+    pub(super) async fn submit_url(&self, fields: &Map<String, Value>) -> Result<Receipt, ClientError> {
+        let request = self.http.post(self.resolve(TRANSCRIPTIONS)?).timeout(ANSWER_TIMEOUT).json(fields);
+        self.ask(request).await
+    }
+
+    /// Sends a file; takes as long as the network needs.
+    pub(super) async fn submit_file(&self, path: &Path, fields: &Map<String, Value>) -> Result<Receipt, ClientError> {
+        let unreadable = |source| ClientError::File { path: path.to_owned(), source };
+        if path.is_dir() {
+            return Err(unreadable(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+        }
+        let mut form = Form::new();
+        // Before the file, so that faults are found before it is sent.
+        for (name, value) in fields {
+            form = form.text(name.clone(), value.as_str().unwrap_or_default().to_owned());
+        }
+        let form = form.part("file", Part::file(path).await.map_err(unreadable)?);
+        self.ask(self.http.post(self.resolve(TRANSCRIPTIONS)?).multipart(form)).await
+    }
+
+    pub(super) async fn job(&self, status_url: &str) -> Result<Job, ClientError> {
+        self.ask(self.http.get(self.resolve(status_url)?).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    pub(super) async fn captions(&self, status_url: &str, format: Format) -> Result<String, ClientError> {
+        let url = self.resolve(&format!("{status_url}/result"))?;
+        let request = self.http.get(url).query(&[("format", format.extension())]).timeout(ANSWER_TIMEOUT);
+        self.send(request).await?.text().await.map_err(|error| self.absent(&error))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let text = self.send(request).await?.text().await.map_err(|error| self.absent(&error))?;
+        serde_json::from_str(&text).map_err(|error| self.foreign(&error))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let answer = request.send().await.map_err(|error| self.absent(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let text = answer.text().await.unwrap_or_default();
+        let detail = match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => problem.describe(),
+            Err(_) => format!("it answered {status}"),
+        };
+        Err(match status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
+                ClientError::Unavailable { api: self.api.clone(), detail }
+            }
+            _ => ClientError::Refused(detail),
+        })
+    }
+
+    fn absent(&self, error: &reqwest::Error) -> ClientError {
+        let mut innermost: &dyn std::error::Error = error;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        ClientError::Absent { api: self.api.clone(), reason: innermost.to_string() }
+    }
+
+    fn foreign(&self, error: &dyn std::fmt::Display) -> ClientError {
+        ClientError::Foreign { api: self.api.clone(), reason: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+
+    #[test]
+    fn a_problem_shows_every_fault_with_its_field() {
+        let problem: Problem = serde_json::from_str(
+            r##"{"type":"/problems/invalid-request","title":"Invalid","detail":"Two fields cannot be used.",
+                "errors":[{"pointer":"#/url","detail":"Begins with ftp:."},{"detail":"Too late."}]}"##,
+        )
+        .expect("a problem");
+        assert_eq!(problem.describe(), "Two fields cannot be used.\n  - url: Begins with ftp:.\n  - Too late.");
+    }
+}

@@ -1,0 +1,65 @@
+//! `ytcaption transcribe`
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use ytcaption_domain::captions::{self, Format};
+use ytcaption_whisper::{FileTranscript, ModelSettings, Progress, TranscribeOptions, Transcriber, transcribe_file};
+
+use super::Global;
+use super::bar::Bar;
+use crate::settings::{Overrides, find_model, load};
+use crate::signals::Shutdown;
+
+/// Transcribe a file on this machine, without any server; captions go to standard output
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  ytcaption transcribe talk.mp4 --model faster-whisper-small --format srt > talk.srt"
+)]
+pub(super) struct Transcribe {
+    /// Any audio or video file that ffmpeg reads
+    file: PathBuf,
+    /// Folder of a Whisper model in CTranslate2 format
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// srt, vtt, txt or json
+    #[arg(long, default_value_t = Format::Srt)]
+    format: Format,
+    /// ISO 639-1 code of the spoken language, such as en; auto hears which
+    #[arg(long, default_value = "auto")]
+    language: String,
+}
+
+impl Transcribe {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let settings = load(&Overrides { model: self.model, ..global.overrides() })?.settings;
+        let folder = find_model(&settings)?;
+        let model = ModelSettings { intra_threads: settings.transcription.threads, ..ModelSettings::default() };
+        let transcriber = tokio::task::spawn_blocking(move || Transcriber::load(&folder, &model))
+            .await
+            .context("loading the model")??;
+        let options = TranscribeOptions {
+            language: Some(self.language),
+            beam_size: settings.transcription.beam_size,
+            ..TranscribeOptions::default()
+        };
+        let shutdown = Shutdown::on_signals().context("listening for Ctrl-C")?;
+        let bar = Bar::new("transcribing");
+        let mut progress = |news: Progress<'_>| {
+            bar.set(news.done_ms, news.total_ms);
+            if shutdown.drain.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let outcome = transcribe_file(&transcriber, &self.file, &options, &mut progress).await;
+        bar.clear();
+        let FileTranscript { transcript, damage } =
+            outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
+        if let Some(damage) = damage {
+            eprintln!("ytcaption: {} is damaged: {damage}", self.file.display());
+        }
+        print!("{}", captions::write(&transcript, self.format));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,119 @@
+//! The servers `up` runs itself when none are configured: a Postgres and a nats-server of its own,
+//! in the data folder, reachable by nobody else.
+//!
+//! Each is a child process in a process group of its own, so that Ctrl-C in a terminal reaches
+//! `up` alone and the servers stay until the roles have drained. A server that dies is started
+//! again at the same address. What a killed `up` left running is stopped by the next one.
+
+mod child;
+mod folder;
+mod nats;
+mod postgres;
+mod program;
+mod user;
+
+use std::path::{Path, PathBuf};
+
+use crate::servers::Servers;
+use crate::settings::{Secret, Settings};
+use child::{Server, Supervised};
+use nats::NatsServer;
+use postgres::Postgres;
+
+pub(crate) use folder::{DataFolder, published_api};
+pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
+pub(crate) use postgres::find_postgres;
+pub(crate) use program::{Version, find_program, version_of};
+
+/// Why a server cannot be run here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManagedError {
+    /// The program is not installed.
+    #[error("{program} was not found; {hint}")]
+    NotInstalled { program: &'static str, hint: &'static str },
+    /// The program is there but cannot be used.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// Its folder cannot be prepared.
+    #[error("cannot prepare {}: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    /// It does not come up.
+    #[error("{name} does not start: {reason}. Its log is {}", log.display())]
+    DoesNotStart { name: &'static str, reason: String, log: PathBuf },
+}
+
+fn folder_error(path: &Path) -> impl FnOnce(std::io::Error) -> ManagedError + '_ {
+    move |source| ManagedError::Folder { path: path.to_owned(), source }
+}
+
+/// The servers of one `up`: managed ones where none are configured.
+#[derive(Debug)]
+pub(crate) struct ManagedServers {
+    /// How to reach them.
+    pub(crate) servers: Servers,
+    /// Those that are ours.
+    supervised: Vec<Supervised>,
+}
+
+impl ManagedServers {
+    /// Starts what is not configured in `data_dir` (an absolute path), and waits until it answers.
+    ///
+    /// # Errors
+    /// A program is missing or does not start.
+    pub(crate) async fn start(settings: &Settings, data_dir: &Path) -> Result<Self, ManagedError> {
+        let (postgres, nats) = tokio::join!(start_postgres(settings, data_dir), start_nats(settings, data_dir));
+        let (mut supervised, mut fault) = (Vec::new(), None);
+        let mut take = |started: Result<Started, ManagedError>| match started {
+            Ok(started) => {
+                supervised.extend(started.supervised);
+                Some(started.url)
+            }
+            Err(error) => {
+                fault.get_or_insert(error);
+                None
+            }
+        };
+        let urls = (take(postgres), take(nats));
+        let (Some(database_url), Some(nats_url)) = urls else {
+            stop_all(supervised).await;
+            return Err(fault.expect("a server without an address has a fault"));
+        };
+        Ok(Self { servers: Servers { database_url, nats_url }, supervised })
+    }
+
+    /// Stops those that are ours.
+    pub(crate) async fn stop(self) {
+        stop_all(self.supervised).await;
+    }
+}
+
+struct Started {
+    url: Secret,
+    supervised: Option<Supervised>,
+}
+
+async fn start_postgres(settings: &Settings, data_dir: &Path) -> Result<Started, ManagedError> {
+    if let Some(url) = &settings.database.url {
+        return Ok(Started { url: url.clone(), supervised: None });
+    }
+    let server = Postgres::prepare(data_dir, settings.database.max_connections).await?;
+    start(server).await
+}
+
+async fn start_nats(settings: &Settings, data_dir: &Path) -> Result<Started, ManagedError> {
+    if let Some(url) = &settings.nats.url {
+        return Ok(Started { url: url.clone(), supervised: None });
+    }
+    start(NatsServer::prepare(data_dir).await?).await
+}
+
+async fn start(server: impl Server) -> Result<Started, ManagedError> {
+    let (supervised, url) = Supervised::start(server).await?;
+    Ok(Started { url: Secret::new(url), supervised: Some(supervised) })
+}
+
+async fn stop_all(supervised: Vec<Supervised>) {
+    for server in supervised {
+        server.stop().await;
+    }
+}

@@ -1,0 +1,270 @@
+//! Every role of the system on one page: what it is given and how it runs.
+//!
+//! A role rides out outages of Postgres and NATS by itself; one that ends with an error ends the
+//! process, because a person has to mend something.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use ytcaption_api::{ApiSettings, ApiState};
+use ytcaption_blobstore::BlobStore;
+use ytcaption_domain::network::AddressPolicy;
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseError, DatabaseSettings, Stamp, Wake};
+use ytcaption_projections::{JobQueries, Projector};
+use ytcaption_telemetry::metrics::{self, PrometheusHandle};
+use ytcaption_whisper::{ModelSettings, TranscribeOptions};
+use ytcaption_workers::download::DownloadSettings;
+use ytcaption_workers::notify::WebhookSettings;
+use ytcaption_workers::relay::RelayDeps;
+use ytcaption_workers::transcribe::TranscribeSettings;
+use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
+
+use crate::probes;
+use crate::running::Running;
+use crate::servers::Servers;
+use crate::settings::{Secret, Settings, find_model};
+use crate::signals::Shutdown;
+use crate::webhook_secret;
+
+/// Workers stop this long before the process, so that they can hand back what they did not finish.
+const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A part of the system that can run on its own, in any number of copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Serves the REST interface.
+    Api,
+    /// Carries events from the store to JetStream.
+    Relay,
+    /// Keeps the read models up to date.
+    Projector,
+    /// Fetches recordings.
+    Download,
+    /// Turns audio into text.
+    Transcribe,
+    /// Tells webhooks.
+    Notify,
+}
+
+impl Role {
+    /// The whole system.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Api, Self::Relay, Self::Projector, Self::Download, Self::Transcribe, Self::Notify];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Relay => "relay",
+            Self::Projector => "projector",
+            Self::Download => "download",
+            Self::Transcribe => "transcribe",
+            Self::Notify => "notify",
+        }
+    }
+}
+
+/// Runs `roles` until a signal or a fault stops them. `ready` is told the address of the API (if it
+/// is one of them) once everything has started.
+///
+/// # Errors
+/// A role cannot start, or failed.
+pub(crate) async fn run(
+    settings: &Settings,
+    servers: &Servers,
+    roles: &[Role],
+    shutdown: &Shutdown,
+    ready: impl FnOnce(Option<SocketAddr>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut deps = Deps::connect(settings, servers).await?;
+    let mut running = Running::new();
+    let stop = running.stop.clone();
+
+    // Answers from the first moment on, if only that it is not ready.
+    let mut address = None;
+    if roles.contains(&Role::Api) {
+        let listener = listen(settings.api.listen, "api.listen (--listen)").await?;
+        let bound = listener.local_addr()?;
+        deps.public_url.get_or_insert(url_of(bound)?);
+        address = Some(bound);
+        running.start(Role::Api.name(), api(deps.clone(), settings.clone(), listener, stop.clone()));
+    } else if let Some(asked) = settings.metrics.listen {
+        let listener = listen(asked, "metrics.listen").await?;
+        let (database, nats, metrics) = (deps.database.clone(), deps.nats.clone(), deps.metrics.clone());
+        running.start("metrics", probes::serve(listener, database, nats, metrics, stop.clone()));
+    }
+
+    if let Some(prepared) = shutdown.drain.run_until_cancelled(deps.database.prepare()).await {
+        prepared?;
+        for role in roles {
+            let (deps, settings, stop) = (deps.clone(), settings.clone(), stop.clone());
+            match role {
+                Role::Api => {}
+                Role::Relay => running.start(role.name(), carry(deps, stop)),
+                Role::Projector => running.start(role.name(), project(deps, stop)),
+                Role::Download => running.start(role.name(), fetch(deps, settings, stop)),
+                Role::Transcribe => running.start(role.name(), hear(deps, settings, stop)),
+                Role::Notify => running.start(role.name(), tell(deps, settings, stop)),
+            }
+        }
+        ready(address)?;
+    }
+    running.until_stopped(shutdown, settings.shutdown.grace).await
+}
+
+async fn api(deps: Deps, settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let state = ApiState {
+        queries: JobQueries::new(&deps.database),
+        jobs: deps.worker.jobs,
+        blobs: deps.blobs,
+        database: deps.database,
+        nats: Some(deps.nats),
+        network: Arc::new(deps.network),
+        settings: Arc::new(ApiSettings {
+            listen: settings.api.listen,
+            max_upload_bytes: settings.api.max_upload_bytes,
+            max_body_bytes: settings.api.max_body_bytes,
+        }),
+        stamp: Stamp::system(),
+        metrics: deps.metrics,
+    };
+    Ok(ytcaption_api::serve(listener, ytcaption_api::router(state), stop.cancelled_owned()).await?)
+}
+
+async fn carry(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
+    Ok(relay::run(RelayDeps { database: deps.database, nats: deps.nats, wake: deps.wake }, stop).await?)
+}
+
+async fn project(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
+    // Each page is one transaction, so the projector can be dropped anywhere.
+    stop.run_until_cancelled(Projector::new(&deps.database).run(deps.wake)).await;
+    Ok(())
+}
+
+async fn fetch(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let download = settings.download;
+    let settings = DownloadSettings {
+        concurrency: download.concurrency,
+        yt_dlp: download.yt_dlp,
+        work_dir: download.work_dir,
+        timeout: download.timeout,
+        max_bytes: download.max_bytes,
+        max_duration: download.max_duration,
+        ..DownloadSettings::default()
+    };
+    Ok(download::run(deps.worker, settings, stop).await?)
+}
+
+async fn hear(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let model = find_model(&settings)?;
+    let transcription = settings.transcription;
+    let settings = TranscribeSettings {
+        concurrency: transcription.concurrency,
+        model_settings: ModelSettings {
+            intra_threads: transcription.threads,
+            inter_threads: transcription.concurrency,
+            ..ModelSettings::default()
+        },
+        options: TranscribeOptions { beam_size: transcription.beam_size, ..TranscribeOptions::default() },
+        cache_dir: transcription.cache_dir,
+        cache_bytes: transcription.cache_bytes,
+        ..TranscribeSettings::with_model(model)
+    };
+    Ok(transcribe::run(deps.worker, settings, stop).await?)
+}
+
+async fn tell(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let public_url = match deps.public_url {
+        Some(url) => url,
+        None => url_of(settings.api.listen)?,
+    };
+    let secret = webhook_secret::of(&settings)?;
+    let settings = WebhookSettings {
+        concurrency: settings.webhook.concurrency,
+        timeout: settings.webhook.timeout,
+        schedule: settings.webhook.schedule,
+        ..WebhookSettings::new(secret.reveal(), public_url)
+    };
+    Ok(notify::run(deps.worker, settings, stop).await?)
+}
+
+/// What the roles of one process share.
+#[derive(Clone)]
+struct Deps {
+    database: Database,
+    nats: async_nats::Client,
+    blobs: Arc<dyn BlobStore>,
+    wake: Arc<Wake>,
+    network: AddressPolicy,
+    metrics: PrometheusHandle,
+    worker: WorkerDeps,
+    public_url: Option<Url>,
+}
+
+impl Deps {
+    /// Prepares every connection; none needs to answer yet.
+    async fn connect(settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
+        let database = database(settings, &servers.database_url)?;
+        let nats = nats::connect(servers.nats_url.reveal()).await.context("nats.url (NATS_URL) cannot be used")?;
+        let blobs = ytcaption_blobstore::open(&settings.storage).await?;
+        let network = AddressPolicy::new(&settings.network.allow)?;
+        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let worker = WorkerDeps {
+            database: database.clone(),
+            nats: nats.clone(),
+            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Stamp::system())),
+            deliveries: Arc::new(CommandBus::new(&database, appender, Stamp::system())),
+            blobs: Arc::clone(&blobs),
+            network: network.clone(),
+            worker: format!("{}:{}", host_name(), std::process::id()),
+            grace: settings.shutdown.grace.saturating_sub(HAND_BACK),
+        };
+        Ok(Self {
+            wake: Wake::listen(database.pool().clone()),
+            metrics: metrics::install().context("metrics cannot be recorded")?,
+            public_url: settings.api.public_url.clone(),
+            database,
+            nats,
+            blobs,
+            network,
+            worker,
+        })
+    }
+}
+
+/// Prepares the connection to Postgres.
+///
+/// # Errors
+/// The address is malformed.
+pub(crate) fn database(settings: &Settings, url: &Secret) -> Result<Database, DatabaseError> {
+    Database::open(&DatabaseSettings {
+        url: url.reveal().to_owned(),
+        max_connections: settings.database.max_connections,
+    })
+}
+
+async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another program using it? Choose another with {setting}, port 0 takes a free one")
+    })
+}
+
+/// Where a program on this machine reaches `address`.
+pub(crate) fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
+    let reachable = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    Ok(Url::parse(&format!("http://{}", SocketAddr::new(reachable, address.port())))?)
+}
+
+/// The machine's name, to tell workers apart.
+fn host_name() -> String {
+    let name: io::Result<String> = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}

@@ -1,0 +1,63 @@
+//! The secret that signs webhooks when none is configured.
+
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use uuid::Uuid;
+
+use crate::settings::{Secret, Settings};
+
+/// Keeps the secret within the data folder.
+const FILE: &str = "webhook-secret";
+const PRIVATE_FILE_MODE: u32 = 0o600;
+
+/// The configured secret, else the one in the data folder, made there the first time.
+///
+/// # Errors
+/// The data folder cannot be written.
+pub(crate) fn of(settings: &Settings) -> anyhow::Result<Secret> {
+    if let Some(secret) = &settings.webhook.secret {
+        return Ok(secret.clone());
+    }
+    kept_in(&settings.data_dir).with_context(|| {
+        format!("no webhook secret can be kept in {}; set webhook.secret", settings.data_dir.display())
+    })
+}
+
+fn kept_in(data_dir: &Path) -> std::io::Result<Secret> {
+    let path = data_dir.join(FILE);
+    std::fs::create_dir_all(data_dir)?;
+    match File::options().write(true).create_new(true).mode(PRIVATE_FILE_MODE).open(&path) {
+        Ok(mut file) => {
+            // Digits and a-f only, which is valid base64 of 48 bytes; 244 of its bits are random.
+            let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            writeln!(file, "{secret}")?;
+            tracing::info!(file = %path.display(), "made a secret that signs webhooks; give it to their receivers");
+            Ok(Secret::new(secret))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Ok(Secret::new(std::fs::read_to_string(&path)?.trim()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_kept_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let first = kept_in(home.path()).expect("a writable folder");
+        let again = kept_in(home.path()).expect("a readable file");
+        assert_eq!(first.reveal(), again.reveal());
+        assert_eq!(first.reveal().len(), 64);
+        let mode = std::fs::metadata(home.path().join(FILE)).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, PRIVATE_FILE_MODE);
+    }
+}

@@ -1,0 +1,75 @@
+//! What a person meets on the command line before anything runs.
+
+use std::process::Output;
+
+use crate::system::{model, program};
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn every_fault_of_the_settings_is_listed_at_once() {
+    let output = program()
+        .args(["settings", "show", "--data-dir", "/srv/ytcaption"])
+        .env("YTCAPTION_API__LISTEN", "nowhere")
+        .env("YTCAPTION_DOWNLOAD__CONCURRENCY", "many")
+        .env("YTCAPTION_DOWNLOAD__CONCURENCY", "2")
+        .output()
+        .unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["3 settings", "api.listen = \"nowhere\"", "from 1 to 64", "YTCAPTION_DOWNLOAD__CONCURENCY"] {
+        assert!(said.contains(part), "{part:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn a_role_on_its_own_says_which_servers_it_needs() {
+    for role in [&["serve"][..], &["relay"], &["project"], &["worker", "notify"]] {
+        let output = program().args(role).output().unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("DATABASE_URL and NATS_URL are not set"), "{said}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_model_ends_up_before_anything_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output =
+        program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("is no model folder"), "{}", text(&output));
+    assert!(!data.exists());
+}
+
+#[test]
+fn the_doctor_finds_what_this_machine_has_and_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let doctor = |path: Option<&str>| {
+        let mut command = program();
+        command.arg("doctor").arg("--data-dir").arg(folder.path()).env("YTCAPTION_TRANSCRIPTION__MODEL", model());
+        if let Some(path) = path {
+            command.env("PATH", path);
+        }
+        command.output().unwrap()
+    };
+    let healthy = doctor(None);
+    assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy));
+    let bare = doctor(Some("/nowhere"));
+    let said = text(&bare);
+    assert_eq!(bare.status.code(), Some(1), "{said}");
+    for missing in ["BAD   ffmpeg", "BAD   yt-dlp", "BAD   NATS"] {
+        assert!(said.contains(missing), "{missing:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn submitting_to_nobody_has_an_exit_code_of_its_own() {
+    // Port 9 (discard) is served by nobody.
+    let output = program().args(["submit", "https://example.org/a", "--api", "http://127.0.0.1:9"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(text(&output).contains("ytcaption up"));
+}
