@@ -20,6 +20,8 @@ pub mod topology;
 
 mod backoff;
 mod deps;
+#[cfg(test)]
+mod testing;
 
 pub use deps::{StartError, WorkerDeps};
 pub use stages::{download, notify, transcribe};

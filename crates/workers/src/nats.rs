@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, ConnectError, ConnectOptions, Event};
+use url::Url;
 
 /// Longest pause between attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -15,7 +16,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// # Errors
 /// The address cannot be read.
 pub async fn connect(url: &str) -> Result<Client, ConnectError> {
-    ConnectOptions::new()
+    with_credentials(url)
         .name("ytcaption")
         .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
@@ -31,6 +32,17 @@ pub async fn connect(url: &str) -> Result<Client, ConnectError> {
         })
         .connect(url)
         .await
+}
+
+/// The client takes a server's address but not the credentials in it: `user:password@`, or a token before the `@`.
+fn with_credentials(url: &str) -> ConnectOptions {
+    let options = ConnectOptions::new();
+    let Ok(url) = Url::parse(url) else { return options };
+    match (url.username(), url.password()) {
+        ("", _) => options,
+        (token, None) => options.token(token.to_owned()),
+        (user, Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+    }
 }
 
 /// Whether the server answers at the moment.

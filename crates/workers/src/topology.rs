@@ -141,3 +141,7 @@ fn version_of(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.trim_start_matches('v').split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
+
+#[cfg(test)]
+#[path = "topology_tests.rs"]
+mod tests;

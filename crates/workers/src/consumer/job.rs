@@ -16,12 +16,21 @@ const PROGRESS: Duration = Duration::from_secs(10);
 
 /// Works on a message and answers it. When `abandon` is cancelled the work stops and the message is handed back, for
 /// another worker to take it at once.
-pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::Message, abandon: CancellationToken) {
+///
+/// When `stale` is cancelled, the stream the message came from is gone. An answer would then hit whatever message has
+/// the same number in the new stream, so there is none.
+pub(super) async fn work<S: Stage>(
+    stage: &S,
+    queue: Queue,
+    message: jetstream::Message,
+    abandon: CancellationToken,
+    stale: CancellationToken,
+) {
     let parsed = match read(&message) {
         Ok(parsed) => parsed,
         Err(reason) => {
             tracing::error!(stage = S::NAME, subject = %message.subject, reason, "a message cannot be read; it is dropped");
-            return answer(&message, AckKind::Term).await;
+            return answer(&message, &stale, AckKind::Term).await;
         }
     };
     let event_type = &parsed.event.kind;
@@ -43,7 +52,7 @@ pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::
         let outcome = tokio::select! {
             outcome = stage.work(parsed) => Some(outcome),
             () = abandon.cancelled() => None,
-            () = keep_alive(&message) => None,
+            () = keep_alive(&message, &stale) => None,
         };
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
@@ -51,24 +60,24 @@ pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::
                 tracing::debug!(elapsed_ms, "done");
                 histogram!(house::JOB_PROCESSING_DURATION, "stage" => S::NAME).record(begun.elapsed());
                 house::stage_attempt(S::NAME, "done");
-                answer(&message, AckKind::Ack).await;
+                answer(&message, &stale, AckKind::Ack).await;
             }
             Some(Outcome::Again(after)) => {
                 tracing::debug!(elapsed_ms, again_in_ms = after.as_millis(), "not done yet");
                 house::stage_attempt(S::NAME, "again");
-                answer(&message, AckKind::Nak(Some(after))).await;
+                answer(&message, &stale, AckKind::Nak(Some(after))).await;
             }
             // An answer now would be taken for the other worker's.
             Some(Outcome::Overtaken) => house::stage_attempt(S::NAME, "overtaken"),
             Some(Outcome::Unreadable(reason)) => {
                 tracing::error!(reason, "an event cannot be worked on; it is dropped");
                 house::stage_attempt(S::NAME, "unreadable");
-                answer(&message, AckKind::Term).await;
+                answer(&message, &stale, AckKind::Term).await;
             }
             None => {
                 tracing::warn!(elapsed_ms, "stopping: the work is handed back unfinished");
                 house::stage_attempt(S::NAME, "abandoned");
-                answer(&message, AckKind::Nak(None)).await;
+                answer(&message, &stale, AckKind::Nak(None)).await;
             }
         }
     }
@@ -77,9 +86,12 @@ pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::
 }
 
 /// Tells NATS for ever that the work goes on.
-async fn keep_alive(message: &jetstream::Message) {
+async fn keep_alive(message: &jetstream::Message, stale: &CancellationToken) {
     loop {
         tokio::time::sleep(PROGRESS).await;
+        if stale.is_cancelled() {
+            continue;
+        }
         if let Err(error) = message.ack_with(AckKind::Progress).await {
             tracing::debug!(%error, "NATS was not told that the work goes on");
         }
@@ -88,7 +100,10 @@ async fn keep_alive(message: &jetstream::Message) {
 
 /// Answers and waits until the server has it. An answer that is lost does no harm: the message comes again, and what
 /// is done already decides to nothing.
-async fn answer(message: &jetstream::Message, kind: AckKind) {
+async fn answer(message: &jetstream::Message, stale: &CancellationToken, kind: AckKind) {
+    if stale.is_cancelled() {
+        return;
+    }
     if let Err(error) = message.double_ack_with(kind).await {
         tracing::warn!(%error, "NATS did not take the answer; the message will come again");
     }

@@ -82,3 +82,6 @@ fn read(message: &jetstream::Message) -> Result<Message, String> {
     let deliveries = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
     Ok(Message { event, job_id, deliveries })
 }
+
+#[cfg(test)]
+mod tests;

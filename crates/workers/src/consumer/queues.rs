@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_nats::datetime::DateTime;
 use async_nats::jetstream;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{Consumer, pull};
@@ -97,14 +98,25 @@ impl Queues {
     }
 
     /// Messages that wait or are being worked on, of each queue.
-    pub(super) async fn depths(&self) -> Vec<(&'static str, u64)> {
+    ///
+    /// # Errors
+    /// A consumer is gone, or another one has its name now.
+    pub(super) async fn depths(&self) -> Result<Vec<(&'static str, u64)>, QueueError> {
         let mut depths = Vec::with_capacity(self.open.len());
         for (queue, consumer) in &self.open {
-            if let Ok(info) = consumer.get_info().await {
-                depths.push((queue.consumer, info.num_pending + info.num_ack_pending as u64));
+            let broken = |reason: String| QueueError { queue: queue.consumer, reason };
+            let info = consumer.get_info().await.map_err(|error| broken(error.to_string()))?;
+            if info.created != consumer.cached_info().created {
+                return Err(broken("it was deleted and created again".to_owned()));
             }
+            depths.push((queue.consumer, info.num_pending + info.num_ack_pending as u64));
         }
-        depths
+        Ok(depths)
+    }
+
+    /// When each was created: tells one set of queues from another of the same names.
+    pub(super) fn created(&self) -> Vec<DateTime> {
+        self.open.iter().map(|(_, consumer)| consumer.cached_info().created).collect()
     }
 }
 

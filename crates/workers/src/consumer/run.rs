@@ -40,6 +40,7 @@ pub async fn run<S: Stage>(
         permits: Arc::new(Semaphore::new(concurrency)),
         running: JoinSet::new(),
         abandon: CancellationToken::new(),
+        stale: CancellationToken::new(),
     };
     let outcome = work.take_until(queues, client, &shutdown).await;
     work.drain(grace).await;
@@ -50,7 +51,10 @@ struct Work<S> {
     stage: Arc<S>,
     permits: Arc<Semaphore>,
     running: JoinSet<()>,
+    /// Cancelled when unfinished work has to be handed back.
     abandon: CancellationToken,
+    /// Cancelled when the queues that running work came from are gone; replaced with the queues.
+    stale: CancellationToken,
 }
 
 impl<S: Stage> Work<S> {
@@ -63,6 +67,7 @@ impl<S: Stage> Work<S> {
     ) -> Result<(), TopologyError> {
         let subjects = subjects_of(queues);
         let jetstream = topology::jetstream(client);
+        let mut created = None;
         loop {
             match shutdown.run_until_cancelled(topology::ensure(client)).await {
                 None => return Ok(()),
@@ -70,6 +75,10 @@ impl<S: Stage> Work<S> {
             }
             let outcome = match Queues::open(&jetstream, queues).await {
                 Ok(mut open) => {
+                    if created.replace(open.created()).is_some_and(|before| before != open.created()) {
+                        tracing::warn!(stage = S::NAME, "the queues were created anew");
+                        std::mem::take(&mut self.stale).cancel();
+                    }
                     let mut doorbell = Doorbell::listen(client, &subjects).await;
                     tracing::info!(stage = S::NAME, permits = self.permits.available_permits(), "ready for work");
                     self.serve(&mut open, &mut doorbell, shutdown).await
@@ -92,7 +101,7 @@ impl<S: Stage> Work<S> {
         let mut measured: Option<Instant> = None;
         while !shutdown.is_cancelled() {
             if measured.is_none_or(|at| at.elapsed() > MEASURE) {
-                for (queue, depth) in queues.depths().await {
+                for (queue, depth) in queues.depths().await? {
                     metrics::queue_depth(queue, depth);
                 }
                 measured = Some(Instant::now());
@@ -115,10 +124,11 @@ impl<S: Stage> Work<S> {
     fn start(&mut self, messages: Vec<(Queue, async_nats::jetstream::Message)>) {
         while self.running.try_join_next().is_some() {}
         for (queue, message) in messages {
-            let (stage, abandon) = (Arc::clone(&self.stage), self.abandon.clone());
+            let stage = Arc::clone(&self.stage);
+            let (abandon, stale) = (self.abandon.clone(), self.stale.clone());
             let permit = Arc::clone(&self.permits).try_acquire_owned();
             self.running.spawn(async move {
-                job::work(&*stage, queue, message, abandon).await;
+                job::work(&*stage, queue, message, abandon, stale).await;
                 drop(permit);
             });
         }

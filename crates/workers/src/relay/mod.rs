@@ -195,3 +195,6 @@ impl Relay {
         Ok(page.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,3 +143,6 @@ fn seconds(duration: Duration) -> String {
         seconds => format!("{seconds} s"),
     }
 }
+
+#[cfg(test)]
+mod tests;

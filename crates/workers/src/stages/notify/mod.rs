@@ -176,3 +176,6 @@ impl Notify {
         (DeliveryCommand::RecordFailure { job_id, host, reason, retry_in_ms: pause.map(as_ms) }, pause)
     }
 }
+
+#[cfg(test)]
+mod tests;

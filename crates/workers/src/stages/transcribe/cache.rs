@@ -85,7 +85,7 @@ mod tests {
     #[tokio::test]
     async fn a_blob_is_fetched_once_and_the_oldest_makes_room() {
         let root = tempfile::tempdir().unwrap();
-        let blobs: Arc<dyn BlobStore> = Arc::new(LocalFolder::open(root.path().join("blobs")).unwrap());
+        let blobs: Arc<dyn BlobStore> = Arc::new(LocalFolder::open(&root.path().join("blobs")).await.unwrap());
         let keys = ["a", "b", "c"].map(|name| BlobKey::new(format!("audio/{name}.flac")).unwrap());
         for key in &keys {
             blobs.put_stream(key, &mut &b"0123456789"[..], 100).await.unwrap();

@@ -179,3 +179,6 @@ fn fault_of(error: FileError) -> Fault {
         FileError::Transcribe(error) => Fault::transient("transcription_failed", format!("{}.", sentence(&error))),
     }
 }
+
+#[cfg(test)]
+mod tests;

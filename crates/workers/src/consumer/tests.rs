@@ -1,0 +1,146 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::testing::{House, until};
+use crate::{WorkerDeps, topology};
+
+const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
+
+/// Answers what the test wants, and remembers what it was given.
+struct Script {
+    seen: Mutex<Vec<(JobId, u64, Instant)>>,
+    answer: Box<dyn Fn(&Message) -> Option<Outcome> + Send + Sync>,
+}
+
+impl Script {
+    fn new(answer: impl Fn(&Message) -> Option<Outcome> + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { seen: Mutex::default(), answer: Box::new(answer) })
+    }
+
+    fn seen(&self) -> Vec<(JobId, u64, Instant)> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Stage for Script {
+    const NAME: &'static str = "script";
+
+    async fn work(&self, message: Message) -> Outcome {
+        self.seen.lock().unwrap().push((message.job_id, message.deliveries, Instant::now()));
+        match (self.answer)(&message) {
+            Some(outcome) => outcome,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn start(house: &mut House, script: &Arc<Script>, concurrency: usize) -> CancellationToken {
+    let script = Arc::clone(script);
+    house.start(move |deps: WorkerDeps, stop| {
+        Box::pin(async move { run(script, &QUEUES, concurrency, &deps.nats, deps.grace, stop).await })
+    })
+}
+
+async fn waiting(house: &House, consumer: &str) -> u64 {
+    let jetstream = topology::jetstream(&house.deps.nats);
+    let consumer = jetstream
+        .get_consumer_from_stream::<async_nats::jetstream::consumer::pull::Config, _, _>(consumer, "YTCAPTION_EVENTS")
+        .await
+        .unwrap();
+    let info = consumer.get_info().await.unwrap();
+    info.num_pending + info.num_ack_pending as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_comes_again_after_the_time_the_stage_asked_for_and_never_after_done() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let script = Script::new(|message| {
+        Some(if message.deliveries < 3 { Outcome::Again(Duration::from_millis(700)) } else { Outcome::Done })
+    });
+    start(&mut house, &script, 2);
+    let job = house.submit_url("http://example.org/a.mp4").await;
+    until("it was delivered three times", async || script.seen().len() == 3).await;
+    until("the queue is empty", async || waiting(&house, "download-normal").await == 0).await;
+    let seen = script.seen();
+    assert!(seen.iter().all(|(id, ..)| *id == job));
+    assert_eq!(seen.iter().map(|(_, deliveries, _)| *deliveries).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(seen[1].2 - seen[0].2 >= Duration::from_millis(690), "the second came too early");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_work_begins_at_once() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let script = Script::new(|_| Some(Outcome::Done));
+    start(&mut house, &script, 1);
+    // One to find everything awake.
+    house.submit_url("http://example.org/0.mp4").await;
+    until("the first is done", async || script.seen().len() == 1).await;
+    let mut waits = Vec::new();
+    for number in 1..6 {
+        let submitted = Instant::now();
+        house.submit_url(&format!("http://example.org/{number}.mp4")).await;
+        until("the next is done", async || script.seen().len() == number + 1).await;
+        waits.push(script.seen()[number].2 - submitted);
+    }
+    waits.sort();
+    assert!(waits[2] < Duration::from_millis(700), "from submission to work: {waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_dropped_and_holds_nobody_up() {
+    let mut house = House::new().await;
+    let jetstream = topology::jetstream(&house.deps.nats);
+    for garbage in ["not json", "{}", r#"{"specversion":"1.0"}"#] {
+        let subject =
+            format!("ytcaption.events.job.TranscriptionJobCreated.normal.{garbage:?}").replace([' ', '"'], "");
+        jetstream.publish(subject.replace(['{', '}', ':', '\\'], "x"), garbage.into()).await.unwrap().await.unwrap();
+    }
+    house.start_relay();
+    let script = Script::new(|_| Some(Outcome::Unreadable("of no known type".into())));
+    start(&mut house, &script, 1);
+    house.submit_url("http://example.org/a.mp4").await;
+    until("the good one was reached", async || script.seen().len() == 1).await;
+    until("none comes again", async || waiting(&house, "download-normal").await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_shutdown_unfinished_work_is_handed_to_another_worker_at_once() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let endless = Script::new(|_| None);
+    let first = start(&mut house, &endless, 1);
+    house.submit_url("http://example.org/a.mp4").await;
+    until("the first has it", async || endless.seen().len() == 1).await;
+    let other = Script::new(|_| Some(Outcome::Done));
+    start(&mut house, &other, 1);
+    let told = Instant::now();
+    first.cancel();
+    house.stopped().await;
+    until("the other has it", async || other.seen().len() == 1).await;
+    assert!(told.elapsed() < Duration::from_secs(5), "ack_wait alone would take 30 s");
+    assert_eq!(other.seen()[0].1, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_created_anew_is_served_on() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let script = Script::new(|_| Some(Outcome::Done));
+    start(&mut house, &script, 1);
+    let first = house.submit_url("http://example.org/1.mp4").await;
+    until("the first was seen", async || script.seen().len() == 1).await;
+    topology::jetstream(&house.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
+    let second = house.submit_url("http://example.org/2.mp4").await;
+    until("both are seen, the first again", async || {
+        let jobs: Vec<JobId> = script.seen().iter().map(|(job, ..)| *job).collect();
+        jobs.contains(&second) && jobs.iter().filter(|job| **job == first).count() == 2
+    })
+    .await;
+}

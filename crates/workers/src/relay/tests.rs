@@ -1,0 +1,199 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::stream;
+use futures::StreamExt as _;
+use ytcaption_domain::captions::Segment;
+use ytcaption_domain::job::{Audio, ChunkSpan, JobCommand, MediaSource};
+use ytcaption_domain::{CommandContext, JobId};
+use ytcaption_telemetry::context::TRACEPARENT;
+
+use super::*;
+use crate::cloud_event::CloudEvent;
+use crate::testing::{House, PATIENCE, client, until};
+
+/// Everything on the stream, in its order.
+async fn on_stream(house: &House) -> Vec<(async_nats::jetstream::Message, CloudEvent)> {
+    let Ok(stream) = topology::jetstream(&house.deps.nats).get_stream("YTCAPTION_EVENTS").await else {
+        return Vec::new();
+    };
+    let config = pull::Config { deliver_policy: DeliverPolicy::All, ..pull::Config::default() };
+    let Ok(consumer) = stream.create_consumer(config).await else { return Vec::new() };
+    let mut messages = Vec::new();
+    let mut batch = consumer.fetch().max_messages(1000).messages().await.unwrap();
+    while let Some(Ok(message)) = batch.next().await {
+        let event = serde_json::from_slice(&message.payload).unwrap();
+        messages.push((message, event));
+    }
+    messages
+}
+
+async fn wait_for_count(house: &House, count: usize) {
+    until(&format!("{count} events are on the stream"), async || on_stream(house).await.len() == count).await;
+}
+
+fn ids(messages: &[(async_nats::jetstream::Message, CloudEvent)]) -> Vec<uuid::Uuid> {
+    messages.iter().map(|(_, event)| event.id).collect()
+}
+
+async fn stored_ids(house: &House) -> Vec<uuid::Uuid> {
+    let page = Feed::new(house.deps.database.pool().clone()).after(Cursor::default(), 1000).await.unwrap();
+    page.iter().map(|event| event.metadata.event_id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_published_in_order_and_once_also_by_a_second_leader() {
+    let mut house = House::new().await;
+    let mut jobs = Vec::new();
+    for _ in 0..3 {
+        jobs.push(house.submit_url("http://example.org/a.mp4").await);
+    }
+    let first = house.start_relay();
+    wait_for_count(&house, 3).await;
+    let second = house.start_relay();
+    house.command(jobs[0], JobCommand::StartDownload { worker: "w".into() }).await;
+    wait_for_count(&house, 4).await;
+
+    first.cancel();
+    house.stopped().await;
+    for job in &jobs {
+        house.command(*job, JobCommand::Cancel { reason: None }).await;
+    }
+    let since = std::time::Instant::now();
+    wait_for_count(&house, 7).await;
+    assert!(since.elapsed() < Duration::from_secs(5), "the second leader took {:?}", since.elapsed());
+    let messages = on_stream(&house).await;
+    assert_eq!(ids(&messages), stored_ids(&house).await);
+
+    let (message, event) = &messages[0];
+    assert_eq!(message.subject.as_str(), format!("ytcaption.events.job.TranscriptionJobCreated.normal.{}", jobs[0]));
+    let headers = message.headers.as_ref().unwrap();
+    assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), event.id.to_string());
+    assert_eq!(headers.get(TRACEPARENT).unwrap().as_str(), client().traceparent.unwrap());
+    assert_eq!(event.kind, "ytcaption.job.TranscriptionJobCreated.v1");
+    assert_eq!((event.specversion.as_str(), event.sequence.as_str()), ("1.0", "0000000001"));
+    assert_eq!(event.data.as_ref().unwrap()["source"]["url"], "http://example.org/a.mp4");
+    second.cancel();
+    house.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_was_deleted_gets_what_unfinished_jobs_need() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let ended = house.submit_url("http://example.org/ended.mp4").await;
+    house.command(ended, JobCommand::Cancel { reason: None }).await;
+    let open = house.submit_url("http://example.org/open.mp4").await;
+    house.command(open, JobCommand::StartDownload { worker: "w".into() }).await;
+    wait_for_count(&house, 4).await;
+
+    topology::jetstream(&house.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
+    wait_for_count(&house, 2).await;
+    assert_eq!(ids(&on_stream(&house).await), stored_ids(&house).await[2..]);
+
+    // What follows goes on in order, and nothing comes twice.
+    house.command(open, JobCommand::Cancel { reason: None }).await;
+    wait_for_count(&house, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untold_webhook_is_reason_enough_to_go_back() {
+    let mut house = House::new().await;
+    house.start_relay();
+    let url = "http://example.org/open.mp4".parse().unwrap();
+    let webhook = "http://example.org/hook".parse().unwrap();
+    let job = house.submit(MediaSource::Url { url }, Some(webhook)).await;
+    house.command(job, JobCommand::Cancel { reason: None }).await;
+    wait_for_count(&house, 2).await;
+    topology::jetstream(&house.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
+    wait_for_count(&house, 1).await;
+    assert_eq!(on_stream(&house).await[0].1.kind, "ytcaption.job.JobCancelled.v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_lost_its_end_is_noticed_by_the_sequence_of_the_acks() {
+    let house = House::new().await;
+    let pool = house.deps.database.pool();
+    let mut guard = StreamGuard::new(topology::jetstream(&house.deps.nats), pool.clone());
+    let fresh = guard.lost_data().await.unwrap().expect("an unknown stream counts as one that lost everything");
+    let mut connection = pool.acquire().await.unwrap();
+    guard.remember(&mut connection, fresh).await.unwrap();
+    assert_eq!(guard.lost_data().await.unwrap(), None);
+
+    let ack = |sequence, duplicate| async_nats::jetstream::publish::PublishAck {
+        stream: "YTCAPTION_EVENTS".into(),
+        sequence,
+        domain: String::new(),
+        duplicate,
+        value: None,
+    };
+    let later = guard.after_acks(&[ack(1, false), ack(2, false)]).unwrap();
+    guard.remember(&mut connection, later).await.unwrap();
+    guard.remembered(later);
+    assert!(guard.after_acks(&[ack(1, true)]).is_ok(), "a duplicate proves nothing");
+    assert!(matches!(guard.after_acks(&[ack(2, false)]), Err(RelayError::LostData)));
+    assert!(guard.lost_data().await.unwrap().is_some(), "two were remembered and the stream is empty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_too_large_for_a_message_stays_in_the_store() {
+    let mut house = House::new().await;
+    let job = house.submit_url("http://example.org/long.mp4").await;
+    long_chunk(&house, job, &client()).await;
+    house.start_relay();
+    wait_for_count(&house, 7).await;
+    let messages = on_stream(&house).await;
+    let (_, long) = messages.iter().find(|(_, event)| event.kind.contains("ChunkTranscribed")).unwrap();
+    assert_eq!(long.data, None);
+    assert_eq!(long.dataref, Some(format!("urn:ytcaption:event:{}", long.id)));
+    assert_eq!(ids(&messages), stored_ids(&house).await);
+}
+
+/// Takes a job to the end with a chunk of more text than a message can carry.
+async fn long_chunk(house: &House, job: JobId, _context: &CommandContext) {
+    let segment = |index: u64| Segment {
+        start_ms: index,
+        end_ms: index + 1,
+        text: "word ".repeat(200),
+        avg_logprob: 0.0,
+        no_speech_prob: 0.0,
+        compression_ratio: 1.0,
+        temperature: 0.0,
+        words: vec![],
+    };
+    let audio = Audio { key: "audio/x".into(), bytes: 1, sha256: String::new(), duration_ms: 2000 };
+    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 2000 }];
+    for command in [
+        JobCommand::StartDownload { worker: "w".into() },
+        JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks },
+        JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "m".into() },
+        JobCommand::RecordChunk {
+            chunk: 0,
+            attempt: 1,
+            language: "en".into(),
+            segments: (0..1200).map(segment).collect(),
+        },
+    ] {
+        house.command(job, command).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unavailable_stream_holds_the_relay_up_and_nothing_is_left_out() {
+    let mut house = House::new().await;
+    let jetstream = topology::jetstream(&house.deps.nats);
+    // A stream that takes nothing stands for a JetStream that is full or without a leader.
+    let mut full = stream::Config { max_messages: 1, ..topology::stream_config() };
+    full.discard = stream::DiscardPolicy::New;
+    house.start_relay();
+    let first = house.submit_url("http://example.org/1.mp4").await;
+    wait_for_count(&house, 1).await;
+    jetstream.update_stream(&full).await.unwrap();
+    for number in 2..5 {
+        house.submit_url(&format!("http://example.org/{number}.mp4")).await;
+    }
+    house.command(first, JobCommand::StartDownload { worker: "w".into() }).await;
+    // The relay brings the stream's configuration back to what it should be when it looks again.
+    tokio::time::timeout(PATIENCE, wait_for_count(&house, 5)).await.unwrap();
+    assert_eq!(ids(&on_stream(&house).await), stored_ids(&house).await);
+}

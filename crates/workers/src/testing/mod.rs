@@ -1,0 +1,183 @@
+//! A small house for tests: real Postgres and nats-server, a blob folder, and the roles that a test starts.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod http;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+use uuid::Uuid;
+use ytcaption_blobstore::LocalFolder;
+use ytcaption_domain::job::{JobCommand, JobEvent, MediaSource, Priority};
+use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
+use ytcaption_testing::{NatsServer, Postgres};
+
+use crate::relay::RelayDeps;
+use crate::{WorkerDeps, nats, relay, topology};
+
+pub(crate) use http::{Answer, HttpServer, Request};
+
+/// Longest wait for anything in a test.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+pub(crate) struct House {
+    pub(crate) deps: WorkerDeps,
+    pub(crate) folder: TempDir,
+    wake: Arc<Wake>,
+    roles: Vec<(CancellationToken, AbortOnDropHandle<()>)>,
+    _nats: NatsServer,
+}
+
+impl House {
+    /// A house in which nothing runs yet, whose network policy permits loopback.
+    pub(crate) async fn new() -> Self {
+        let server = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
+        let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
+        let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).unwrap();
+        database.prepare().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let nats = nats::connect(&server.url()).await.unwrap();
+        topology::ensure(&nats).await.unwrap();
+        let wake = Wake::listen(database.pool().clone());
+        let deps = WorkerDeps {
+            nats,
+            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Stamp::system())),
+            deliveries: Arc::new(CommandBus::new(&database, appender, Stamp::system())),
+            blobs: Arc::new(LocalFolder::open(&folder.path().join("blobs")).await.unwrap()),
+            network: AddressPolicy::new(["127.0.0.1/32"]).unwrap(),
+            worker: "test:1".into(),
+            grace: Duration::from_secs(1),
+            database,
+        };
+        Self { deps, folder, wake, roles: Vec::new(), _nats: server }
+    }
+
+    /// Starts a role; returns what stops it.
+    pub(crate) fn start<E: std::fmt::Debug + 'static>(
+        &mut self,
+        role: impl FnOnce(WorkerDeps, CancellationToken) -> std::pin::Pin<Box<dyn Future<Output = Result<(), E>> + Send>>,
+    ) -> CancellationToken {
+        let stop = CancellationToken::new();
+        let running = role(self.deps.clone(), stop.clone());
+        let handle = tokio::spawn(async move { running.await.unwrap() });
+        self.roles.push((stop.clone(), AbortOnDropHandle::new(handle)));
+        stop
+    }
+
+    pub(crate) fn start_relay(&mut self) -> CancellationToken {
+        let wake = Arc::clone(&self.wake);
+        self.start(|deps, stop| {
+            let deps = RelayDeps { database: deps.database, nats: deps.nats, wake };
+            Box::pin(relay::run(deps, stop))
+        })
+    }
+
+    /// Waits until every role that was told to stop has stopped.
+    pub(crate) async fn stopped(&mut self) {
+        for (stop, role) in self.roles.extract_if(.., |(stop, _)| stop.is_cancelled()) {
+            assert!(stop.is_cancelled());
+            tokio::time::timeout(PATIENCE, role).await.expect("the role stops").unwrap();
+        }
+    }
+
+    pub(crate) async fn submit(&self, source: MediaSource, webhook_url: Option<Url>) -> JobId {
+        let id = Uuid::now_v7();
+        let command = JobCommand::CreateTranscription {
+            account: AccountId::default(),
+            source,
+            language: "auto".into(),
+            priority: Priority::Normal,
+            model: None,
+            webhook_url,
+        };
+        self.deps.jobs.create(id, command, &client()).await.unwrap();
+        JobId(id)
+    }
+
+    pub(crate) async fn submit_url(&self, url: &str) -> JobId {
+        self.submit(MediaSource::Url { url: url.parse().unwrap() }, None).await
+    }
+
+    pub(crate) async fn command(&self, job: JobId, command: JobCommand) {
+        self.deps.jobs.execute(job.0, command, &client()).await.unwrap();
+    }
+
+    pub(crate) async fn events(&self, job: JobId) -> Vec<RecordedEvent> {
+        read_stream(self.deps.database.pool(), "job", &job.to_string()).await.unwrap()
+    }
+
+    pub(crate) async fn names(&self, job: JobId) -> Vec<String> {
+        self.events(job).await.into_iter().map(|event| event.event_type).collect()
+    }
+
+    /// Waits for an event of the job for which `wanted` holds.
+    pub(crate) async fn wait_for(&self, job: JobId, wanted: impl Fn(&JobEvent) -> bool) -> JobEvent {
+        let begun = Instant::now();
+        loop {
+            for event in self.events(job).await {
+                let event = event.decode().unwrap();
+                if wanted(&event) {
+                    return event;
+                }
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain; there is {:?}", self.names(job).await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// How the job ended: `ok`, or the failure's code.
+    pub(crate) async fn end_of(&self, job: JobId) -> String {
+        let end =
+            |event: &JobEvent| matches!(event, JobEvent::AudioDownloaded { .. } | JobEvent::TranscriptionFailed { .. });
+        match self.wait_for(job, end).await {
+            JobEvent::TranscriptionFailed { failure, .. } => {
+                assert!(failure.message.ends_with('.') && failure.message.len() > 20, "{failure:?}");
+                failure.code
+            }
+            _ => "ok".to_owned(),
+        }
+    }
+}
+
+pub(crate) fn client() -> CommandContext {
+    CommandContext {
+        account: AccountId::default(),
+        actor: Actor::Client("test".into()),
+        correlation_id: Uuid::now_v7(),
+        causation_id: None,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A media file made by ffmpeg from these arguments, as bytes.
+pub(crate) fn media(arguments: &str, ending: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join(format!("media.{ending}"));
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments.split_whitespace())
+        .arg(&path)
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::read(path).unwrap()
+}
