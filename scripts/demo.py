@@ -26,6 +26,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60
 # `ytcaption up` itself promises to have drained within 30 s.
 STOP_TIMEOUT_S = 40
+# Fifteen seconds of video take a few seconds; a full-size model on a slow machine takes longer.
+CAPTIONS_TIMEOUT_S = 300
 LOG_LINES_SHOWN = 15
 
 
@@ -78,12 +80,12 @@ class System:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise DemoError(f"the system ended while starting:\n{self.last_log_lines()}")
+                raise DemoError("the system ended while starting")
             try:
                 return str(json.loads(ready.read_text())["api"]).rstrip("/")
             except (FileNotFoundError, json.JSONDecodeError):
                 time.sleep(0.1)
-        raise DemoError(f"the system was not ready after {START_TIMEOUT_S} s:\n{self.last_log_lines()}")
+        raise DemoError(f"the system was not ready after {START_TIMEOUT_S} s")
 
     def last_log_lines(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
@@ -125,7 +127,10 @@ def show_captions(program: pathlib.Path, url: str, api: str) -> None:
     """Submits the address and prints the captions; the progress bar goes straight to the terminal."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("YTCAPTION_")}
     submit = [str(program), "submit", url, "--api", api, "--wait", "--format", "srt"]
-    done = subprocess.run(submit, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        done = subprocess.run(submit, stdout=subprocess.PIPE, text=True, env=environment, timeout=CAPTIONS_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise DemoError(f"there were no captions after {CAPTIONS_TIMEOUT_S} s") from None
     if done.returncode != 0:
         raise DemoError(f"'ytcaption submit' ended with code {done.returncode}; its message is above")
     if "-->" not in done.stdout:
@@ -155,6 +160,8 @@ def run(program: pathlib.Path, folder: pathlib.Path, keep: bool) -> None:
         say_what_next(program, api, keep)
         if keep:
             say(f"\nLeft running. Stop it with: kill {system.process.pid}; its data and log are in {folder}.")
+    except DemoError as error:
+        raise DemoError(f"{error}\nThe system's last words:\n{system.last_log_lines()}") from None
     finally:
         if server is not None:
             server.shutdown()
@@ -185,6 +192,9 @@ def main() -> int:
         return 0
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"demo: {error}; 'make setup' installs what the demo needs", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("demo: interrupted", file=sys.stderr)
