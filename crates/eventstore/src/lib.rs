@@ -23,3 +23,6 @@ pub use recorded::{DecodeError, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
 pub use wake::Wake;
+
+#[cfg(test)]
+mod tests;
