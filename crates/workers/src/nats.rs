@@ -35,7 +35,7 @@ pub async fn connect(url: &str) -> Result<Client, ConnectError> {
 }
 
 /// The client takes a server's address but not the credentials in it: `user:password@`, or a token before the `@`.
-fn with_credentials(url: &str) -> ConnectOptions {
+pub fn with_credentials(url: &str) -> ConnectOptions {
     let options = ConnectOptions::new();
     let Ok(url) = Url::parse(url) else { return options };
     match (url.username(), url.password()) {

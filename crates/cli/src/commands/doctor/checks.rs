@@ -128,7 +128,8 @@ pub(super) async fn nats(settings: &Settings) -> Outcome {
         };
     };
     let ask = async {
-        let client = async_nats::connect(url.reveal()).await.map_err(|error| error.to_string())?;
+        let options = ytcaption_workers::nats::with_credentials(url.reveal());
+        let client = options.connect(url.reveal()).await.map_err(|error| error.to_string())?;
         let version = client.server_info().version;
         let jet_stream = async_nats::jetstream::new(client).query_account().await;
         jet_stream.map_err(|error| format!("JetStream is not available there ({error}); start it with -js"))?;
