@@ -5,8 +5,8 @@
 pub mod captions;
 pub mod delivery;
 pub mod job;
-pub mod network;
 pub mod language;
+pub mod network;
 
 mod identity;
 mod metadata;

@@ -35,17 +35,14 @@ const GLOBAL_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
 /// Exceptions within [`GLOBAL_V6`].
 const REFUSED_V6: [Ipv6Net; 3] = [
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),      // protocol assignments, among them Teredo
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),  // documentation
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),      // documentation
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments, among them Teredo
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation
 ];
 
 /// IPv6 forms that carry an IPv4 address in their last 32 bits: IPv4-mapped, IPv4-compatible, NAT64 (RFC 6052).
-const EMBEDDING_V4: [Ipv6Net; 3] = [
-    v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96),
-    v6([0, 0, 0, 0, 0, 0, 0, 0], 96),
-    v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96),
-];
+const EMBEDDING_V4: [Ipv6Net; 3] =
+    [v6([0, 0, 0, 0, 0, 0xffff, 0, 0], 96), v6([0, 0, 0, 0, 0, 0, 0, 0], 96), v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96)];
 
 /// 6to4 (RFC 3056): the IPv4 address follows the first 16 bits.
 const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16);

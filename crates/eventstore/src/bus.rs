@@ -151,7 +151,7 @@ where
             };
             self.store.commit(events.clone(), loaded, metadata.to_map()).await?;
             for event in &events {
-                metrics::counter!("events_appended_total", "event_type" => event.event_type()).increment(1);
+                ytcaption_telemetry::metrics::event_appended(&event.event_type());
             }
         }
         Ok(Executed { aggregate, version, events, decided_at })

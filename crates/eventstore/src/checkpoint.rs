@@ -33,16 +33,19 @@ impl Checkpoints {
     /// # Errors
     /// The database does not answer.
     pub async fn get(&self) -> Result<Cursor, sqlx::Error> {
+        let stored: Option<(String, i64)> =
+            sqlx::query_as("SELECT transaction_id::text, position FROM checkpoints WHERE name = $1")
+                .bind(&self.name)
+                .fetch_optional(&self.pool)
+                .await?;
+        if let Some(stored) = stored {
+            return cursor(stored);
+        }
         sqlx::query("INSERT INTO checkpoints (name) VALUES ($1) ON CONFLICT DO NOTHING")
             .bind(&self.name)
             .execute(&self.pool)
             .await?;
-        let row: (String, i64) =
-            sqlx::query_as("SELECT transaction_id::text, position FROM checkpoints WHERE name = $1")
-                .bind(&self.name)
-                .fetch_one(&self.pool)
-                .await?;
-        cursor(row)
+        Ok(Cursor::default())
     }
 
     /// Moves it from one place to another, if it still stands at the first; within the caller's transaction, if that
@@ -73,9 +76,8 @@ impl Checkpoints {
 }
 
 fn cursor((transaction_id, position): (String, i64)) -> Result<Cursor, sqlx::Error> {
-    let transaction_id = transaction_id.parse().map_err(|error| sqlx::Error::ColumnDecode {
-        index: "transaction_id".to_owned(),
-        source: Box::new(error),
-    })?;
+    let transaction_id = transaction_id
+        .parse()
+        .map_err(|error| sqlx::Error::ColumnDecode { index: "transaction_id".to_owned(), source: Box::new(error) })?;
     Ok(Cursor { transaction_id, position })
 }

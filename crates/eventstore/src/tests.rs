@@ -92,8 +92,7 @@ async fn an_id_is_taken_once() {
     let database = database().await;
     let bus = bus(&database);
     let id = Uuid::from_u128(1);
-    let (first, second) =
-        (bus.create(id, create(), &context()).await, bus.create(id, create(), &context()).await);
+    let (first, second) = (bus.create(id, create(), &context()).await, bus.create(id, create(), &context()).await);
     assert!(first.is_ok());
     assert!(matches!(second, Err(CommandError::Conflict)), "{second:?}");
 }

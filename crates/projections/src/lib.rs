@@ -14,3 +14,6 @@ pub use job_view::JobView;
 pub use page::{Page, PageCursor, PageCursorError};
 pub use projector::{ProjectionError, Projector};
 pub use queries::{JobFilter, JobQueries, QueryError};
+
+#[cfg(test)]
+mod tests;

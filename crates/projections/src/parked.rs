@@ -5,7 +5,7 @@ use ytcaption_eventstore::RecordedEvent;
 
 pub(crate) async fn park(
     executor: impl PgExecutor<'_>,
-    projection: &str,
+    projection: &'static str,
     event: &RecordedEvent,
     error: &str,
 ) -> Result<(), sqlx::Error> {
@@ -13,7 +13,7 @@ pub(crate) async fn park(
         projection, cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error,
         "event parked: the read model goes on without it"
     );
-    metrics::counter!("projection_parked_events_total", "projection" => projection.to_owned()).increment(1);
+    ytcaption_telemetry::metrics::event_parked(projection);
     sqlx::query(
         "INSERT INTO parked_events
              (projection, transaction_id, position, aggregate_type, aggregate_id, event_type, error)

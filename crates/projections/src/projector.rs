@@ -12,9 +12,7 @@ use sqlx::PgPool;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
 use ytcaption_domain::job::{Job, JobEvent};
-use ytcaption_eventstore::{
-    CheckpointError, Checkpoints, Cursor, Database, DecodeError, Feed, RecordedEvent, Wake,
-};
+use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, DecodeError, Feed, RecordedEvent, Wake};
 
 use crate::{JobView, parked, rows};
 
@@ -88,8 +86,7 @@ impl Projector {
 
     async fn report_lag(&self, at: Cursor) -> Result<(), ProjectionError> {
         let lag = self.feed.lag(at, LAG_COUNTED_EVENTS).await?;
-        #[expect(clippy::cast_precision_loss, reason = "counted up to a hundred thousand")]
-        metrics::gauge!("projection_lag_events", "projection" => PROJECTION).set(lag as f64);
+        ytcaption_telemetry::metrics::projection_lag(PROJECTION, lag);
         Ok(())
     }
 

@@ -65,12 +65,7 @@ impl JobQueries {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn page(
-        &self,
-        filter: &JobFilter,
-        after: Option<PageCursor>,
-        limit: u32,
-    ) -> Result<Page, QueryError> {
+    pub async fn page(&self, filter: &JobFilter, after: Option<PageCursor>, limit: u32) -> Result<Page, QueryError> {
         let mut jobs: Vec<JobView> = sqlx::query_as(
             "SELECT * FROM jobs
               WHERE account = $1 AND ($2::text IS NULL OR status = $2)

@@ -27,6 +27,8 @@ pub const RELAY_PUBLISHED: &str = "relay_published_total";
 pub const RELAY_LAG: &str = "relay_lag_events";
 /// Gauge `{projection}`: events in the store that a projection has not seen yet.
 pub const PROJECTION_LAG: &str = "projection_lag_events";
+/// Counter `{projection}`: events a projection could not apply and put aside for an operator.
+pub const PROJECTION_PARKED: &str = "projection_parked_events_total";
 /// Counter `{stage,outcome}`: attempts of a worker stage.
 pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
 
@@ -108,6 +110,7 @@ fn describe() {
     describe_counter!(RELAY_PUBLISHED, Unit::Count, "Events the relay has put on the stream.");
     describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
+    describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
 
@@ -159,6 +162,11 @@ pub fn projection_lag(projection: &'static str, events: u64) {
     gauge!(PROJECTION_LAG, "projection" => projection).set(as_gauge(events));
 }
 
+/// The projection put an event aside.
+pub fn event_parked(projection: &'static str) {
+    counter!(PROJECTION_PARKED, "projection" => projection).increment(1);
+}
+
 /// A worker stage tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
 pub fn stage_attempt(stage: &'static str, outcome: &'static str) {
     counter!(STAGE_ATTEMPTS, "stage" => stage, "outcome" => outcome).increment(1);
@@ -197,6 +205,7 @@ mod tests {
             super::relay_published(5);
             super::relay_lag(2);
             super::projection_lag("jobs", 1);
+            super::event_parked("jobs");
             super::stage_attempt("transcribe", "retry");
         });
         for line in [
@@ -211,6 +220,7 @@ mod tests {
             "relay_published_total 5",
             "relay_lag_events 2",
             r#"projection_lag_events{projection="jobs"} 1"#,
+            r#"projection_parked_events_total{projection="jobs"} 1"#,
             r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
             "# TYPE http_request_duration_seconds histogram",
             "# TYPE circuit_breaker_state gauge",

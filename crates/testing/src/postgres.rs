@@ -95,12 +95,13 @@ fn hand_over(folder: &Path) -> String {
         .into_iter()
         .find_map(|name| User::from_name(name).ok().flatten())
         .expect("a user `postgres` or `nobody`");
-    std::os::unix::fs::chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("root may give folders away");
+    std::os::unix::fs::chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        .expect("root may give folders away");
     format!("setpriv --reuid={} --regid={} --clear-groups ", user.uid, user.gid)
 }
 
 fn find_programs() -> PathBuf {
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_else(Vec::new);
+    let on_path = std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect());
     let debian = std::fs::read_dir(DEBIAN_FOLDER).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     on_path
         .into_iter()

@@ -79,8 +79,7 @@ impl Clock {
             segment.start_ms + length_ms * spoken as u64 / total as u64
         };
         let ends_ms: Vec<u64> = pieces.iter().map(|piece| at(piece.width() + 1)).collect();
-        let starts_ms =
-            std::iter::once(segment.start_ms).chain(ends_ms.iter().copied()).take(pieces.len());
+        let starts_ms = std::iter::once(segment.start_ms).chain(ends_ms.iter().copied()).take(pieces.len());
         Self { starts_ms: starts_ms.collect(), ends_ms }
     }
 

@@ -8,8 +8,7 @@ pub(super) const LINES: usize = 2;
 
 /// One line without control characters, with single spaces: no caption format survives a blank line.
 pub(super) fn tidy(text: &str) -> String {
-    let visible: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -25,10 +25,7 @@ fn one(text: &str) -> Transcript {
 
 #[test]
 fn srt_is_numbered_and_has_commas() {
-    let transcript = transcript(vec![
-        segment(0, 1_250, "Hello."),
-        segment(3_600_000, 3_661_001, "An hour later."),
-    ]);
+    let transcript = transcript(vec![segment(0, 1_250, "Hello."), segment(3_600_000, 3_661_001, "An hour later.")]);
     assert_eq!(
         write(&transcript, Format::Srt),
         "1\n00:00:00,000 --> 00:00:01,250\nHello.\n\n\
@@ -38,10 +35,7 @@ fn srt_is_numbered_and_has_commas() {
 
 #[test]
 fn vtt_has_its_header_and_dots() {
-    assert_eq!(
-        write(&one("Hello."), Format::Vtt),
-        "WEBVTT\n\n00:00:01.000 --> 00:00:03.500\nHello.\n\n"
-    );
+    assert_eq!(write(&one("Hello."), Format::Vtt), "WEBVTT\n\n00:00:01.000 --> 00:00:03.500\nHello.\n\n");
 }
 
 #[test]

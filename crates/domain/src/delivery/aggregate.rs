@@ -70,9 +70,8 @@ fn decide(delivery: &Delivery, command: DeliveryCommand) -> Vec<DeliveryEvent> {
         DeliveryCommand::RecordFailure { job_id, host, reason, retry_in_ms } => {
             let failed =
                 DeliveryEvent::WebhookAttemptFailed { job_id, host: host.clone(), attempt, reason, retry_in_ms };
-            let abandoned = retry_in_ms
-                .is_none()
-                .then_some(DeliveryEvent::WebhookAbandoned { job_id, host, attempts: attempt });
+            let abandoned =
+                retry_in_ms.is_none().then_some(DeliveryEvent::WebhookAbandoned { job_id, host, attempts: attempt });
             std::iter::once(failed).chain(abandoned).collect()
         }
     }
@@ -135,11 +134,7 @@ mod tests {
     }
 
     fn delivered() -> DeliveryCommand {
-        DeliveryCommand::RecordDelivered {
-            job_id: JobId(Uuid::nil()),
-            host: "example.org".into(),
-            http_status: 204,
-        }
+        DeliveryCommand::RecordDelivered { job_id: JobId(Uuid::nil()), host: "example.org".into(), http_status: 204 }
     }
 
     fn after(commands: impl IntoIterator<Item = DeliveryCommand>) -> (Delivery, Vec<&'static str>) {

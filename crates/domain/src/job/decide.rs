@@ -16,14 +16,9 @@ const UNDETERMINED: &str = "und";
 pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
     if let JobCommand::CreateTranscription { account, source, language, priority, model, webhook_url } = command {
         return match job.status {
-            None => Ok(vec![JobEvent::TranscriptionJobCreated {
-                account,
-                source,
-                language,
-                priority,
-                model,
-                webhook_url,
-            }]),
+            None => {
+                Ok(vec![JobEvent::TranscriptionJobCreated { account, source, language, priority, model, webhook_url }])
+            }
             Some(_) => Err(JobRejection::AlreadyExists),
         };
     }

@@ -147,8 +147,7 @@ fn a_plan_with_gaps_or_without_chunks_is_refused() {
 fn an_overtaken_attempt_changes_nothing() {
     let job = given(&[created(), download_started(1), download_started(2)]);
     assert_eq!(job.when(record_audio_in(1, vec![span(0, 1)])), Ok(vec![]));
-    let late =
-        JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None };
+    let late = JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None };
     assert_eq!(job.when(late), Ok(vec![]));
     assert_eq!(job.when(JobCommand::ReportDownloadProgress { attempt: 1, percent: 50 }), Ok(vec![]));
 }
@@ -164,8 +163,11 @@ fn progress_only_moves_forward() {
 
 #[test]
 fn a_failure_without_a_retry_ends_the_job() {
-    let events = given(&[created(), download_started(1)])
-        .when(JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None });
+    let events = given(&[created(), download_started(1)]).when(JobCommand::RecordDownloadFailure {
+        attempt: 1,
+        failure: failure(),
+        retry_in_ms: None,
+    });
     assert_eq!(
         events,
         Ok(vec![
@@ -179,8 +181,12 @@ fn a_failure_without_a_retry_ends_the_job() {
 fn a_failure_with_a_retry_leaves_the_job_open() {
     let mut events = two_chunks();
     events.push(chunk_started(0, 1));
-    let decided = given(&events)
-        .when(JobCommand::RecordChunkFailure { chunk: 0, attempt: 1, failure: failure(), retry_in_ms: Some(500) });
+    let decided = given(&events).when(JobCommand::RecordChunkFailure {
+        chunk: 0,
+        attempt: 1,
+        failure: failure(),
+        retry_in_ms: Some(500),
+    });
     assert_eq!(
         decided,
         Ok(vec![JobEvent::ChunkAttemptFailed { chunk: 0, attempt: 1, failure: failure(), retry_in_ms: Some(500) }])
