@@ -40,9 +40,6 @@ impl TranscribeError {
 
     /// Whether the same request would fail again: then trying once more is of no use.
     pub fn is_permanent(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownLanguage { .. } | Self::CannotTranslate | Self::BadOption { .. }
-        )
+        matches!(self, Self::UnknownLanguage { .. } | Self::CannotTranslate | Self::BadOption { .. })
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use tokio::sync::mpsc;
 use ytcaption_domain::captions::{Segment, Transcript};
 
+use crate::Span;
 use crate::audio::{self, AudioError};
 use crate::error::TranscribeError;
 use crate::options::TranscribeOptions;
 use crate::plan::{PlanSettings, plan_chunks};
-use crate::Span;
 use crate::transcriber::{Progress, Transcriber, UNDETERMINED};
 
 /// A file written down.
@@ -45,11 +45,8 @@ pub async fn transcribe_file(
     let settings = PlanSettings { vad: options.vad_parameters, ..PlanSettings::default() };
     let plan = plan_chunks(path, &settings).await?;
     let mut options = options.clone();
-    let mut whole = Transcript {
-        language: UNDETERMINED.to_owned(),
-        duration_ms: plan.duration_ms,
-        segments: Vec::new(),
-    };
+    let mut whole =
+        Transcript { language: UNDETERMINED.to_owned(), duration_ms: plan.duration_ms, segments: Vec::new() };
     for chunk in plan.chunks {
         let total_ms = plan.duration_ms;
         let mut tell = |news: Progress<'_>| progress(Progress { total_ms, ..news });
@@ -110,3 +107,6 @@ fn shift(mut segments: Vec<Segment>, by_ms: u64) -> Vec<Segment> {
     }
     segments
 }
+
+#[cfg(test)]
+mod tests;

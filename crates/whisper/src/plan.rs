@@ -101,6 +101,10 @@ impl Planner {
             self.cut();
         }
         self.speech_ms += self.spans.iter().map(|span| span.length_ms()).sum::<u64>();
+        if self.speech_ms == 0 {
+            // Nothing to share out: one worker finds out that there is nothing to write.
+            return (vec![Span { start_ms: 0, end_ms: duration_ms }], 0);
+        }
         self.chunks.push(Span { start_ms: self.start_ms, end_ms: duration_ms });
         (self.chunks, self.speech_ms)
     }
@@ -118,10 +122,7 @@ impl Planner {
         let next_speech = self.detector.settled_ms().max(self.start_ms);
         let ends = self.spans.iter().map(|span| (span.start_ms, span.end_ms));
         for (pause_end, speech_end) in ends.chain([(next_speech, next_speech)]) {
-            let pause = Span {
-                start_ms: pause_start.max(earliest),
-                end_ms: pause_end.min(latest),
-            };
+            let pause = Span { start_ms: pause_start.max(earliest), end_ms: pause_end.min(latest) };
             if pause.length_ms() > best.map_or(0, Span::length_ms) {
                 best = Some(pause);
             }

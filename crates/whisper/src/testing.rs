@@ -1,6 +1,6 @@
 //! What the tests of this crate share: the demo model and a voice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -8,24 +8,26 @@ use crate::{ModelSettings, Transcriber};
 
 /// The model the tests hear with: `YTCAPTION_TEST_MODEL`, else the repository's own.
 pub(crate) fn model_dir() -> PathBuf {
-    std::env::var_os("YTCAPTION_TEST_MODEL").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/demo/model")),
-        PathBuf::from,
-    )
+    std::env::var_os("YTCAPTION_TEST_MODEL")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/demo/model")), PathBuf::from)
 }
 
 /// The model, loaded once for all tests.
 pub(crate) fn transcriber() -> &'static Transcriber {
     static LOADED: OnceLock<Transcriber> = OnceLock::new();
-    LOADED.get_or_init(|| {
-        Transcriber::load(&model_dir(), &ModelSettings::default()).expect("the demo model loads")
-    })
+    LOADED.get_or_init(|| Transcriber::load(&model_dir(), &ModelSettings::default()).expect("the demo model loads"))
 }
 
 /// `text` as espeak-ng speaks it, 16 kHz mono.
 pub(crate) fn speak(voice: &str, text: &str) -> Vec<f32> {
+    speak_with(&["-v", voice, "-s", "160"], text)
+}
+
+/// `text` as espeak-ng speaks it with these options.
+pub(crate) fn speak_with(options: &[&str], text: &str) -> Vec<f32> {
     let espeak = Command::new("espeak-ng")
-        .args(["-v", voice, "-s", "160", "--stdout", text])
+        .args(options)
+        .args(["--stdout", text])
         .stdout(Stdio::piped())
         .spawn()
         .expect("espeak-ng is installed");
@@ -38,7 +40,95 @@ pub(crate) fn speak(voice: &str, text: &str) -> Vec<f32> {
     samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
+/// White noise, always the same.
+pub(crate) fn noise(ms: usize, amplitude: f32) -> Vec<f32> {
+    let mut state = 1_u32;
+    let mut sample = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 16) as f32 / 32768.0 - 1.0) * amplitude
+    };
+    std::iter::repeat_with(&mut sample).take(ms * 16).collect()
+}
+
+/// Writes samples as a WAV file of 32-bit floats, which may hold anything.
+pub(crate) fn write_wav(path: &Path, samples: &[f32]) {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let length = u32::try_from(data.len()).expect("test recordings are short");
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + length).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x03\0\x01\0"); // 16 bytes follow: float, one channel
+    wav.extend(16_000_u32.to_le_bytes());
+    wav.extend(64_000_u32.to_le_bytes()); // bytes a second
+    wav.extend([4, 0, 32, 0]); // bytes and bits of a sample
+    wav.extend(b"data");
+    wav.extend(length.to_le_bytes());
+    wav.extend(data);
+    std::fs::write(path, wav).expect("the temporary folder is writable");
+}
+
+/// Runs ffmpeg with these arguments, for media of any kind.
+pub(crate) fn ffmpeg(dir: &Path, arguments: &str) {
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y"])
+        .args(arguments.split_whitespace())
+        .current_dir(dir)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success(), "ffmpeg {arguments}");
+}
+
 /// `ms` milliseconds of digital silence.
 pub(crate) fn silence(ms: usize) -> Vec<f32> {
     vec![0.0; ms * 16]
+}
+
+/// A sentence the model was not trained with, spoken.
+pub(crate) struct HeldOut {
+    pub(crate) text: String,
+    pub(crate) language: String,
+    pub(crate) samples: Vec<f32>,
+}
+
+/// The sentences of `models/demo/heldout.jsonl`.
+pub(crate) fn held_out() -> impl Iterator<Item = HeldOut> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        text: String,
+        language: String,
+        voice: String,
+        speed: u32,
+        pitch: u32,
+    }
+    const LINES: &str = include_str!("../../../models/demo/heldout.jsonl");
+    LINES.lines().map(|line| {
+        let line: Line = serde_json::from_str(line).expect("heldout.jsonl holds sentences");
+        let (speed, pitch) = (line.speed.to_string(), line.pitch.to_string());
+        let samples = speak_with(&["-v", &line.voice, "-s", &speed, "-p", &pitch], &line.text);
+        HeldOut { text: line.text, language: line.language, samples }
+    })
+}
+
+/// The words of a text without punctuation and capitals.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase();
+    lower
+        .split(|c: char| !c.is_alphanumeric() && c != '\'')
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// How many words have to be changed, added or left out to make `heard` out of `said`.
+pub(crate) fn edits(said: &[String], heard: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=heard.len()).collect();
+    for (i, said) in said.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, heard) in heard.iter().enumerate() {
+            let changed = diagonal + usize::from(said != heard);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[heard.len()]
 }

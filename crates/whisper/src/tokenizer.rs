@@ -30,8 +30,7 @@ pub(crate) struct Vocabulary {
 impl Vocabulary {
     /// Fails with the name of the token that a Whisper vocabulary must have and this one lacks.
     pub(crate) fn new(tokens: Vec<String>) -> Result<Self, &'static str> {
-        let ids: HashMap<String, usize> =
-            tokens.iter().enumerate().map(|(id, token)| (token.clone(), id)).collect();
+        let ids: HashMap<String, usize> = tokens.iter().enumerate().map(|(id, token)| (token.clone(), id)).collect();
         let id = |token: &'static str| ids.get(token).copied().ok_or(token);
         let end_of_text = id("<|endoftext|>")?;
         let start_of_transcript = id(START_OF_TRANSCRIPT)?;
@@ -39,14 +38,7 @@ impl Vocabulary {
         if timestamp_begin >= tokens.len() {
             return Err("<|0.00|>");
         }
-        Ok(Self {
-            bytes: byte_alphabet(),
-            tokens,
-            ids,
-            end_of_text,
-            start_of_transcript,
-            timestamp_begin,
-        })
+        Ok(Self { bytes: byte_alphabet(), tokens, ids, end_of_text, start_of_transcript, timestamp_begin })
     }
 
     pub(crate) fn id(&self, token: &str) -> Option<usize> {
@@ -94,8 +86,7 @@ impl Vocabulary {
     pub(crate) fn non_speech_tokens(&self) -> Vec<usize> {
         let letters = byte_letters();
         let spell = |text: &str| text.bytes().map(|b| letters[usize::from(b)]).collect::<String>();
-        let mut found: Vec<usize> =
-            [" -", " '"].iter().filter_map(|text| self.id(&spell(text))).collect();
+        let mut found: Vec<usize> = [" -", " '"].iter().filter_map(|text| self.id(&spell(text))).collect();
         for symbol in NON_SPEECH.split_whitespace() {
             found.extend(self.id(&spell(symbol)));
             found.extend(self.id(&spell(&format!(" {symbol}"))));
@@ -145,4 +136,4 @@ fn byte_alphabet() -> HashMap<char, u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

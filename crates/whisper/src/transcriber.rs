@@ -59,12 +59,7 @@ impl Transcriber {
     pub fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
         let model = Model::load(dir, settings)?;
         let extractor = FeatureExtractor::new(model.mels);
-        tracing::info!(
-            model = model.name(),
-            languages = model.languages.len(),
-            mels = model.mels,
-            "model loaded"
-        );
+        tracing::info!(model = model.name(), languages = model.languages.len(), mels = model.mels, "model loaded");
         Ok(Self { inner: Arc::new(Inner { model, extractor }) })
     }
 
@@ -115,9 +110,7 @@ impl Transcriber {
         };
         let mut segments: Vec<Segment> = Vec::new();
         let mut done_ms = 0;
-        while let Some((decoded, end_ms)) = run.next(&mut || {
-            progress(Progress { done_ms, total_ms, segments: &[] })
-        })? {
+        while let Some((decoded, end_ms)) = run.next(&mut || progress(Progress { done_ms, total_ms, segments: &[] }))? {
             done_ms = end_ms;
             let news = segments.len();
             segments.extend(decoded.segments);
@@ -135,8 +128,7 @@ impl Transcriber {
     fn context(&self, options: &TranscribeOptions, longest_s: u32) -> Context {
         let vocabulary = &self.inner.model.vocabulary;
         let to_i32 = |id: usize| i32::try_from(id).unwrap_or(i32::MAX);
-        let mut suppress: Vec<i32> =
-            options.suppress_tokens.iter().copied().filter(|id| *id >= 0).collect();
+        let mut suppress: Vec<i32> = options.suppress_tokens.iter().copied().filter(|id| *id >= 0).collect();
         if options.suppress_tokens.contains(&-1) {
             suppress.extend(vocabulary.non_speech_tokens().into_iter().map(to_i32));
         }
@@ -227,8 +219,7 @@ impl Run<'_> {
         let options = &self.context.options;
         let in_turn = options.condition_on_previous_text;
         // Until the language is known, and where each window needs the text before it, one at a time.
-        let side_by_side =
-            if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas };
+        let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
         let size = if in_turn { 1 } else { options.batch_size };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
             let windows: Vec<Window> = self.waiting.drain(..size.min(self.waiting.len())).collect();

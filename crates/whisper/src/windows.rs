@@ -14,8 +14,7 @@ const LEAST_FILL: u64 = 2;
 
 /// Packs the speech of `map` into windows of at most `limit_ms`.
 pub(crate) fn pack(map: &SpeechMap, limit_ms: u64) -> Vec<Span> {
-    let spans: Vec<Span> =
-        map.spans.iter().flat_map(|span| split(*span, &map.levels, limit_ms)).collect();
+    let spans: Vec<Span> = map.spans.iter().flat_map(|span| split(*span, &map.levels, limit_ms)).collect();
     let mut windows = Vec::new();
     let mut rest = spans.as_slice();
     while let Some(first) = rest.first() {

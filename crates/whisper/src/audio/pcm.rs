@@ -93,11 +93,7 @@ impl PcmStream {
     }
 
     /// Appends up to `at_most` samples to `samples`; returns how many, 0 at the end.
-    pub async fn read(
-        &mut self,
-        samples: &mut Vec<f32>,
-        at_most: usize,
-    ) -> Result<usize, AudioError> {
+    pub async fn read(&mut self, samples: &mut Vec<f32>, at_most: usize) -> Result<usize, AudioError> {
         let before = samples.len();
         let mut buffer = vec![0_u8; (at_most * SAMPLE_BYTES).min(64 * 1024)];
         while samples.len() - before < at_most {

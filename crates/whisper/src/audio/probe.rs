@@ -56,18 +56,16 @@ struct Format {
 pub async fn probe(path: &Path) -> Result<MediaInfo, AudioError> {
     tool::check_readable(path).await?;
     let options = ["-show_format", "-show_streams", "-of", "json"];
-    let output = tool::command("ffprobe", &options, path).output().await.map_err(|error| {
-        match error.kind() {
-            std::io::ErrorKind::NotFound => AudioError::ToolMissing { program: "ffprobe" },
-            _ => AudioError::Io(error),
-        }
+    let output = tool::command("ffprobe", &options, path).output().await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => AudioError::ToolMissing { program: "ffprobe" },
+        _ => AudioError::Io(error),
     })?;
     let complaint = || tool::last_words(&String::from_utf8_lossy(&output.stderr), path);
     if !output.status.success() {
         return Err(AudioError::NotMedia { detail: complaint() });
     }
-    let parsed: Output = serde_json::from_slice(&output.stdout)
-        .map_err(|_| AudioError::NotMedia { detail: complaint() })?;
+    let parsed: Output =
+        serde_json::from_slice(&output.stdout).map_err(|_| AudioError::NotMedia { detail: complaint() })?;
     let Some(format) = parsed.format else {
         return Err(AudioError::NotMedia { detail: complaint() });
     };
@@ -92,9 +90,7 @@ pub async fn probe(path: &Path) -> Result<MediaInfo, AudioError> {
 /// ffprobe writes seconds as a decimal fraction.
 fn milliseconds(seconds: &str) -> Option<u64> {
     let seconds: f64 = seconds.parse().ok()?;
-    std::time::Duration::try_from_secs_f64(seconds)
-        .ok()
-        .and_then(|duration| u64::try_from(duration.as_millis()).ok())
+    std::time::Duration::try_from_secs_f64(seconds).ok().and_then(|duration| u64::try_from(duration.as_millis()).ok())
 }
 
 /// Matroska tags write `00:01:02.500000000`.

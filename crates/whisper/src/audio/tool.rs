@@ -64,13 +64,10 @@ pub(super) fn collect(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> Join
 /// The last line a person can use of what ffmpeg printed, without paths of this machine.
 pub(super) fn last_words(stderr: &str, input: &Path) -> String {
     let path = input.to_string_lossy();
-    stderr
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty())
-        .map_or_else(|| "ffmpeg gave no reason".to_owned(), |line| {
-            line.replace(&format!("file:{path}"), "the file").replace(path.as_ref(), "the file")
-        })
+    stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).map_or_else(
+        || "ffmpeg gave no reason".to_owned(),
+        |line| line.replace(&format!("file:{path}"), "the file").replace(path.as_ref(), "the file"),
+    )
 }
 
 /// Refuses what need not be shown to ffmpeg: a missing or empty file.

@@ -6,7 +6,7 @@ use ct2rs::sys::{StorageView, WhisperOptions};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::Context;
+use super::Round;
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::options::TranscribeOptions;
@@ -74,9 +74,7 @@ impl Judgement {
     pub(super) fn verdict(self) -> Attempt {
         let candidates = if self.guesses.is_empty() { self.loops } else { self.guesses };
         self.accepted
-            .or_else(|| {
-                candidates.into_iter().max_by(|a, b| a.avg_logprob.total_cmp(&b.avg_logprob))
-            })
+            .or_else(|| candidates.into_iter().max_by(|a, b| a.avg_logprob.total_cmp(&b.avg_logprob)))
             .unwrap_or(Attempt {
                 tokens: Vec::new(),
                 avg_logprob: 0.0,
@@ -89,13 +87,13 @@ impl Judgement {
 
 /// Decodes `windows` windows at one temperature.
 pub(super) fn generate(
-    model: &Model,
-    context: &Context,
+    round: &Round<'_>,
     features: &StorageView<'_>,
     windows: usize,
     prompt: &[String],
     temperature: f32,
 ) -> Result<Vec<Attempt>, TranscribeError> {
+    let context = round.context;
     let options = &context.options;
     let sampling = temperature > 0.0;
     let steps = f64::from(options.max_initial_timestamp) * 1000.0 / TIMESTAMP_STEP_MS as f64;
@@ -118,7 +116,7 @@ pub(super) fn generate(
         suppress_tokens: context.suppress_tokens.clone(),
     };
     let prompts = vec![prompt.to_vec(); windows];
-    let results = model
+    let results = round
         .whisper
         .generate(features, &prompts, &whisper_options)
         .map_err(|error| TranscribeError::engine(&error))?;
@@ -138,7 +136,7 @@ pub(super) fn generate(
             Attempt {
                 avg_logprob: sum / (length + 1.0),
                 no_speech_prob: result.no_speech_prob,
-                compression_ratio: compression_ratio(model.vocabulary.text(&tokens).trim()),
+                compression_ratio: compression_ratio(round.model.vocabulary.text(&tokens).trim()),
                 temperature,
                 tokens,
             }
@@ -149,10 +147,8 @@ pub(super) fn generate(
 /// Length of the text over its length when compressed by zlib: loops compress well.
 fn compression_ratio(text: &str) -> f32 {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let compressed = encoder
-        .write_all(text.as_bytes())
-        .and_then(|()| encoder.finish())
-        .expect("writing into memory does not fail");
+    let compressed =
+        encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()).expect("writing into memory does not fail");
     text.len() as f32 / compressed.len() as f32
 }
 

@@ -1,7 +1,6 @@
 //! Which language is spoken.
 
-use ct2rs::sys::StorageView;
-
+use super::Round;
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::tokenizer::language_of;
@@ -17,42 +16,37 @@ pub(crate) fn resolve(model: &Model, asked: Option<&str>) -> Result<Option<Strin
     let code = code.filter(|code| !code.is_empty() && code != "auto");
     if !model.is_multilingual() {
         return match code {
-            Some(code) if base(&code) != ENGLISH => Err(TranscribeError::UnknownLanguage {
-                asked: code,
-                known: ENGLISH.to_owned(),
-            }),
+            Some(code) if base(&code) != ENGLISH => {
+                Err(TranscribeError::UnknownLanguage { asked: code, known: ENGLISH.to_owned() })
+            }
             _ => Ok(Some(ENGLISH.to_owned())),
         };
     }
     let Some(code) = code else { return Ok(None) };
     let known = |code: &str| model.languages.iter().find(|known| *known == code).cloned();
     // `pt-BR` is Portuguese to Whisper.
-    known(&code).or_else(|| known(base(&code))).map(Some).ok_or_else(|| {
-        TranscribeError::UnknownLanguage { asked: code, known: model.languages.join(", ") }
-    })
+    known(&code)
+        .or_else(|| known(base(&code)))
+        .map(Some)
+        .ok_or_else(|| TranscribeError::UnknownLanguage { asked: code, known: model.languages.join(", ") })
 }
 
 fn base(code: &str) -> &str {
     code.split('-').next().unwrap_or(code)
 }
 
-/// The likeliest language over the first `windows` encoded windows.
-pub(super) fn hear(
-    model: &Model,
-    encoded: &StorageView<'_>,
-    windows: usize,
-) -> Result<String, TranscribeError> {
-    let heard = model
-        .whisper
-        .detect_language(encoded)
-        .map_err(|error| TranscribeError::engine(&error))?;
+/// The likeliest language over the first `windows` windows.
+pub(super) fn hear(round: &Round<'_>, windows: usize) -> Result<String, TranscribeError> {
+    let heard = round.whisper.detect_language(&round.encoded).map_err(|error| TranscribeError::engine(&error))?;
     let mean = |code: &String| {
-        let found = heard.iter().take(windows).flat_map(|window| {
-            window.iter().filter(|result| language_of(&result.language) == Some(code))
-        });
+        let found = heard
+            .iter()
+            .take(windows)
+            .flat_map(|window| window.iter().filter(|result| language_of(&result.language) == Some(code)));
         found.map(|result| result.probability).sum::<f32>()
     };
-    model
+    round
+        .model
         .languages
         .iter()
         .max_by(|a, b| mean(a).total_cmp(&mean(b)))

@@ -8,18 +8,18 @@ mod words;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ct2rs::sys::{Device, StorageView};
+use ct2rs::sys::{Device, StorageView, Whisper};
 use ytcaption_domain::captions::Segment;
 
 pub(crate) use attempt::Attempt;
 use attempt::{Judgement, generate};
 pub(crate) use language::resolve as resolve_language;
 
+use crate::Span;
 use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
 use crate::model::Model;
 use crate::options::{Task, TranscribeOptions};
-use crate::Span;
 use crate::tokenizer::{START_OF_PREVIOUS, START_OF_TRANSCRIPT};
 
 /// Frames of the spectrogram in one second.
@@ -120,6 +120,7 @@ pub(crate) struct RawSegment {
 /// Windows that went through the encoder together.
 struct Round<'a> {
     model: &'a Model,
+    whisper: &'a Whisper,
     context: &'a Context,
     windows: Vec<Window>,
     /// Spectrograms of all windows, one after the other.
@@ -134,6 +135,7 @@ impl<'a> Round<'a> {
         context: &'a Context,
         windows: Vec<Window>,
     ) -> Result<Self, TranscribeError> {
+        let whisper = model.whisper();
         let size = model.mels * context.frames;
         let mut features = vec![0.0; size * windows.len()];
         for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
@@ -146,14 +148,14 @@ impl<'a> Round<'a> {
             let view = StorageView::new(&shape, &mut features, Device::CPU)
                 .map_err(|error| TranscribeError::engine(&error))?;
             context.check()?;
-            model.whisper.encode(&view, false).map_err(|error| TranscribeError::engine(&error))?
+            whisper.encode(&view, false).map_err(|error| TranscribeError::engine(&error))?
         };
-        Ok(Self { model, context, windows, features, encoded })
+        Ok(Self { model, whisper, context, windows, features, encoded })
     }
 
     fn hear_language(&self) -> Result<String, TranscribeError> {
         let heard = self.context.options.language_detection_segments.max(1);
-        language::hear(self.model, &self.encoded, heard)
+        language::hear(self, heard)
     }
 
     /// The tokens before the transcript. Never `<|notimestamps|>`: cues need times, and timestamps keep
@@ -178,23 +180,21 @@ impl<'a> Round<'a> {
     fn attempts(&self, language: &str, previous: &[usize]) -> Result<Vec<Attempt>, TranscribeError> {
         let prompt = self.prompt(language, previous);
         let options = &self.context.options;
-        let mut judgements: Vec<Judgement> =
-            self.windows.iter().map(|_| Judgement::default()).collect();
+        let mut judgements: Vec<Judgement> = self.windows.iter().map(|_| Judgement::default()).collect();
         for &temperature in &options.temperature {
-            let open: Vec<usize> =
-                (0..judgements.len()).filter(|i| !judgements[*i].is_settled()).collect();
+            let open: Vec<usize> = (0..judgements.len()).filter(|i| !judgements[*i].is_settled()).collect();
             if open.is_empty() {
                 break;
             }
             self.context.check()?;
             let attempts = if open.len() == self.windows.len() {
-                generate(self.model, self.context, &self.encoded, open.len(), &prompt, temperature)?
+                generate(self, &self.encoded, open.len(), &prompt, temperature)?
             } else {
                 let mut features = self.features_of(&open);
                 let shape = [open.len(), self.model.mels, self.context.frames];
                 let view = StorageView::new(&shape, &mut features, Device::CPU)
                     .map_err(|error| TranscribeError::engine(&error))?;
-                generate(self.model, self.context, &view, open.len(), &prompt, temperature)?
+                generate(self, &view, open.len(), &prompt, temperature)?
             };
             for (i, attempt) in open.into_iter().zip(attempts) {
                 judgements[i].add(attempt, options);
@@ -217,11 +217,8 @@ impl<'a> Round<'a> {
         let length_ms = window.span.length_ms();
         let read = timestamps::read(&self.model.vocabulary, &attempt.tokens, length_ms);
         let resume_ms = window.span.start_ms + read.resume_ms;
-        let left: u64 = window
-            .speech
-            .iter()
-            .map(|span| Span { start_ms: span.start_ms.max(resume_ms), ..*span }.length_ms())
-            .sum();
+        let left: u64 =
+            window.speech.iter().map(|span| Span { start_ms: span.start_ms.max(resume_ms), ..*span }.length_ms()).sum();
         let resumes = read.resume_ms >= LEAST_PROGRESS_MS && left >= LEAST_LEFTOVER_MS;
         let mut segments = read.segments;
         if !resumes {
@@ -244,9 +241,7 @@ impl<'a> Round<'a> {
         attempts: &[Attempt],
         written: Vec<Vec<RawSegment>>,
     ) -> Result<Vec<Segment>, TranscribeError> {
-        let words = if self.context.options.word_timestamps
-            && self.context.options.task == Task::Transcribe
-        {
+        let words = if self.context.options.word_timestamps && self.context.options.task == Task::Transcribe {
             words::align(&self, language, &written)?
         } else {
             written.iter().map(|raw| vec![Vec::new(); raw.len()]).collect()

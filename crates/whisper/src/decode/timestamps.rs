@@ -37,10 +37,8 @@ pub(super) fn read(vocabulary: &Vocabulary, tokens: &[usize], length_ms: u64) ->
             }
         }
     }
-    let unfinished = (!text.is_empty()).then(|| RawSegment {
-        span: Span { start_ms, end_ms: length_ms },
-        tokens: text,
-    });
+    let unfinished =
+        (!text.is_empty()).then(|| RawSegment { span: Span { start_ms, end_ms: length_ms }, tokens: text });
     Reading { segments, unfinished, resume_ms: last_end_ms }
 }
 

@@ -20,8 +20,7 @@ pub(super) fn align(
     language: &str,
     written: &[Vec<RawSegment>],
 ) -> Result<Vec<Vec<Vec<Word>>>, TranscribeError> {
-    let mut words: Vec<Vec<Vec<Word>>> =
-        written.iter().map(|segments| vec![Vec::new(); segments.len()]).collect();
+    let mut words: Vec<Vec<Vec<Word>>> = written.iter().map(|segments| vec![Vec::new(); segments.len()]).collect();
     let model = round.model;
     let spoken: Vec<usize> = (0..written.len()).filter(|i| !written[*i].is_empty()).collect();
     if spoken.is_empty() || !model.can_align {
@@ -39,18 +38,16 @@ pub(super) fn align(
         .iter()
         .map(|i| written[*i].iter().flat_map(|segment| segment.tokens.iter().copied()).collect())
         .collect();
-    let frames: Vec<usize> = spoken
-        .iter()
-        .map(|i| (round.windows[*i].samples.len() / HOP).clamp(1, round.context.frames))
-        .collect();
+    let frames: Vec<usize> =
+        spoken.iter().map(|i| (round.windows[*i].samples.len() / HOP).clamp(1, round.context.frames)).collect();
     let engine = |error: &dyn std::fmt::Display| TranscribeError::Engine { reason: error.to_string() };
     let aligned = if spoken.len() == written.len() {
-        model.whisper.align(&round.encoded, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
+        round.whisper.align(&round.encoded, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
     } else {
         let mut features = round.features_of(&spoken);
         let shape = [spoken.len(), model.mels, round.context.frames];
         let view = StorageView::new(&shape, &mut features, Device::CPU).map_err(|e| engine(&e))?;
-        model.whisper.align(&view, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
+        round.whisper.align(&view, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
     }
     .map_err(|error| engine(&error))?;
     for ((i, text), result) in spoken.into_iter().zip(&text).zip(aligned) {
@@ -76,9 +73,11 @@ pub(super) fn align(
             for length in word_lengths(vocabulary, &segment.tokens, language) {
                 let last = first + length;
                 let probabilities = &result.text_token_probs[first..last];
+                // The path through the attention begins and ends in the padding; the timestamps do not.
+                let inside = |ms: u64| (offset_ms + ms).clamp(segment.span.start_ms, segment.span.end_ms);
                 out.push(Word {
-                    start_ms: offset_ms + reached_ms[first],
-                    end_ms: offset_ms + reached_ms[last],
+                    start_ms: inside(reached_ms[first]),
+                    end_ms: inside(reached_ms[last]),
                     text: vocabulary.text(&text[first..last]),
                     probability: probabilities.iter().sum::<f32>() / length as f32,
                 });
@@ -99,8 +98,7 @@ fn word_lengths(vocabulary: &Vocabulary, tokens: &[usize], language: &str) -> Ve
         bytes.extend(vocabulary.text_bytes(&[*token]));
         count += 1;
         let Ok(piece) = std::str::from_utf8(&bytes) else { continue };
-        let joins = piece.chars().all(|c| !c.is_alphanumeric() && c != ' ')
-            || spaced && !piece.starts_with(' ');
+        let joins = piece.chars().all(|c| !c.is_alphanumeric() && c != ' ') || spaced && !piece.starts_with(' ');
         match lengths.last_mut() {
             Some(word) if joins => *word += count,
             _ => lengths.push(count),

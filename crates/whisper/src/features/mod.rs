@@ -62,11 +62,7 @@ impl FeatureExtractor {
             let phase = std::f64::consts::TAU * n as f64 / FRAME as f64;
             *value = (0.5 - 0.5 * phase.cos()) as f32;
         }
-        Self {
-            fft: RealFftPlanner::new().plan_fft_forward(FRAME),
-            window,
-            filters: MelFilters::slaney(mels),
-        }
+        Self { fft: RealFftPlanner::new().plan_fft_forward(FRAME), window, filters: MelFilters::slaney(mels) }
     }
 
     /// The spectrogram of `samples`: one frame for each started hop, and one more.

@@ -84,10 +84,8 @@ fn read(dir: &Path, file: &str) -> Result<Option<String>, ModelError> {
 fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<Option<T>, ModelError> {
     read(dir, file)?
         .map(|text| {
-            serde_json::from_str(&text).map_err(|error| ModelError::BrokenFile {
-                path: dir.join(file),
-                reason: error.to_string(),
-            })
+            serde_json::from_str(&text)
+                .map_err(|error| ModelError::BrokenFile { path: dir.join(file), reason: error.to_string() })
         })
         .transpose()
 }
@@ -102,10 +100,7 @@ fn check_header(dir: &Path) -> Result<(), ModelError> {
         }
         Err(source) => return Err(ModelError::Unreadable { path, source }),
     };
-    let broken = |reason: &str| ModelError::BrokenFile {
-        path: path.clone(),
-        reason: reason.to_owned(),
-    };
+    let broken = |reason: &str| ModelError::BrokenFile { path: path.clone(), reason: reason.to_owned() };
     let mut head = [0_u8; 6];
     file.read_exact(&mut head).map_err(|_| broken("it is too short"))?;
     let name_length = usize::from(u16::from_le_bytes([head[4], head[5]]));

@@ -5,6 +5,7 @@ mod files;
 mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ct2rs::sys::{self, Config, Whisper};
 
@@ -16,7 +17,10 @@ use files::ModelFiles;
 
 /// A model in memory. Threads may share it.
 pub(crate) struct Model {
-    pub(crate) whisper: Whisper,
+    /// One for each batch that may be decoded at the same time. Each holds the weights for itself:
+    /// ct2rs offers no replicas on one device, and copying those that MKL has packed crashes.
+    replicas: Vec<Whisper>,
+    next: AtomicUsize,
     pub(crate) vocabulary: Vocabulary,
     /// Mel bins the encoder was built for.
     pub(crate) mels: usize,
@@ -24,9 +28,8 @@ pub(crate) struct Model {
     pub(crate) chunk_length_s: u32,
     /// ISO 639 codes the model knows, in its own order; empty when it only knows English.
     pub(crate) languages: Vec<String>,
-    /// Copies of the decoder that can work at the same time.
-    pub(crate) replicas: usize,
     pub(crate) can_align: bool,
+    multilingual: bool,
     dir: PathBuf,
 }
 
@@ -34,45 +37,53 @@ impl Model {
     /// Checks the folder's files, then loads it.
     pub(crate) fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
         let files = ModelFiles::check(dir, settings.verify_checksums)?;
-        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| {
-            ModelError::NotWhisper {
-                path: dir.to_owned(),
-                reason: format!("its vocabulary has no token {missing}"),
-            }
+        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| ModelError::NotWhisper {
+            path: dir.to_owned(),
+            reason: format!("its vocabulary has no token {missing}"),
         })?;
-        let replicas = settings.inter_threads.max(1);
         let config = Config {
             device: settings.device.into(),
             compute_type: settings.compute_type.into(),
-            // On a CPU each entry makes one more replica; they share the weights.
-            device_indices: vec![0; replicas],
             num_threads_per_replica: settings.intra_threads,
             ..Config::default()
         };
         sys::set_random_seed(settings.seed);
-        let whisper = Whisper::new(dir, config).map_err(|error| ModelError::Load {
-            path: dir.to_owned(),
-            reason: format!("{error:#}"),
-        })?;
-        let languages = if whisper.is_multilingual() {
-            vocabulary.languages(&files.config.lang_ids)
-        } else {
-            Vec::new()
+        let load = || {
+            Whisper::new(dir, config.clone())
+                .map_err(|error| ModelError::Load { path: dir.to_owned(), reason: format!("{error:#}") })
         };
+        let mut replicas = vec![load()?];
+        while replicas.len() < settings.inter_threads {
+            replicas.push(load()?);
+        }
+        let whisper = &replicas[0];
+        let languages =
+            if whisper.is_multilingual() { vocabulary.languages(&files.config.lang_ids) } else { Vec::new() };
         Ok(Self {
             mels: whisper.n_mels(),
             chunk_length_s: files.chunk_length_s,
             languages,
-            replicas,
             can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
             dir: dir.to_owned(),
-            whisper,
+            multilingual: whisper.is_multilingual(),
+            replicas,
+            next: AtomicUsize::new(0),
             vocabulary,
         })
     }
 
     pub(crate) fn is_multilingual(&self) -> bool {
-        self.whisper.is_multilingual()
+        self.multilingual
+    }
+
+    /// How many batches can be decoded at the same time.
+    pub(crate) fn replicas(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// The replica whose turn it is.
+    pub(crate) fn whisper(&self) -> &Whisper {
+        &self.replicas[self.next.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
     }
 
     /// The folder's own name: what people call the model.

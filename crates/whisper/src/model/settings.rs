@@ -14,7 +14,7 @@ pub struct ModelSettings {
     /// Threads of one replica; 0 leaves it to CTranslate2 (up to 4). One is best for volume: with MKL
     /// one thread decodes more tokens a second than two.
     pub intra_threads: usize,
-    /// Replicas that work side by side on the same weights; at least 1.
+    /// Replicas that work side by side, each with the weights in memory; at least 1.
     pub inter_threads: usize,
     /// Compare the files with `SHA256SUMS`, where the folder has one.
     pub verify_checksums: bool,

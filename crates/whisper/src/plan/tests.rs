@@ -1,0 +1,83 @@
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use super::*;
+use crate::testing::{noise, silence, speak, write_wav};
+
+fn settings(target_chunk_ms: u64) -> PlanSettings {
+    PlanSettings { target_chunk_ms, ..PlanSettings::default() }
+}
+
+async fn plan(pcm: &[f32], settings: &PlanSettings) -> AudioPlan {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("recording.wav");
+    write_wav(&path, pcm);
+    plan_chunks(&path, settings).await.unwrap()
+}
+
+fn assert_covers(plan: &AudioPlan) {
+    assert_eq!(plan.chunks[0].start_ms, 0);
+    assert_eq!(plan.chunks[plan.chunks.len() - 1].end_ms, plan.duration_ms);
+    for pair in plan.chunks.windows(2) {
+        assert_eq!(pair[0].end_ms, pair[1].start_ms, "{plan:?}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_end_in_pauses_and_cover_the_recording() {
+    let sentence = speak("en-us", "The house is white and the dog is black.");
+    let sentence_ms = samples_to_ms(&sentence);
+    let mut pcm = Vec::new();
+    let mut speech = Vec::new();
+    for i in 0..30 {
+        pcm.extend(silence(500 + i % 4 * 300));
+        let start_ms = samples_to_ms(&pcm);
+        speech.push((start_ms, start_ms + sentence_ms));
+        pcm.extend(&sentence);
+    }
+    let plan = plan(&pcm, &settings(20_000)).await;
+    assert_covers(&plan);
+    assert!(plan.chunks.len() >= 4, "{plan:?}");
+    assert!(plan.speech_ms > plan.duration_ms / 2, "{plan:?}");
+    let (_, all_but_last) = plan.chunks.split_last().unwrap();
+    for chunk in all_but_last {
+        assert!((15_000..=25_000).contains(&chunk.length_ms()), "{plan:?}");
+        let inside = speech.iter().find(|(a, b)| *a + 100 < chunk.end_ms && chunk.end_ms + 100 < *b);
+        // espeak-ng leaves some silence at the end of a sentence, which counts as the sentence here.
+        assert!(inside.is_none_or(|(_, end)| end - chunk.end_ms < 400), "{chunk:?} in {inside:?}");
+    }
+}
+
+#[tokio::test]
+async fn speech_without_a_pause_is_cut_all_the_same() {
+    let tone: Vec<f32> = (0..16_000 * 40)
+        .map(|n| {
+            let t = n as f32 / 16_000.0;
+            (t * 300.0 * std::f32::consts::TAU).sin() * 0.3 * (t * 15.0).sin().abs()
+        })
+        .collect();
+    let plan = plan(&tone, &settings(10_000)).await;
+    assert_covers(&plan);
+    assert!(plan.chunks.iter().all(|chunk| chunk.length_ms() <= 12_500), "{plan:?}");
+}
+
+#[tokio::test]
+async fn a_recording_without_speech_is_one_chunk() {
+    for pcm in [silence(60_000), noise(60_000, 0.1), silence(10), Vec::new()] {
+        let plan = plan(&pcm, &settings(5_000)).await;
+        assert_eq!(plan.chunks.len(), 1, "{plan:?}");
+        assert_eq!(plan.speech_ms, 0);
+        assert_covers(&plan);
+    }
+}
+
+#[tokio::test]
+async fn the_same_recording_gives_the_same_plan() {
+    let pcm = [speak("en-us", "Tomorrow is Friday."), silence(900)].concat().repeat(12);
+    let first = plan(&pcm, &settings(5_000)).await;
+    assert!(first.chunks.len() > 3);
+    assert_eq!(first, plan(&pcm, &settings(5_000)).await);
+}
+
+fn samples_to_ms(samples: &[f32]) -> u64 {
+    crate::audio::samples_to_ms(samples.len() as u64)
+}

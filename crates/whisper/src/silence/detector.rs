@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::envelope::{FRAME_MS, SILENCE_DB};
 use super::VadOptions;
+use super::envelope::{FRAME_MS, SILENCE_DB};
 use crate::Span;
 
 /// The noise floor is the quietest, and the speech level the loudest, of this many frames before and

@@ -1,0 +1,103 @@
+use super::*;
+use crate::testing::{noise, silence, speak};
+
+/// A tone of 440 Hz that swells and fades within each 100 ms, as syllables do.
+fn voice(ms: usize, amplitude: f32) -> Vec<f32> {
+    let sample = |n: usize| {
+        let t = n as f32 / 16_000.0;
+        let syllable = (t * 10.0 * std::f32::consts::PI).sin().abs();
+        (t * 440.0 * std::f32::consts::TAU).sin() * syllable * amplitude
+    };
+    (0..ms * 16).map(sample).collect()
+}
+
+fn spans(samples: &[f32]) -> Vec<Span> {
+    analyse(samples, &VadOptions::default()).spans
+}
+
+fn near(span: Span, start_ms: u64, end_ms: u64) -> bool {
+    const TOLERANCE_MS: u64 = 260; // the padding, and a few frames
+    span.start_ms.abs_diff(start_ms) <= TOLERANCE_MS && span.end_ms.abs_diff(end_ms) <= TOLERANCE_MS
+}
+
+#[test]
+fn finds_speech_between_silences() {
+    let pcm = [silence(1000), voice(2000, 0.3), silence(1500), voice(700, 0.1), silence(800)];
+    let found = spans(&pcm.concat());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(near(found[0], 1000, 3000) && near(found[1], 4500, 5200), "{found:?}");
+}
+
+#[test]
+fn finds_speech_in_noise() {
+    // 20 dB between voice and noise.
+    let mut pcm = [silence(2000), voice(2000, 0.2), silence(3000)].concat();
+    for (sample, noise) in pcm.iter_mut().zip(noise(7000, 0.02)) {
+        *sample += noise;
+    }
+    let found = spans(&pcm);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(near(found[0], 2000, 4000), "{found:?}");
+}
+
+#[test]
+fn hears_a_real_voice_whole() {
+    let word = speak("en-us", "The house is white and the dog is black.");
+    let length_ms = samples_to_ms(word.len() as u64);
+    let found = spans(&[silence(1000), word, silence(1000)].concat());
+    assert!(near(found[0], 1000, 1000 + length_ms) || found.len() > 1, "{found:?}");
+    assert!(found[0].start_ms.abs_diff(1000) <= 260, "{found:?}");
+}
+
+#[test]
+fn steady_noise_hum_and_silence_are_not_speech() {
+    let hum: Vec<f32> =
+        (0..160_000).map(|n| (n as f32 / 16_000.0 * 50.0 * std::f32::consts::TAU).sin() * 0.3).collect();
+    for (name, pcm) in [
+        ("digital silence", silence(10_000)),
+        ("loud noise", noise(10_000, 0.5)),
+        ("faint noise", noise(10_000, 0.001)),
+        ("hum", hum),
+        ("nothing", Vec::new()),
+        ("ten milliseconds", voice(10, 0.5)),
+    ] {
+        assert_eq!(spans(&pcm), [], "{name}");
+    }
+}
+
+#[test]
+fn clicks_are_not_speech() {
+    let mut pcm = silence(5000);
+    for at in [10_000, 40_000, 60_000] {
+        pcm[at..at + 160].fill(0.9);
+    }
+    assert_eq!(spans(&pcm), []);
+}
+
+#[test]
+fn pieces_of_any_size_give_the_same() {
+    let pcm = [voice(3000, 0.2), silence(700), voice(9000, 0.05), silence(6000), voice(400, 0.4)];
+    let pcm = [pcm.concat(), noise(3000, 0.01)].concat();
+    let options = VadOptions { speech_pad_ms: 0, ..VadOptions::default() };
+    let whole = analyse(&pcm, &options).spans;
+    assert!(whole.len() >= 3, "{whole:?}");
+    for size in [1, 77, 160, 16_000] {
+        let (mut envelope, mut detector) = (Envelope::default(), Detector::new(&options));
+        let mut found = Vec::new();
+        for piece in pcm.chunks(size) {
+            let mut levels = Vec::new();
+            envelope.push(piece, &mut levels);
+            detector.push(&levels, &mut found);
+        }
+        detector.finish(&mut found);
+        assert_eq!(found, whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn padding_never_overlaps() {
+    let span = |start_ms, end_ms| Span { start_ms, end_ms };
+    let mut spans = [span(50, 400), span(500, 900), span(2000, 2950)];
+    pad(&mut spans, 200, 3000);
+    assert_eq!(spans, [span(0, 450), span(450, 1100), span(1800, 3000)]);
+}

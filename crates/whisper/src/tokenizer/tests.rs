@@ -1,0 +1,68 @@
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use super::*;
+
+/// A small vocabulary in Whisper's order.
+pub(crate) fn vocabulary() -> Vocabulary {
+    let words = ["Ġ", "ĠOl", "Ã", "¡", "!", "Ċ", "Ġâ", "âĻ", "ª", "ĠâĻª", "("];
+    let markers = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        "<|en|>",
+        "<|pt|>",
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startoflm|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+    ];
+    let timestamps = (0..=1500).map(|i| format!("<|{:.2}|>", f64::from(i) / 50.0));
+    let tokens = words.iter().chain(&markers).map(|token| (*token).to_owned());
+    Vocabulary::new(tokens.chain(timestamps).collect()).unwrap()
+}
+
+#[test]
+fn letters_stand_for_bytes_as_in_gpt2() {
+    let letters = byte_letters();
+    let letter = |byte: u8| letters[usize::from(byte)];
+    assert_eq!((letter(b'A'), letter(b' '), letter(b'\n')), ('A', 'Ġ', 'Ċ'));
+    assert_eq!((letter(0), letter(0x7F), letter(0xAD)), ('Ā', 'ġ', 'Ń'));
+    assert_eq!(byte_alphabet().len(), 256);
+}
+
+#[test]
+fn text_is_put_together_from_bytes() {
+    let vocabulary = vocabulary();
+    let id = |token: &str| vocabulary.id(token).unwrap();
+    let ids = [id("ĠOl"), id("Ã"), id("¡"), id("!"), id("<|en|>"), id("<|1.00|>")];
+    assert_eq!(vocabulary.text(&ids), " Olá!");
+    assert_eq!(vocabulary.text(&ids[..2]), " Ol\u{FFFD}", "half a character");
+}
+
+#[test]
+fn timestamps_are_steps_of_20_ms() {
+    let vocabulary = vocabulary();
+    let ms = |token: &str| vocabulary.timestamp_ms(vocabulary.id(token).unwrap());
+    assert_eq!((ms("<|0.00|>"), ms("<|0.02|>"), ms("<|30.00|>")), (Some(0), Some(20), Some(30_000)));
+    assert_eq!((ms("<|notimestamps|>"), ms("!")), (None, None));
+}
+
+#[test]
+fn languages_come_from_the_config_or_the_vocabulary() {
+    let vocabulary = vocabulary();
+    assert_eq!(vocabulary.languages(&[]), ["en", "pt"]);
+    assert_eq!(vocabulary.languages(&[vocabulary.id("<|pt|>").unwrap()]), ["pt"]);
+}
+
+#[test]
+fn symbols_are_no_speech_but_spaces_are() {
+    let vocabulary = vocabulary();
+    let found = vocabulary.non_speech_tokens();
+    for token in ["(", "ĠâĻª", "âĻ"] {
+        assert!(found.contains(&vocabulary.id(token).unwrap()), "{token}");
+    }
+    for token in ["Ġ", "!", "ĠOl"] {
+        assert!(!found.contains(&vocabulary.id(token).unwrap()), "{token}");
+    }
+}

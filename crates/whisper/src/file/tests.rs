@@ -1,0 +1,76 @@
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use super::*;
+use crate::testing::{ffmpeg, silence, speak, transcriber, write_wav};
+
+/// A small video in which the sentence is spoken.
+fn video(sentence: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let pcm = [silence(500), speak("en-us", sentence), silence(500)].concat();
+    write_wav(&dir.path().join("speech.wav"), &pcm);
+    ffmpeg(dir.path(), "-f lavfi -i testsrc=size=64x48:rate=5 -i speech.wav -shortest -c:v mpeg4 -c:a aac film.mp4");
+    dir
+}
+
+#[tokio::test]
+async fn a_video_becomes_text() {
+    let dir = video("Please open the window now.");
+    let mut done = Vec::new();
+    let options = TranscribeOptions::default();
+    let film = dir.path().join("film.mp4");
+    let written = transcribe_file(transcriber(), &film, &options, &mut |progress| {
+        done.push((progress.done_ms, progress.total_ms));
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(written.transcript.segments[0].text, "Please open the window now.");
+    assert_eq!((written.transcript.language.as_str(), written.damage), ("en", None));
+    let end = written.transcript.duration_ms;
+    assert_eq!(done.last(), Some(&(end, end)));
+}
+
+#[tokio::test]
+async fn a_chunk_has_the_times_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("talk.wav");
+    let sentence = speak("en-us", "Tomorrow is Friday.");
+    write_wav(&path, &[silence(20_000), sentence, silence(9_000)].concat());
+    let chunk = Span { start_ms: 18_000, end_ms: 25_000 };
+    let options = TranscribeOptions { word_timestamps: true, ..TranscribeOptions::default() };
+    let mut told = Vec::new();
+    let transcript = transcribe_chunk(transcriber(), &path, chunk, &options, &mut |progress| {
+        told.extend_from_slice(progress.segments);
+        ControlFlow::Continue(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(told, transcript.segments);
+    let segment = &transcript.segments[0];
+    assert_eq!(segment.text, "Tomorrow is Friday.");
+    assert!((19_700..20_400).contains(&segment.start_ms), "{segment:?}");
+    assert!((19_700..20_400).contains(&segment.words[0].start_ms), "{segment:?}");
+}
+
+#[tokio::test]
+async fn faults_of_the_file_and_of_the_options_are_told() {
+    let dir = video("Thank you and goodbye.");
+    let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
+    let film = dir.path().join("film.mp4");
+    let options = TranscribeOptions { language: Some("xx".to_owned()), ..TranscribeOptions::default() };
+    let error = transcribe_file(transcriber(), &film, &options, &mut go_on).await.unwrap_err();
+    assert!(matches!(error, FileError::Transcribe(TranscribeError::UnknownLanguage { .. })));
+    std::fs::write(&film, "no film").unwrap();
+    let options = TranscribeOptions::default();
+    let error = transcribe_file(transcriber(), &film, &options, &mut go_on).await.unwrap_err();
+    assert!(matches!(error, FileError::Audio(AudioError::NotMedia { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn break_stops_a_file() {
+    let dir = video("The house is white and the dog is black.");
+    let film = dir.path().join("film.mp4");
+    let options = TranscribeOptions::default();
+    let error = transcribe_file(transcriber(), &film, &options, &mut |_| ControlFlow::Break(())).await.unwrap_err();
+    assert!(matches!(error, FileError::Transcribe(TranscribeError::Cancelled)), "{error}");
+}
