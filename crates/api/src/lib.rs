@@ -19,7 +19,7 @@ mod state;
 mod transcriptions;
 
 #[cfg(test)]
-mod testing;
+mod tests;
 
 pub use router::{openapi_json, router};
 pub use serve::serve;

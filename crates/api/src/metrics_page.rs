@@ -10,6 +10,7 @@ use crate::ApiState;
 /// Metrics of this process in Prometheus' text format
 #[utoipa::path(
     get,
+    operation_id = "getMetrics",
     path = "/metrics",
     tag = "operations",
     responses((status = 200, description = "All metrics of this process", body = String, content_type = "text/plain"))

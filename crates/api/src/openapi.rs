@@ -1,6 +1,8 @@
 //! What the description of the interface says beside its routes.
 
 use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::problem::Problem;
 use crate::transcriptions::TranscriptDocument;
@@ -24,3 +26,23 @@ use crate::transcriptions::TranscriptDocument;
     components(schemas(Problem, TranscriptDocument)),
 )]
 pub(crate) struct ApiDocument;
+
+/// Adds what holds for every operation: that any of them may fail by the server's own fault.
+pub(crate) fn with_common_answers(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for operation in description.paths.paths.values_mut().flat_map(operations) {
+        operation.responses.responses.insert("500".to_owned(), RefOr::T(server_fault()));
+    }
+    description
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.post].into_iter().flatten()
+}
+
+fn server_fault() -> Response {
+    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
+    ResponseBuilder::new()
+        .description("The server made a mistake; report it with the `request_id`")
+        .content("application/problem+json", problem)
+        .build()
+}

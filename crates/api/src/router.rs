@@ -6,12 +6,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi as _;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::openapi::ApiDocument;
+use crate::openapi::{ApiDocument, with_common_answers};
 use crate::problem::{self, ApiError};
 use crate::{ApiState, guard, health, metrics_page, observe, page, transcriptions};
 
@@ -33,7 +32,8 @@ fn documented() -> OpenApiRouter<ApiState> {
 /// The whole interface.
 pub fn router(state: ApiState) -> Router {
     let (documented, description) = documented().split_for_parts();
-    let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes as u64);
+    let description = with_common_answers(description);
+    let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes);
     let largest_body = DefaultBodyLimit::max(usize::try_from(largest_body).unwrap_or(usize::MAX));
     documented
         .route("/", get(page::home))
@@ -59,6 +59,6 @@ pub fn router(state: ApiState) -> Router {
 /// # Panics
 /// Never: the description holds only text, numbers and lists.
 pub fn openapi_json() -> String {
-    let description: OpenApi = documented().into_openapi();
+    let description = with_common_answers(documented().into_openapi());
     description.to_pretty_json().expect("the description is plain data") + "\n"
 }

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
-const KIBIBYTE: usize = 1024;
-const GIBIBYTE: u64 = 1024 * 1024 * 1024;
+const KIBIBYTE: u64 = 1024;
+const GIBIBYTE: u64 = 1024 * 1024 * KIBIBYTE;
 /// Port the interface listens on when no other is set.
 const DEFAULT_PORT: u16 = 8000;
 
@@ -18,7 +18,7 @@ pub struct ApiSettings {
     /// Largest recording that can be uploaded, in bytes.
     pub max_upload_bytes: u64,
     /// Largest JSON body, and largest sum of the text fields of a form, in bytes.
-    pub max_body_bytes: usize,
+    pub max_body_bytes: u64,
 }
 
 impl Default for ApiSettings {

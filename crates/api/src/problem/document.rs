@@ -35,6 +35,7 @@ pub(crate) struct Problem {
 
 /// Members beyond those of RFC 9457, each there only where it says something.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[schema(as = ProblemExtensions)]
 pub(crate) struct Extensions {
     /// Every fault of the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]

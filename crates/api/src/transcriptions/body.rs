@@ -54,12 +54,12 @@ impl MediaType {
 ///
 /// # Errors
 /// It is larger than `limit` bytes, or the connection broke.
-pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn read(body: Body, limit: u64) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| ApiError::MalformedBody(error.to_string()))?;
-        if bytes.len() + piece.len() > limit {
+        if (bytes.len() + piece.len()) as u64 > limit {
             let mut dropped = 0;
             let drain = async {
                 while dropped < DRAINED_BYTES
@@ -70,7 +70,7 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Vec<u8>, ApiError> 
             };
             // However it ends, the answer is the same.
             let _ = tokio::time::timeout(DRAIN_TIME, drain).await;
-            return Err(ApiError::TooLarge { limit: limit as u64 });
+            return Err(ApiError::TooLarge { limit });
         }
         bytes.extend_from_slice(&piece);
     }

@@ -41,6 +41,7 @@ impl Cancellation {
 /// optional.
 #[utoipa::path(
     post,
+    operation_id = "cancelTranscription",
     path = "/api/v1/transcriptions/{id}/cancel",
     tag = "transcriptions",
     params(("id" = uuid::Uuid, Path, description = "The job")),

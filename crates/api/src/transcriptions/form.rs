@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
 use ytcaption_domain::job::Priority;
 use ytcaption_domain::language;
 use ytcaption_domain::network::AddressPolicy;
@@ -46,16 +48,30 @@ pub(crate) struct TranscriptionRequest {
     pub(crate) webhook_url: Option<String>,
 }
 
-/// A recording to be captioned, as a file. Give the fields before the file: faults are then found before it is sent.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TranscriptionForm {
-    /// The recording; anything that ffmpeg reads. Required unless `url` is given.
-    #[schema(format = Binary, value_type = Option<String>)]
-    file: Option<Vec<u8>>,
-    #[serde(flatten)]
-    fields: TranscriptionRequest,
+/// The same as a form, with a file beside the fields.
+pub(crate) struct TranscriptionForm;
+
+impl PartialSchema for TranscriptionForm {
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(mut form)) = TranscriptionRequest::schema() else {
+            unreachable!("a struct with named fields is described as an object");
+        };
+        let file = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .description(Some("The recording; anything that ffmpeg reads. Required unless an address is given."));
+        form.properties.insert("file".to_owned(), file.into());
+        form.description = Some(
+            "A recording to be captioned, as a file. Give the fields before the file: faults are then found before it \
+             is sent."
+                .to_owned(),
+        );
+        form.example = None;
+        RefOr::T(Schema::Object(form))
+    }
 }
+
+impl ToSchema for TranscriptionForm {}
 
 /// A request whose fields are all in order.
 #[derive(Debug, Clone, PartialEq, Eq)]

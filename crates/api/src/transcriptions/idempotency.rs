@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(key.job_id(&mine), key.job_id(&mine));
         assert_ne!(key.job_id(&mine), key.job_id(&theirs));
         // Promised across restarts and releases: a changed namespace would let a repeated request create a second job.
-        assert_eq!(key.job_id(&mine).to_string(), "to be filled in");
+        assert_eq!(key.job_id(&mine).to_string(), "2f3d0e4e-561a-5fcd-87b4-68e9fc2cbb5c");
     }
 
     #[test]

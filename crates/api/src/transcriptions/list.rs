@@ -37,6 +37,7 @@ pub(crate) struct TranscriptionPage {
 /// A page at a time. The header `Link` leads to the next page, as does `next_cursor`.
 #[utoipa::path(
     get,
+    operation_id = "listTranscriptions",
     path = "/api/v1/transcriptions",
     tag = "transcriptions",
     params(

@@ -15,9 +15,6 @@ mod parameters;
 mod upload;
 mod view;
 
-#[cfg(test)]
-mod tests;
-
 pub(crate) use result::TranscriptDocument;
 pub(crate) use view::Status;
 

@@ -81,6 +81,7 @@ struct WordDocument {
 /// In the format of the query, else of the header `Accept`, else as JSON.
 #[utoipa::path(
     get,
+    operation_id = "getTranscriptionResult",
     path = "/api/v1/transcriptions/{id}/result",
     tag = "transcriptions",
     params(
@@ -161,23 +162,24 @@ fn require_completed(view: &JobView) -> Result<(), ApiError> {
     }
 }
 
-/// The header that names the file (RFC 6266): plain for old clients, and in full by RFC 8187.
+/// The header that names the file (RFC 6266): in ASCII for old clients, and in full by RFC 8187.
 fn disposition(view: &JobView, format: Format) -> String {
-    let name = view.title.as_deref().unwrap_or(&view.source_name);
-    let stem = if view.title.is_none() && view.source_kind == "upload" {
-        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-    } else {
-        name
-    };
-    let stem: String = if view.title.is_none() && view.source_kind == "url" {
-        view.job_id.to_string()
-    } else {
-        stem.chars().map(|c| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c }).collect()
-    };
-    let stem: String = stem.chars().take(MAX_STEM_CHARS).collect();
-    let plain: String = stem.chars().map(|c| if c.is_ascii() && c != '%' { c } else { '_' }).collect();
+    let stem = file_stem(view);
+    let ascii: String = stem.chars().map(|c| if c.is_ascii() && c != '%' { c } else { '_' }).collect();
     let full: String = stem.bytes().map(encoded).collect();
-    format!("attachment; filename=\"{plain}.{format}\"; filename*=UTF-8''{full}.{format}")
+    format!("attachment; filename=\"{ascii}.{format}\"; filename*=UTF-8''{full}.{format}")
+}
+
+/// The title, else the name of the uploaded file, else the job's id; fit for every file system.
+fn file_stem(view: &JobView) -> String {
+    let id = view.job_id.to_string();
+    let name = match (&view.title, view.source_kind.as_str()) {
+        (Some(title), _) => title,
+        (None, "upload") => view.source_name.rsplit_once('.').map_or(view.source_name.as_str(), |(stem, _)| stem),
+        (None, _) => &id,
+    };
+    let fit = |c: char| if c.is_control() || "/\\:*?\"<>|".contains(c) { '_' } else { c };
+    name.chars().map(fit).take(MAX_STEM_CHARS).collect()
 }
 
 /// A byte as RFC 8187 writes it.

@@ -22,6 +22,7 @@ pub(super) const REVALIDATE: &str = "private, no-cache";
 /// answered with 304 and no body.
 #[utoipa::path(
     get,
+    operation_id = "getTranscription",
     path = "/api/v1/transcriptions/{id}",
     tag = "transcriptions",
     params(

@@ -2,10 +2,10 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, Multipart, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::LOCATION;
+use axum::http::{HeaderName, StatusCode};
 use tracing::Instrument;
-use ytcaption_domain::job::{JobCommand, MediaSource};
+use ytcaption_domain::job::{JobCommand, JobStatus, MediaSource};
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::CommandError;
 
@@ -26,6 +26,7 @@ use crate::problem::{ApiError, Problem};
 /// With an `Idempotency-Key` a request may be repeated safely: the same key and request give the same job.
 #[utoipa::path(
     post,
+    operation_id = "submitTranscription",
     path = "/api/v1/transcriptions",
     tag = "transcriptions",
     params(
@@ -74,7 +75,7 @@ pub(crate) async fn submit(
     State(state): State<ApiState>,
     caller: Caller,
     request: Request,
-) -> Result<(StatusCode, [(axum::http::HeaderName, String); 1], Json<Receipt>), ApiError> {
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Receipt>), ApiError> {
     let key = IdempotencyKey::of(request.headers())?;
     let Form { wish, upload } = read(&state, request).await?;
     let order = Order {
@@ -144,8 +145,8 @@ impl Order {
         }
         match outcome {
             Ok(executed) => {
-                let status = executed.aggregate.status.unwrap_or(ytcaption_domain::job::JobStatus::Pending);
-                tracing::info!(job_id = %id, "job accepted");
+                let status = executed.aggregate.status.unwrap_or(JobStatus::Pending);
+                tracing::info!("job accepted");
                 Ok(Receipt::new(id, status, executed.decided_at))
             }
             Err(CommandError::Conflict) if repeatable => idempotency::repeat(&state, id, &command).await,

@@ -105,12 +105,12 @@ async fn read_parts(state: &ApiState, parts: &mut Multipart) -> Result<Form, Api
     Err(ApiError::MalformedBody(format!("the form has more than {MAX_PARTS} parts")))
 }
 
-async fn read_text(state: &ApiState, mut part: Field<'_>, left: &mut usize) -> Result<String, ApiError> {
+async fn read_text(state: &ApiState, mut part: Field<'_>, left: &mut u64) -> Result<String, ApiError> {
     let mut bytes = Vec::new();
     while let Some(piece) = within_silence(part.chunk()).await?.map_err(|error| of_form(&error, state))? {
         *left = left
-            .checked_sub(piece.len())
-            .ok_or(ApiError::TooLarge { limit: state.settings.max_body_bytes as u64 })?;
+            .checked_sub(piece.len() as u64)
+            .ok_or(ApiError::TooLarge { limit: state.settings.max_body_bytes })?;
         bytes.extend_from_slice(&piece);
     }
     String::from_utf8(bytes).map_err(|_| ApiError::MalformedBody("a field of the form is not UTF-8".to_owned()))
@@ -160,10 +160,11 @@ async fn within_silence<T>(coming: impl Future<Output = T>) -> Result<T, ApiErro
 }
 
 fn of_form(error: &MultipartError, state: &ApiState) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        ApiError::TooLarge { limit: state.settings.max_upload_bytes }
-    } else {
-        ApiError::MalformedBody(format!("the form is damaged or ends early: {}", error.body_text()))
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::TooLarge { limit: state.settings.max_upload_bytes },
+        // Not the form is at fault but the connection it came over.
+        status if status.is_server_error() => ApiError::UploadBrokenOff(error.body_text()),
+        _ => ApiError::MalformedBody(format!("the form is damaged or ends early: {}", error.body_text())),
     }
 }
 

@@ -1,0 +1,269 @@
+//! The interface as clients meet it: requests go through the whole router, the real command bus, a real Postgres and
+//! the real projector.
+
+mod cancel;
+mod idempotency;
+mod list;
+mod openapi;
+mod operations;
+mod outage;
+mod problems;
+mod result;
+mod serve;
+mod show;
+mod submit;
+mod traces;
+mod upload;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+use ytcaption_blobstore::LocalFolder;
+use ytcaption_domain::captions::Segment;
+use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand, JobEvent};
+use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, read_stream};
+use ytcaption_projections::{JobFilter, JobQueries, Projector};
+use ytcaption_testing::Postgres;
+
+use crate::{ApiSettings, ApiState};
+
+const COLLECTION: &str = "/api/v1/transcriptions";
+/// Largest upload in tests, in bytes.
+const MAX_UPLOAD_BYTES: u64 = 100_000;
+/// Largest JSON body in tests, in bytes.
+const MAX_BODY_BYTES: u64 = 4_096;
+/// How long something that happens beside the request may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The interface over a database and a folder of its own.
+struct Api {
+    router: Router,
+    state: ApiState,
+    projector: Projector,
+    folder: TempDir,
+}
+
+impl Api {
+    async fn new() -> Self {
+        let api = Self::over(&Postgres::shared().new_database(), None).await;
+        api.state.database.prepare().await.expect("the schema is created");
+        api
+    }
+
+    async fn over(database_url: &str, nats: Option<async_nats::Client>) -> Self {
+        let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 8 };
+        let database = Database::open(&settings).expect("a valid URL");
+        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let stamp = Stamp::system();
+        let state = ApiState {
+            jobs: Arc::new(CommandBus::new(&database, appender, stamp)),
+            queries: JobQueries::new(&database),
+            blobs: Arc::new(LocalFolder::open(folder.path()).await.expect("a folder of blobs")),
+            nats,
+            network: Arc::new(AddressPolicy::default()),
+            settings: Arc::new(ApiSettings {
+                max_upload_bytes: MAX_UPLOAD_BYTES,
+                max_body_bytes: MAX_BODY_BYTES,
+                ..ApiSettings::default()
+            }),
+            stamp,
+            metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
+            database,
+        };
+        Self { router: crate::router(state.clone()), projector: Projector::new(&state.database), state, folder }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router always answers");
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("answers are whole");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[]).await
+    }
+
+    async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(request(Method::GET, path, headers, Body::empty())).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_with(path, body, &[]).await
+    }
+
+    async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let headers = [&[("content-type", "application/json")], headers].concat();
+        self.send(request(Method::POST, path, &headers, Body::from(body.to_string()))).await
+    }
+
+    /// Submits an address and returns the job.
+    async fn submitted(&self) -> JobId {
+        let answer = self.post(COLLECTION, &json!({"url": "https://example.org/talk.mp4"})).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer.job_id()
+    }
+
+    /// Gives a job a command as a worker would.
+    async fn work(&self, job: JobId, command: JobCommand) {
+        let context = CommandContext {
+            account: AccountId::default(),
+            actor: Actor::Worker("test".to_owned()),
+            correlation_id: (self.state.stamp.new_id)(),
+            causation_id: None,
+            traceparent: None,
+        };
+        self.state.jobs.execute(job.0, command, &context).await.expect("the job takes the command");
+    }
+
+    async fn fail(&self, job: JobId, code: &str, message: &str) {
+        self.work(job, JobCommand::StartDownload { worker: "w".into() }).await;
+        let failure = Failure { code: code.into(), message: message.into() };
+        self.work(job, JobCommand::RecordDownloadFailure { attempt: 1, failure, retry_in_ms: None }).await;
+        self.project(job).await;
+    }
+
+    async fn complete(&self, job: JobId, title: Option<&str>) {
+        let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms: 4_000 };
+        let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 4_000 }];
+        self.work(job, JobCommand::StartDownload { worker: "w".into() }).await;
+        self.work(job, JobCommand::RecordAudio { attempt: 1, audio, title: title.map(str::to_owned), chunks }).await;
+        self.work(job, JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "demo".into() }).await;
+        let segments = vec![segment(0, 1_500, "Hello there."), segment(2_000, 3_250, "Captions – at last!")];
+        self.work(job, JobCommand::RecordChunk { chunk: 0, attempt: 1, language: "en".into(), segments }).await;
+        self.project(job).await;
+    }
+
+    /// Lets the read models catch up with a job. Other tests' transactions hold the feed back for moments.
+    async fn project(&self, job: JobId) {
+        let (_, version) = self.state.jobs.load(job.0).await.expect("the store answers");
+        eventually("the read models show the job", async || {
+            self.projector.catch_up().await.expect("the database answers");
+            let page = self.state.queries.page(&JobFilter::default(), None, 1_000).await.expect("the database answers");
+            page.jobs.iter().any(|view| view.job_id == job && view.version == i64::try_from(version).expect("small"))
+        })
+        .await;
+    }
+
+    async fn events(&self, job: JobId) -> Vec<RecordedEvent> {
+        read_stream(self.state.database.pool(), "job", &job.to_string()).await.expect("the store answers")
+    }
+
+    /// The event that created a job.
+    async fn creation(&self, job: JobId) -> JobEvent {
+        self.events(job).await[0].decode().expect("a job's event")
+    }
+
+    async fn job_count(&self) -> i64 {
+        let all = "SELECT count(DISTINCT aggregate_id) FROM events";
+        sqlx::query_scalar(all).fetch_one(self.state.database.pool()).await.expect("the store answers")
+    }
+
+    /// Sizes of all files in the blob store, hidden ones too.
+    fn blob_files(&self) -> Vec<u64> {
+        fn walk(folder: &Path, found: &mut Vec<u64>) {
+            for entry in std::fs::read_dir(folder).expect("a readable folder").flatten() {
+                let about = entry.metadata().expect("a readable entry");
+                if about.is_dir() {
+                    walk(&entry.path(), found);
+                } else {
+                    found.push(about.len());
+                }
+            }
+        }
+        let mut found = vec![];
+        walk(self.folder.path(), &mut found);
+        found
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    fn job_id(&self) -> JobId {
+        self.json()["job_id"].as_str().and_then(|id| id.parse().ok()).expect("a job id")
+    }
+
+    /// The problem, after a look at all that every problem has.
+    #[track_caller]
+    fn problem(&self, status: u16, slug: &str) -> Value {
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{problem}");
+        assert_eq!(self.status.as_u16(), status, "{problem}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for member in ["title", "detail", "instance"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member}: {problem}");
+        }
+        problem
+    }
+
+    /// The pointers of a problem's faults, in order.
+    #[track_caller]
+    fn faulty_fields(&self) -> Vec<String> {
+        let problem = self.problem(422, "invalid-request");
+        let faults = problem["errors"].as_array().expect("a list of faults").iter();
+        let mut pointers: Vec<_> =
+            faults.map(|fault| fault["pointer"].as_str().expect("a pointer").to_owned()).collect();
+        pointers.sort();
+        pointers
+    }
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body).expect("a valid request")
+}
+
+fn segment(start_ms: u64, end_ms: u64, text: &str) -> Segment {
+    Segment {
+        start_ms,
+        end_ms,
+        text: text.to_owned(),
+        avg_logprob: -0.25,
+        no_speech_prob: 0.01,
+        compression_ratio: 1.1,
+        temperature: 0.0,
+        words: vec![],
+    }
+}
+
+/// Waits until something is so.
+async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < PATIENCE, "after {PATIENCE:?} still not: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,84 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::Value;
+
+use super::{Api, COLLECTION, request};
+
+fn described() -> Value {
+    serde_json::from_str(&crate::openapi_json()).expect("JSON")
+}
+
+#[test]
+fn the_committed_description_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == crate::openapi_json(),
+        "docs/openapi.json is out of date; renew it with `cargo run -p ytcaption-cli -- openapi > docs/openapi.json`"
+    );
+}
+
+#[tokio::test]
+async fn every_described_operation_is_there_and_every_promise_is_documented() {
+    let api = Api::new().await;
+    let description = described();
+    let paths = description["paths"].as_object().expect("paths");
+    assert!(paths.len() >= 7, "{paths:?}");
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let about = format!("{method} {path}");
+            assert!(operation["summary"].is_string() && operation["tags"].is_array(), "{about}");
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                assert!(!response["description"].as_str().unwrap_or_default().is_empty(), "{about} {status}");
+                if status.starts_with('4') {
+                    let schema = &response["content"]["application/problem+json"]["schema"]["$ref"];
+                    assert_eq!(schema, "#/components/schemas/Problem", "{about} {status}");
+                }
+            }
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let path = path.replace("{id}", "0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f");
+            let status = api.send(request(method, &path, &[], Body::empty())).await.status.as_u16();
+            assert!(operation["responses"][status.to_string()].is_object(), "{about} answers {status}, undescribed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let text = crate::openapi_json();
+    let description = described();
+    for reference in text.split("\"$ref\": \"#").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(description.pointer(reference).is_some(), "{reference}");
+    }
+    let api = Api::new().await;
+    assert_eq!(api.get("/openapi.json").await.json(), description);
+}
+
+#[tokio::test]
+async fn answers_have_the_members_that_are_described() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, Some("A talk")).await;
+    let description = described();
+    let path = format!("{COLLECTION}/{job}");
+    for (schema, answer) in [
+        ("Transcription", api.get(&path).await.json()),
+        ("TranscriptionPage", api.get(&format!("{COLLECTION}?limit=1")).await.json()),
+        ("TranscriptDocument", api.get(&format!("{path}/result?format=json")).await.json()),
+        ("SegmentDocument", api.get(&format!("{path}/result?format=json")).await.json()["segments"][0].clone()),
+        ("Readiness", api.get("/health/ready").await.json()),
+    ] {
+        let described = &description["components"]["schemas"][schema];
+        let names: BTreeSet<&str> =
+            described["properties"].as_object().expect(schema).keys().map(String::as_str).collect();
+        let given: BTreeSet<&str> = answer.as_object().expect(schema).keys().map(String::as_str).collect();
+        assert!(given.is_subset(&names), "{schema}: {given:?} beyond {names:?}");
+        let required = described["required"].as_array().expect(schema).iter().filter_map(Value::as_str);
+        for name in required {
+            assert!(given.contains(name), "{schema} lacks {name}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use axum::http::StatusCode;
+use serde_json::json;
+use ytcaption_domain::job::JobCommand;
+
+use super::{Api, COLLECTION};
+
+#[tokio::test]
+async fn captions_come_in_the_format_asked_for() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, Some("Über/uns: 100 %")).await;
+    let path = format!("{COLLECTION}/{job}/result");
+    for (format, content_type, start) in [
+        ("txt", "text/plain; charset=utf-8", "Hello there.\n"),
+        ("srt", "application/x-subrip; charset=utf-8", "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n"),
+        ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n"),
+        ("json", "application/json", "{"),
+    ] {
+        let answer = api.get(&format!("{path}?format={format}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(answer.header("content-type"), content_type);
+        assert!(answer.text().starts_with(start), "{}", answer.text());
+        assert!(answer.text().contains("Captions – at last!"), "{}", answer.text());
+        assert_eq!(
+            answer.header("content-disposition"),
+            format!(
+                "attachment; filename=\"_ber_uns_ 100 _.{format}\"; \
+                 filename*=UTF-8''%C3%9Cber_uns_%20100%20%25.{format}"
+            )
+        );
+        let by_header = api.get_with(&path, &[("accept", content_type)]).await;
+        assert_eq!(by_header.body, answer.body);
+    }
+    let json = api.get(&path).await.json();
+    assert_eq!((&json["language"], &json["duration_ms"]), (&json!("en"), &json!(4_000)));
+    assert_eq!(json["segments"][1]["start_ms"], 2_000);
+}
+
+#[tokio::test]
+async fn captions_that_the_client_has_are_not_sent_again() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, None).await;
+    let path = format!("{COLLECTION}/{job}/result");
+    let srt = api.get(&format!("{path}?format=srt")).await;
+    let tag = [("if-none-match", srt.header("etag"))];
+    let again = api.get_with(&format!("{path}?format=srt"), &tag).await;
+    assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
+    let vtt = api.get_with(&format!("{path}?format=vtt"), &tag).await;
+    assert_eq!(vtt.status, StatusCode::OK);
+    assert!(srt.header("content-disposition").contains(&job.to_string()), "no title: the id names the file");
+}
+
+#[tokio::test]
+async fn an_unknown_format_is_refused() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    let path = format!("{COLLECTION}/{job}/result");
+    let problem = api.get(&format!("{path}?format=docx")).await.problem(400, "invalid-parameter");
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("txt, srt, vtt, json")), "{problem}");
+    api.get_with(&path, &[("accept", "image/png")]).await.problem(406, "not-acceptable");
+}
+
+#[tokio::test]
+async fn before_the_end_the_status_is_told() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    let path = format!("{COLLECTION}/{job}/result?format=srt");
+    assert_eq!(api.get(&path).await.problem(409, "job-not-completed")["job_status"], "pending");
+    api.work(job, JobCommand::StartDownload { worker: "w".into() }).await;
+    api.project(job).await;
+    let problem = api.get(&path).await.problem(409, "job-not-completed");
+    assert_eq!(problem["job_status"], "downloading");
+    assert_eq!(problem["status_url"], format!("{COLLECTION}/{job}"));
+}
+
+#[tokio::test]
+async fn a_failed_job_tells_why() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.fail(job, "no_audio_track", "The video has no audio track.").await;
+    let problem = api.get(&format!("{COLLECTION}/{job}/result")).await.problem(409, "job-failed");
+    assert_eq!(problem["job_status"], "failed");
+    assert_eq!(
+        problem["job_error"],
+        json!({"stage": "download", "code": "no_audio_track", "message": "The video has no audio track."})
+    );
+}
