@@ -130,7 +130,10 @@ impl House {
                     return event;
                 }
             }
-            assert!(begun.elapsed() < PATIENCE, "waited in vain; there is {:?}", self.names(job).await);
+            if begun.elapsed() > PATIENCE {
+                let payloads: Vec<_> = self.events(job).await.into_iter().map(|event| event.payload).collect();
+                panic!("waited in vain; there is {payloads:#?}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -142,6 +145,7 @@ impl House {
         match self.wait_for(job, end).await {
             JobEvent::TranscriptionFailed { failure, .. } => {
                 assert!(failure.message.ends_with('.') && failure.message.len() > 20, "{failure:?}");
+                tracing::info!(?failure, "ended");
                 failure.code
             }
             _ => "ok".to_owned(),

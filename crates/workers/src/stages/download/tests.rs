@@ -49,7 +49,7 @@ async fn a_media_file_and_a_page_with_one_become_stored_audio_in_chunks() {
     })
     .await;
     let house = house_with(settings).await;
-    for (path, title) in [("/talk.mp3", None), ("/page", Some("A talk"))] {
+    for (path, title) in [("/talk.mp3", Some("talk")), ("/page", Some("A talk"))] {
         let job = house.submit_url(&format!("{}{path}", server.url)).await;
         assert_eq!(house.end_of(job).await, "ok", "{path}");
         let downloaded = house.wait_for(job, |event| matches!(event, JobEvent::AudioDownloaded { .. })).await;

@@ -32,10 +32,14 @@ const ENVIRONMENT: [&str; 9] = [
 ];
 /// What yt-dlp is to tell while it downloads: lines that begin with `P `.
 const PROGRESS: &str = "download:P %(progress.{downloaded_bytes,total_bytes,total_bytes_estimate})j";
+/// What it is to tell before a download begins: a line that begins with `B `.
+const BEGUN: &str = "before_dl:B %(id)j";
 /// What it is to tell when a file is in its place: a line that begins with `M `.
-const FINISHED: &str = "after_move:M %(.{title,filepath})j";
-/// What it says, and then ends well without a file.
-const TOO_LARGE: &str = "larger than max-filesize";
+const FINISHED: &str = "after_move:M %(.{title,extractor_key,filepath})j";
+/// Extractor of `<video>` elements. It adds to the title of the page which of its recordings this is.
+const EMBEDDED: &str = "HTML5MediaEmbed";
+/// What it adds for the first, the only one that is asked for.
+const FIRST_OF_PAGE: &str = " (1)";
 /// How often the bytes on disk are counted: a server that tells no length must not fill it.
 const WATCH: Duration = Duration::from_millis(500);
 /// At most so much of what it says on stderr is kept, in bytes.
@@ -69,16 +73,16 @@ pub(super) async fn fetch(
     let status = child.wait().await.map_err(|error| Fault::disk(&error))?;
     drop(group);
     match told.finished {
-        _ if told.too_large => Err(too_large(settings.max_bytes)),
-        Some(finished) if status.success() && finished.filepath.starts_with(folder) => {
-            Ok(Media { path: finished.filepath, title: finished.title.filter(|title| title != FILE_STEM) })
-        }
+        Some(finished) if status.success() && finished.filepath.starts_with(folder) => Ok(finished.into_media()),
+        // With `--max-filesize` it skips what is larger, without a word and without a fault.
+        None if status.success() && told.begun => Err(too_large(settings.max_bytes)),
+        None if status.success() => Err(classify(NOTHING_THERE)),
         _ => Err(classify(&String::from_utf8_lossy(&complaints))),
     }
 }
 
-/// Name of the file, without its ending. yt-dlp takes a media file's own name for its title.
-const FILE_STEM: &str = "media";
+/// What yt-dlp would say of a page whose list of recordings is empty, if it said anything.
+const NOTHING_THERE: &str = "ERROR: No media found";
 
 fn start(url: &Url, folder: &Path, settings: &DownloadSettings) -> Result<Child, Fault> {
     let mut command = Command::new(&settings.yt_dlp);
@@ -89,7 +93,7 @@ fn start(url: &Url, folder: &Path, settings: &DownloadSettings) -> Result<Child,
     command.arg("--max-filesize").arg(settings.max_bytes.to_string());
     command.args(["--format", "bestaudio/best", "--no-mtime"]);
     command.args(["--progress", "--newline", "--progress-template", PROGRESS, "--print", FINISHED]);
-    command.arg("--output").arg(folder.join(format!("{FILE_STEM}.%(ext)s")));
+    command.args(["--print", BEGUN]).arg("--output").arg(folder.join("media.%(ext)s"));
     command.arg("--").arg(url.as_str());
     command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.env("HOME", folder).env("TMPDIR", folder).current_dir(folder);
@@ -126,14 +130,25 @@ impl Drop for ProcessGroup {
 /// What yt-dlp told on stdout.
 #[derive(Default)]
 struct Told {
+    begun: bool,
     finished: Option<Finished>,
-    too_large: bool,
 }
 
 #[derive(Deserialize)]
 struct Finished {
     title: Option<String>,
+    extractor_key: String,
     filepath: PathBuf,
+}
+
+impl Finished {
+    fn into_media(self) -> Media {
+        let title = self.title.map(|title| match title.strip_suffix(FIRST_OF_PAGE) {
+            Some(of_page) if self.extractor_key == EMBEDDED => of_page.to_owned(),
+            _ => title,
+        });
+        Media { path: self.filepath, title }
+    }
 }
 
 /// Numbers may be fractions, for estimates.
@@ -156,8 +171,8 @@ async fn listen(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Told
             }
         } else if let Some(finished) = line.strip_prefix("M ").and_then(|json| serde_json::from_str(json).ok()) {
             told.finished = Some(finished);
-        } else if line.contains(TOO_LARGE) {
-            told.too_large = true;
+        } else if line.starts_with("B ") {
+            told.begun = true;
         }
     }
     Ok(told)

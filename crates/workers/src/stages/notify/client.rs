@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Tells `url` of the event `event_id`. The answer's body is not read: only its status counts.
-    pub(super) async fn post(&self, url: &Url, event_id: Uuid, body: &Body) -> Reply {
+    pub(super) async fn post(&self, url: &Url, event_id: Uuid, traceparent: Option<&str>, body: &Body) -> Reply {
         if let Err(error) = self.policy.check_url(url) {
             return Reply::Forbidden(error.to_string());
         }
@@ -71,7 +71,7 @@ impl Client {
             .header(HEADER_WEBHOOK_TIMESTAMP, timestamp)
             .header(HEADER_WEBHOOK_SIGNATURE, signature)
             .body(json);
-        if let Some(traceparent) = context::current_traceparent() {
+        if let Some(traceparent) = traceparent {
             request = request.header(context::TRACEPARENT, traceparent);
         }
         match request.send().await {

@@ -123,9 +123,9 @@ impl Notify {
             }
         }
         let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.settings.public_url);
-        let reply = self.client.post(url, message.event.id, &body).await;
-        let (command, again) = self.record(message, url, &delivery, reply);
         let context = self.deps.context(Self::NAME, &message.event);
+        let reply = self.client.post(url, message.event.id, context.traceparent.as_deref(), &body).await;
+        let (command, again) = self.record(message, url, &delivery, reply);
         match (insist(&self.deps.deliveries, id, command, &context).await, again) {
             (Err(error), _) => outcome_of(&error),
             (Ok(_), Some(after)) => Outcome::Again(after),
