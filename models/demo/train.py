@@ -1,6 +1,6 @@
 """Train the demo model from nothing on one processor core, then export it.
 
-    python train.py --work /var/tmp/demo-model --minutes 45
+    python train.py --work demo-model-work --minutes 45
 """
 
 import argparse
