@@ -12,6 +12,7 @@ const MOST_AT_ONCE: usize = 64;
 /// Options of one transcription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, with faster-whisper's name")]
 pub struct TranscribeOptions {
     /// ISO 639-1 code of the spoken language; `None` (or `auto`) lets the model hear which.
     pub language: Option<String>,

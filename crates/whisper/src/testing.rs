@@ -1,5 +1,6 @@
 //! What the tests of this crate share: the demo model and a voice.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -25,17 +26,18 @@ pub(crate) fn speak(voice: &str, text: &str) -> Vec<f32> {
 
 /// `text` as espeak-ng speaks it with these options.
 pub(crate) fn speak_with(options: &[&str], text: &str) -> Vec<f32> {
-    let espeak = Command::new("espeak-ng")
-        .args(options)
-        .args(["--stdout", text])
+    let spoken =
+        Command::new("espeak-ng").args(options).args(["--stdout", text]).output().expect("espeak-ng is installed");
+    let mut ffmpeg = Command::new("ffmpeg")
+        .args(["-v", "error", "-i", "pipe:0", "-ar", "16000", "-ac", "1", "-f", "f32le", "pipe:1"])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("espeak-ng is installed");
-    let ffmpeg = Command::new("ffmpeg")
-        .args(["-v", "error", "-i", "pipe:0", "-ar", "16000", "-ac", "1", "-f", "f32le", "pipe:1"])
-        .stdin(espeak.stdout.expect("stdout is piped"))
-        .output()
         .expect("ffmpeg is installed");
+    let mut input = ffmpeg.stdin.take().expect("stdin is piped");
+    let writer = std::thread::spawn(move || input.write_all(&spoken.stdout));
+    let ffmpeg = ffmpeg.wait_with_output().expect("ffmpeg ends");
+    writer.join().expect("the writer ends").expect("ffmpeg takes the sound");
     let (samples, _) = ffmpeg.stdout.as_chunks::<4>();
     samples.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }

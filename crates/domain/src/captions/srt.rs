@@ -22,6 +22,8 @@ pub(super) fn write(transcript: &Transcript) -> String {
 
 /// Keeps `<b>` and `{\an8}` from being read as markup and `-->` from being read as a time line.
 fn harmless(text: &str) -> String {
+    // Some readers take any line with two times for a time line, whatever the arrow.
+    let quotes_times = text.contains("-->");
     let text = text.replace("-->", "→");
     let mut out = String::with_capacity(text.len());
     let mut after = text.chars();
@@ -30,7 +32,8 @@ fn harmless(text: &str) -> String {
         let next = after.clone().next();
         let opens_tag = c == '<' && next.is_some_and(|c| c.is_alphabetic() || c == '/');
         let opens_override = c == '{' && next == Some('\\');
-        if opens_tag || opens_override {
+        let in_time = quotes_times && c == ':';
+        if opens_tag || opens_override || in_time {
             out.push(WORD_JOINER);
         }
     }

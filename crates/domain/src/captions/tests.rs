@@ -75,6 +75,15 @@ fn srt_defuses_arrows_and_markup() {
 }
 
 #[test]
+fn a_time_line_in_srt_text_stays_text() {
+    let srt = write(&one("00:00:01,000 --> 00:00:02,000"), Format::Srt);
+    let text = srt.lines().nth(2).unwrap();
+    assert!(!text.contains("-->") && !text.contains("00:00"), "{text}");
+    let visible: String = text.chars().filter(|c| *c != '\u{2060}').collect();
+    assert_eq!(visible, "00:00:01,000 → 00:00:02,000");
+}
+
+#[test]
 fn blank_lines_and_control_characters_end_no_cue() {
     for format in [Format::Srt, Format::Vtt] {
         let file = write(&one("one\n\n\r\ntwo\u{0}\tthree\u{b}"), format);

@@ -38,7 +38,7 @@ pub(super) fn read(vocabulary: &Vocabulary, tokens: &[usize], length_ms: u64) ->
         }
     }
     let unfinished =
-        (!text.is_empty()).then(|| RawSegment { span: Span { start_ms, end_ms: length_ms }, tokens: text });
+        (!text.is_empty()).then_some(RawSegment { span: Span { start_ms, end_ms: length_ms }, tokens: text });
     Reading { segments, unfinished, resume_ms: last_end_ms }
 }
 

@@ -1,6 +1,6 @@
 //! The log-mel spectrogram Whisper was trained on, as the reference front end computes it.
 //!
-//! After `faster_whisper/feature_extractor.py` 1.2.1 (itself after OpenAI's `audio.py`): frames of 400
+//! After `faster_whisper/feature_extractor.py` 1.2.1 (itself after `audio.py` of `OpenAI`): frames of 400
 //! samples every 160, centred with reflect padding, periodic Hann window, power spectrum, Slaney mel
 //! filters over 0–8 kHz, `log10(max(x, 1e-10))`, clamped to the window's maximum − 8, `(x + 4) / 4`.
 //! Frames past the end of the sound are filled with 0.0 *after* that, as the reference does.

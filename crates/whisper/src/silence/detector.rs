@@ -117,12 +117,12 @@ impl Detector {
         self.decided += 1;
         let first = frame.saturating_sub(REACH);
         let floor = self.quietest.since(first);
-        let least = (self.loudest.since(first) - BELOW_LOUDEST_DB).max(INAUDIBLE_DB);
+        let audible = (self.loudest.since(first) - BELOW_LOUDEST_DB).max(INAUDIBLE_DB);
         match &mut self.open {
-            None if level >= (floor + ON_ABOVE_FLOOR_DB).max(least) => {
+            None if level >= (floor + ON_ABOVE_FLOOR_DB).max(audible) => {
                 self.open = Some((frame, frame, 1));
             }
-            Some((_, last, loud)) if level >= (floor + OFF_ABOVE_FLOOR_DB).max(least) => {
+            Some((_, last, loud)) if level >= (floor + OFF_ABOVE_FLOOR_DB).max(audible) => {
                 *last = frame;
                 *loud += 1;
             }
