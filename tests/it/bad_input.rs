@@ -1,0 +1,292 @@
+//! What people get wrong, each answered clearly, and nobody else's job suffers from it.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Client, JOBS, problem};
+use crate::receiver::Receiver;
+use crate::speech::assert_heard;
+use crate::system::{System, model, program};
+use crate::{site, speech};
+
+/// An id that no job has.
+const UNKNOWN: &str = "0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
+/// The largest upload that the system of these tests takes, in bytes.
+const LARGEST_UPLOAD: usize = 1024 * 1024;
+
+#[tokio::test]
+async fn each_fault_has_a_clear_answer_and_other_jobs_go_on() {
+    let largest = LARGEST_UPLOAD.to_string();
+    let system = System::with(&[("YTCAPTION_API__MAX_UPLOAD_BYTES", &largest)]).await;
+    let client = Client::of(&system);
+    let good = client.submit_url(&site::url("/video.mp4")).await;
+    tokio::join!(
+        unusable_fields(&client),
+        unusable_bodies(&client),
+        unusable_questions(&client),
+        result_before_the_end(&client),
+        unusable_addresses(&client),
+        unusable_recordings(&client),
+        a_language_that_the_model_does_not_know(&client),
+        silence(&client),
+        the_command_line(&system),
+    );
+    client.completed(&good).await;
+    assert_heard(&client.result(&good, "txt").await);
+    // What was refused left no job behind.
+    let all: Value = client.get(&format!("{JOBS}?limit=100&status=pending")).await.json().await.unwrap();
+    assert_eq!(all["transcriptions"], json!([]));
+}
+
+/// The request is refused, and the fault is in this field; returns what is said of it.
+async fn refused_field(client: &Client, job: Value, pointer: &str) -> String {
+    let problem = problem(client.post(JOBS, &job).await, 422, "invalid-request").await;
+    let errors = problem["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1, "{problem:#}");
+    assert_eq!(errors[0]["pointer"], pointer, "{problem:#}");
+    errors[0]["detail"].as_str().unwrap().to_owned()
+}
+
+async fn unusable_fields(client: &Client) {
+    let video = site::url("/video.mp4");
+    for (job, pointer, hint) in [
+        (json!({ "url": "holiday video" }), "/url", "https://example.org"),
+        (json!({ "url": "www.example.org/talk" }), "/url", "https://example.org"),
+        (json!({ "url": "file:///etc/passwd" }), "/url", "http"),
+        (json!({ "url": "ftp://example.org/talk.mp4" }), "/url", "http"),
+        (json!({}), "/url", "file"),
+        (json!({ "url": 7 }), "/url", "text"),
+        (json!({ "url": video, "language": "klingon" }), "/language", "auto"),
+        (json!({ "url": video, "priority": "urgent" }), "/priority", "high, normal or low"),
+        (json!({ "url": video, "webhook_url": "file:///tmp/told" }), "/webhook_url", "http"),
+        (json!({ "url": video, "webhook": "https://example.org" }), "/webhook", "unknown"),
+    ] {
+        let said = refused_field(client, job.clone(), pointer).await;
+        assert!(said.contains(hint), "{job}: {hint:?} is not in {said:?}");
+    }
+    let many = json!({ "url": "file:///etc/passwd", "language": "klingon", "colour": "blue" });
+    let problem = problem(client.post(JOBS, &many).await, 422, "invalid-request").await;
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 3, "{problem:#}");
+}
+
+async fn unusable_bodies(client: &Client) {
+    let send = async |content_type: &str, body: Vec<u8>| {
+        let request = client.request(Method::POST, JOBS).header("content-type", content_type);
+        request.body(body).send().await.unwrap()
+    };
+    for body in ["", "{", "url=https://example.org"] {
+        problem(send("application/json", body.into()).await, 400, "malformed-body").await;
+    }
+    for body in ["[]", "\"https://example.org\"", "null"] {
+        problem(send("application/json", body.into()).await, 422, "invalid-request").await;
+    }
+    problem(send("text/plain", b"https://example.org".to_vec()).await, 415, "unsupported-media-type").await;
+    let long = format!("{{\"url\": \"https://example.org/{}\"}}", "a".repeat(70_000));
+    let large = problem(send("application/json", long.into()).await, 413, "too-large").await;
+    assert_eq!(large["limit_bytes"], 64 * 1024);
+    problem(send("multipart/form-data; boundary=x", b"no form".to_vec()).await, 400, "malformed-body").await;
+
+    let file = reqwest::multipart::Part::bytes(vec![0; LARGEST_UPLOAD + 1]).file_name("large.mp4");
+    let form = reqwest::multipart::Form::new().part("file", file);
+    let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
+    assert_eq!(problem(answer, 413, "too-large").await["limit_bytes"], LARGEST_UPLOAD);
+    let nothing = reqwest::multipart::Form::new().text("language", "en");
+    let answer = client.request(Method::POST, JOBS).multipart(nothing).send().await.unwrap();
+    problem(answer, 422, "invalid-request").await;
+}
+
+async fn unusable_questions(client: &Client) {
+    for path in [format!("{JOBS}/{UNKNOWN}"), format!("{JOBS}/{UNKNOWN}/result")] {
+        problem(client.get(&path).await, 404, "job-not-found").await;
+    }
+    problem(client.post(&format!("{JOBS}/{UNKNOWN}/cancel"), &json!({})).await, 404, "job-not-found").await;
+    for path in [
+        format!("{JOBS}/7"),
+        format!("{JOBS}/{UNKNOWN}/result?format=docx"),
+        format!("{JOBS}?limit=1000"),
+        format!("{JOBS}?cursor=here"),
+        format!("{JOBS}?status=lost"),
+        format!("{JOBS}?colour=blue"),
+    ] {
+        let problem = problem(client.get(&path).await, 400, "invalid-parameter").await;
+        assert_eq!(problem["errors"].as_array().unwrap().len(), 1, "{problem:#}");
+    }
+    problem(client.get("/api/v2/transcriptions").await, 404, "no-such-page").await;
+    problem(client.request(Method::DELETE, JOBS).send().await.unwrap(), 405, "method-not-allowed").await;
+}
+
+async fn result_before_the_end(client: &Client) {
+    let id = client.submit_url(&site::url("/slow.mp4")).await;
+    let job = client.wait_until(&id, |job| job["status"] == "downloading").await;
+    let early = problem(client.get(&format!("{JOBS}/{id}/result")).await, 409, "job-not-completed").await;
+    assert_eq!((&early["job_status"], &early["status_url"]), (&job["status"], &job["status_url"]));
+    client.post(&format!("{JOBS}/{id}/cancel"), &json!({})).await;
+    client.ended(&id).await;
+}
+
+/// Waits for the job's failure and returns its code; its message must be a sentence.
+async fn failure(client: &Client, id: &str) -> String {
+    let job = client.ended(id).await;
+    assert_eq!(job["status"], "failed", "{job:#}");
+    let message = job["error"]["message"].as_str().unwrap();
+    assert!(message.len() > 25 && message.ends_with('.'), "{message:?} says too little");
+    let result = problem(client.get(&format!("{JOBS}/{id}/result")).await, 409, "job-failed").await;
+    assert_eq!(result["job_error"], job["error"]);
+    job["error"]["code"].as_str().unwrap().to_owned()
+}
+
+async fn unusable_addresses(client: &Client) {
+    let outcomes = [
+        ("/nothing-here.mp4", "http_404"),
+        ("/page-without-video", "no_video"),
+        ("/text.mp4", "not_media"),
+        ("/no-audio.mp4", "no_audio_track"),
+        ("/empty.mp4", "empty_file"),
+        ("/cut-off.mp4", "truncated_media"),
+    ];
+    futures::future::join_all(outcomes.map(async |(path, code)| {
+        let id = client.submit_url(&site::url(path)).await;
+        assert_eq!(failure(client, &id).await, code, "{path}");
+    }))
+    .await;
+}
+
+async fn unusable_recordings(client: &Client) {
+    let outcomes = [
+        ("text.mp4", site::text(), "not_media"),
+        ("no-audio.mp4", site::no_audio(), "no_audio_track"),
+        ("cut-off.mp4", site::cut_off(), "truncated_media"),
+    ];
+    futures::future::join_all(outcomes.map(async |(name, content, code)| {
+        let id = client.upload(name, content.to_vec()).await;
+        assert_eq!(failure(client, &id).await, code, "{name}");
+    }))
+    .await;
+    let file = reqwest::multipart::Part::bytes(Vec::new()).file_name("empty.mp4");
+    let form = reqwest::multipart::Form::new().part("file", file);
+    let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
+    problem(answer, 422, "invalid-request").await;
+}
+
+/// Whisper knows Icelandic; the demo model does not.
+async fn a_language_that_the_model_does_not_know(client: &Client) {
+    let id = client.submit(&json!({ "url": site::url("/video.mp4"), "language": "is" })).await;
+    assert_eq!(failure(client, &id).await, "unknown_language");
+}
+
+async fn silence(client: &Client) {
+    let ids = [client.submit_url(&site::url("/silence.mp4")).await, client.upload("silence.mp4", site::silence().to_vec()).await];
+    for id in ids {
+        client.completed(&id).await;
+        let told: Value = serde_json::from_str(&client.result(&id, "json").await).unwrap();
+        assert_eq!(told["segments"], json!([]));
+        assert_eq!(client.result(&id, "txt").await.trim(), "");
+        assert_eq!(client.result(&id, "vtt").await.trim(), "WEBVTT");
+    }
+}
+
+async fn the_command_line(system: &System) {
+    let run = async |arguments: &[&str]| -> (Option<i32>, String) {
+        let output = tokio::process::Command::from(system.command(arguments)).output().await.unwrap();
+        assert!(output.stdout.is_empty(), "{output:?}");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (arguments, code, hint) in [
+        (&["submit", "no-such-file.mp4"][..], 1, "no file"),
+        (&["submit", "ftp://example.org/talk.mp4"], 1, "http"),
+        (&["submit", &site::url("/nothing-here.mp4"), "--wait"], 3, "404"),
+        (&["submit", &site::url("/video.mp4"), "--wait", "--format", "docx"], 2, "docx"),
+    ] {
+        let (status, said) = run(arguments).await;
+        assert_eq!(status, Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(hint), "{hint:?} is not in {said:?}");
+    }
+}
+
+/// Without a setting, nothing inside is reached: neither by its number, nor by a name, nor through a webhook.
+#[tokio::test]
+async fn addresses_inside_are_refused_unless_allowed() {
+    let system = System::with(&[("YTCAPTION_NETWORK__ALLOW", "")]).await;
+    let client = Client::of(&system);
+    for url in [
+        "http://127.0.0.1/talk.mp4",
+        "http://localhost:8080/talk.mp4",
+        "http://talks.localhost/talk.mp4",
+        "http://[::1]/talk.mp4",
+        "http://[::ffff:127.0.0.1]/talk.mp4",
+        "http://0x7f000001/talk.mp4",
+        "http://10.1.2.3/talk.mp4",
+        "http://192.168.1.1/talk.mp4",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0.0.0.0/talk.mp4",
+    ] {
+        let said = refused_field(&client, json!({ "url": url }), "/url").await;
+        assert!(said.contains("network.allow") || said.contains("private"), "{url}: {said}");
+        let told = json!({ "url": "https://example.org/talk.mp4", "webhook_url": url });
+        refused_field(&client, told, "/webhook_url").await;
+    }
+    a_name_that_leads_inside(&client).await;
+    // Files need no address.
+    let id = client.upload("talk.mp4", speech::video().to_vec()).await;
+    client.completed(&id).await;
+}
+
+/// A name is looked up by the workers: that of the recording by one, that of the webhook by another.
+async fn a_name_that_leads_inside(client: &Client) {
+    let Some(name) = own_name() else { return };
+    let receiver = Receiver::start().await;
+    let [video, told] = [site::url("/video.mp4"), receiver.url("inside")].map(|url| url.replace("127.0.0.1", &name));
+    let id = client.submit(&json!({ "url": video, "webhook_url": told })).await;
+    assert_eq!(failure(client, &id).await, "private_address");
+    let job = client.wait_until(&id, |job| job["webhook"]["status"] == "abandoned").await;
+    assert_eq!(job["webhook"]["attempts"], 1);
+    assert_eq!(receiver.told("inside").len(), 0);
+}
+
+/// A name other than `localhost` that leads to this machine, from `/etc/hosts`, if there is one.
+fn own_name() -> Option<String> {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let lines = hosts.lines().filter(|line| line.starts_with("127.") || line.starts_with("::1"));
+    let mut names = lines.flat_map(|line| line.split_whitespace().skip(1));
+    names.find(|name| !name.starts_with("localhost") && !name.starts_with('#')).map(str::to_owned)
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Neither a folder that is not there, nor one whose weights are cut off, starts anything that stays.
+#[test]
+fn a_model_that_cannot_be_used_is_named() {
+    // Postgres runs as another user when the test runs as root, and must be able to pass.
+    let permissions = Permissions::from_mode(0o711);
+    let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
+    let broken = folder.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    for entry in std::fs::read_dir(model()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), broken.join(entry.file_name())).unwrap();
+    }
+    let weights = broken.join("model.bin");
+    let whole = std::fs::read(&weights).unwrap();
+    std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
+    let recording = folder.path().join("talk.mp4");
+    std::fs::write(&recording, speech::video()).unwrap();
+
+    for model in ["broken", "missing"].map(|name| folder.path().join(name)) {
+        let mut transcribe = program();
+        transcribe.arg("transcribe").arg(&recording);
+        let mut up = program();
+        up.args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path().join("data"));
+        for command in [&mut transcribe, &mut up] {
+            let output = command.arg("--model").arg(&model).output().unwrap();
+            let said = text(&output);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains(model.to_str().unwrap()), "{said}");
+        }
+    }
+}

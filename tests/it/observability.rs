@@ -1,0 +1,112 @@
+//! A job can be followed from outside: in the logs, in one trace, in the metrics.
+
+use std::collections::HashSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Client, JOBS};
+use crate::collector::Collector;
+use crate::receiver::Receiver;
+use crate::site;
+use crate::system::System;
+
+/// The client's own trace, and its span, which the job is to go on in.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CLIENT_SPAN: &str = "b7ad6b7169203331";
+
+#[tokio::test]
+async fn a_job_is_seen_in_logs_traces_and_metrics() {
+    let (collector, receiver) = (Collector::start().await, Receiver::start().await);
+    let system = System::with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint),
+        ("OTEL_BSP_SCHEDULE_DELAY", "500"),
+        ("YTCAPTION_LOG__FORMAT", "json"),
+    ])
+    .await;
+    let client = Client::of(&system);
+    let answer = client
+        .request(Method::POST, JOBS)
+        .header("traceparent", format!("00-{TRACE}-{CLIENT_SPAN}-01"))
+        .json(&json!({ "url": site::url("/video.mp4"), "webhook_url": receiver.url("told") }))
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.headers()["traceparent"].to_str().unwrap().contains(TRACE));
+    let receipt: Value = answer.json().await.unwrap();
+    let id = receipt["job_id"].as_str().unwrap();
+    let told = receiver.wait_for("told", 1).await.remove(0);
+    client.completed(id).await;
+
+    one_trace(&collector, told.header("traceparent")).await;
+    log_lines_of_every_step(&system.log(), id);
+    client.get(&format!("{JOBS}/{id}")).await;
+    metrics(&client).await;
+}
+
+/// From the request over each message to the webhook, every span has its parent in the trace.
+async fn one_trace(collector: &Collector, told: &str) {
+    let [download, transcribe, notify] =
+        [("download", "TranscriptionJobCreated"), ("transcribe", "ChunkScheduled"), ("notify", "TranscriptionCompleted")]
+            .map(|(stage, event)| (format!("relay {event}"), format!("{stage} ytcaption.job.{event}.v1")));
+    let request = "POST /api/v1/transcriptions";
+    let steps =
+        [request, &download.0, &download.1, &transcribe.0, &transcribe.1, &notify.0, &notify.1];
+    let spans = collector.wait_for(TRACE, &steps).await;
+    let ids: HashSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
+    for span in &spans {
+        let known = if span.name == request { span.parent == CLIENT_SPAN } else { ids.contains(&*span.parent) };
+        assert!(known, "{span:?} hangs in the air");
+    }
+    // Each step follows from the one before it.
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    for pair in steps.windows(2) {
+        assert_eq!(named(pair[1]).parent, named(pair[0]).id, "{} follows from {}", pair[1], pair[0]);
+    }
+    let notified = named(&notify.1);
+    assert_eq!(told, format!("00-{TRACE}-{}-01", notified.id), "the webhook carries the trace on");
+}
+
+fn log_lines_of_every_step(log: &str, id: &str) {
+    // The announcement for people, on standard output, is in the same file.
+    let lines = log.lines().filter(|line| line.starts_with('{'));
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_job: Vec<&Value> = lines.iter().filter(|line| line["job_id"] == id).collect();
+    assert!(of_job.iter().all(|line| line["trace_id"] == TRACE), "{of_job:#?}");
+    assert!(of_job.iter().any(|line| line["message"] == "job accepted"), "{of_job:#?}");
+    for stage in ["download", "transcribe", "notify"] {
+        let ended = |line: &&&Value| line["fields"]["stage"] == stage && line["level"] == "INFO";
+        assert!(of_job.iter().any(|line| ended(&line)), "{stage} says nothing of the job: {of_job:#?}");
+    }
+}
+
+/// The value of a metric with exactly these labels.
+fn value(metrics: &str, series: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series} in:\n{metrics}")).parse().unwrap()
+}
+
+async fn metrics(client: &Client) {
+    let text = client.get("/metrics").await.text().await.unwrap();
+    let value = |series: &str| value(&text, series);
+    let submit = r#"service="api",endpoint="/api/v1/transcriptions""#;
+    assert!((value(&format!("http_requests_total{{{submit},status=\"202\"}}")) - 1.0).abs() < f64::EPSILON);
+    let show = r#"service="api",endpoint="/api/v1/transcriptions/{id}",status="200""#;
+    assert!(value(&format!("http_requests_total{{{show}}}")) >= 1.0);
+    let took = value(&format!("http_request_duration_seconds_sum{{{submit}}}"));
+    assert!(took > 0.0 && took < 10.0, "{took}");
+    let took = value(r#"job_processing_duration_seconds_sum{outcome="completed"}"#);
+    assert!(took > 0.1 && took < 90.0, "{took}");
+    assert!((value(r#"job_processing_duration_seconds_count{outcome="completed"}"#) - 1.0).abs() < f64::EPSILON);
+    for queue in ["download-normal", "transcribe-normal", "notify"] {
+        let depth = value(&format!("queue_depth{{queue=\"{queue}\"}}"));
+        assert!((0.0..=2.0).contains(&depth), "{queue}: {depth}");
+    }
+    for (service, dependency) in [("download", "storage"), ("transcribe", "storage")] {
+        let series = format!("circuit_breaker_state{{service=\"{service}\",dependency=\"{dependency}\"}}");
+        assert!(value(&series).abs() < f64::EPSILON, "closed after all went well");
+    }
+    for series in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(!series.contains("127.0.0.1"), "labels hold few values: {series}");
+    }
+}

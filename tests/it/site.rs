@@ -1,0 +1,98 @@
+//! A media site on loopback, with everything that people submit, good and bad. One for all tests of the process.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use futures::StreamExt as _;
+
+use crate::speech;
+
+/// Title of the page that plays the video.
+pub(crate) const TITLE: &str = "Three sentences";
+/// Pause between two pieces of the slow video.
+const DRIP: Duration = Duration::from_secs(1);
+
+/// The full address of a path of the site:
+///
+/// - `/page`: a page that plays the video; `/video.mp4`: the video itself
+/// - `/slow.mp4`: the same, but it comes so slowly that it is under way for minutes
+/// - `/page-without-video`, `/text.mp4`, `/no-audio.mp4`, `/silence.mp4`, `/empty.mp4`, `/cut-off.mp4`
+/// - anything else is not found
+pub(crate) fn url(path: &str) -> String {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    let address = ADDRESS.get_or_init(|| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        // A runtime of its own: those of the tests end with them.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                axum::serve(listener, router()).await.unwrap();
+            });
+        });
+        address
+    });
+    format!("{address}{path}")
+}
+
+fn router() -> Router {
+    let page = Html(format!(
+        "<!doctype html><title>{TITLE}</title><h1>{TITLE}</h1><video src=\"/video.mp4\" controls></video>"
+    ));
+    let nothing = Html("<!doctype html><title>Words only</title><p>There is nothing to hear on this page.</p>");
+    Router::new()
+        .route("/page", get(async move || page))
+        .route("/video.mp4", get(async || mp4(speech::video())))
+        .route("/slow.mp4", get(slow))
+        .route("/page-without-video", get(async move || nothing))
+        .route("/text.mp4", get(async || mp4(text())))
+        .route("/no-audio.mp4", get(async || mp4(no_audio())))
+        .route("/silence.mp4", get(async || mp4(silence())))
+        .route("/empty.mp4", get(async || mp4(b"")))
+        .route("/cut-off.mp4", get(async || mp4(cut_off())))
+}
+
+/// A video in which nothing can be heard because it has no audio track.
+pub(crate) fn no_audio() -> &'static [u8] {
+    static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+    MADE.get_or_init(|| speech::media("-f lavfi -i testsrc=duration=2:size=160x90:rate=5", "mp4"))
+}
+
+/// A recording in which nobody speaks.
+pub(crate) fn silence() -> &'static [u8] {
+    static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+    MADE.get_or_init(|| speech::media("-f lavfi -i anullsrc=r=16000:cl=mono -t 3", "mp4"))
+}
+
+/// A video whose end is missing, and with it the index without which nothing of it can be read.
+pub(crate) fn cut_off() -> &'static [u8] {
+    static MADE: OnceLock<Vec<u8>> = OnceLock::new();
+    let whole = MADE.get_or_init(|| speech::media("-f lavfi -i sine=duration=3", "mp4"));
+    &whole[..whole.len() / 2]
+}
+
+/// A text that somebody calls a video.
+pub(crate) fn text() -> &'static [u8] {
+    b"This is a text, whatever its name says. It was never anything else, and there is nothing to hear in it.\n"
+}
+
+fn mp4(content: &'static [u8]) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "video/mp4")], content)
+}
+
+/// Every piece says that there is more to come, so nobody gives up, and none is done.
+async fn slow() -> impl IntoResponse {
+    let pieces = speech::video().chunks(256).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece)));
+    let slowly = futures::stream::iter(pieces).then(async |piece| {
+        tokio::time::sleep(DRIP).await;
+        piece
+    });
+    ([(CONTENT_TYPE, "video/mp4")], Body::from_stream(slowly))
+}
