@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     const FIRST: Duration = Duration::from_secs(2);
-    const LONGEST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_mins(1);
 
     #[test]
     fn the_ceiling_doubles_and_stops() {

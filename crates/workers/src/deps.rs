@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uuid::Uuid;
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::delivery::Delivery;
 use ytcaption_domain::job::Job;
@@ -50,7 +49,7 @@ impl WorkerDeps {
             account: event.account.clone(),
             actor: Actor::Worker(self.worker_of(stage)),
             correlation_id: event.correlationid,
-            causation_id: Some(event.id).filter(|id| *id != Uuid::nil()),
+            causation_id: Some(event.id),
             traceparent: context::current_traceparent().or_else(|| event.traceparent.clone()),
         }
     }

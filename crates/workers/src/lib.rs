@@ -19,6 +19,7 @@ pub mod stages;
 pub mod topology;
 
 mod backoff;
+mod breaker;
 mod deps;
 #[cfg(test)]
 mod testing;

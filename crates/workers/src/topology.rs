@@ -56,11 +56,17 @@ pub enum TopologyError {
 }
 
 /// The stream's configuration.
+///
+/// # Panics
+/// Never: the file is part of the program, and a test reads it.
 pub fn stream_config() -> stream::Config {
     serde_json::from_str(STREAM).expect("nats/stream.json is checked by a test")
 }
 
 /// The configurations of all durable consumers.
+///
+/// # Panics
+/// Never: the files are part of the program, and a test reads them.
 pub fn consumer_configs() -> Vec<pull::Config> {
     CONSUMERS.iter().map(|text| serde_json::from_str(text).expect("nats/consumers is checked by a test")).collect()
 }

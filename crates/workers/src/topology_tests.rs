@@ -20,7 +20,7 @@ fn the_files_describe_the_stream_and_one_durable_consumer_each() {
         ]
     );
     for consumer in consumers {
-        assert_eq!(consumer.ack_wait, Duration::from_secs(30));
+        assert_eq!(consumer.ack_wait, Duration::from_secs(15));
         assert!(consumer.max_deliver == -1 && !consumer.filter_subjects.is_empty());
         for subject in consumer.filter_subjects {
             let event = subject.split('.').nth(3).unwrap_or_default();

@@ -12,25 +12,28 @@ use ytcaption_telemetry::{context, metrics as house};
 use super::{Outcome, Queue, Stage, read};
 
 /// How often NATS is told that the work goes on; `ack_wait` is three times as long.
-const PROGRESS: Duration = Duration::from_secs(10);
+const PROGRESS: Duration = Duration::from_secs(5);
+/// When work that is handed back is to be delivered again. Unlike none, a delay is written down by the server, so that
+/// it holds even if the server is restarted before anybody asks for the message.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Works on a message and answers it. When `abandon` is cancelled the work stops and the message is handed back, for
 /// another worker to take it at once.
 ///
-/// When `stale` is cancelled, the stream the message came from is gone. An answer would then hit whatever message has
+/// When `lost` is cancelled, the stream the message came from is gone. An answer would then hit whatever message has
 /// the same number in the new stream, so there is none.
 pub(super) async fn work<S: Stage>(
     stage: &S,
     queue: Queue,
     message: jetstream::Message,
     abandon: CancellationToken,
-    stale: CancellationToken,
+    lost: CancellationToken,
 ) {
     let parsed = match read(&message) {
         Ok(parsed) => parsed,
         Err(reason) => {
             tracing::error!(stage = S::NAME, subject = %message.subject, reason, "a message cannot be read; it is dropped");
-            return answer(&message, &stale, AckKind::Term).await;
+            return answer(&message, &lost, AckKind::Term).await;
         }
     };
     let event_type = &parsed.event.kind;
@@ -52,32 +55,32 @@ pub(super) async fn work<S: Stage>(
         let outcome = tokio::select! {
             outcome = stage.work(parsed) => Some(outcome),
             () = abandon.cancelled() => None,
-            () = keep_alive(&message, &stale) => None,
+            () = keep_alive(&message, &lost) => None,
         };
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Some(Outcome::Done) => {
-                tracing::debug!(elapsed_ms, "done");
+                tracing::info!(elapsed_ms, "done");
                 histogram!(house::JOB_PROCESSING_DURATION, "stage" => S::NAME).record(begun.elapsed());
                 house::stage_attempt(S::NAME, "done");
-                answer(&message, &stale, AckKind::Ack).await;
+                answer(&message, &lost, AckKind::Ack).await;
             }
             Some(Outcome::Again(after)) => {
                 tracing::debug!(elapsed_ms, again_in_ms = after.as_millis(), "not done yet");
                 house::stage_attempt(S::NAME, "again");
-                answer(&message, &stale, AckKind::Nak(Some(after))).await;
+                answer(&message, &lost, AckKind::Nak(Some(after))).await;
             }
             // An answer now would be taken for the other worker's.
             Some(Outcome::Overtaken) => house::stage_attempt(S::NAME, "overtaken"),
             Some(Outcome::Unreadable(reason)) => {
                 tracing::error!(reason, "an event cannot be worked on; it is dropped");
                 house::stage_attempt(S::NAME, "unreadable");
-                answer(&message, &stale, AckKind::Term).await;
+                answer(&message, &lost, AckKind::Term).await;
             }
             None => {
                 tracing::warn!(elapsed_ms, "stopping: the work is handed back unfinished");
                 house::stage_attempt(S::NAME, "abandoned");
-                answer(&message, &stale, AckKind::Nak(None)).await;
+                answer(&message, &lost, AckKind::Nak(Some(AT_ONCE))).await;
             }
         }
     }
@@ -86,10 +89,10 @@ pub(super) async fn work<S: Stage>(
 }
 
 /// Tells NATS for ever that the work goes on.
-async fn keep_alive(message: &jetstream::Message, stale: &CancellationToken) {
+async fn keep_alive(message: &jetstream::Message, lost: &CancellationToken) {
     loop {
         tokio::time::sleep(PROGRESS).await;
-        if stale.is_cancelled() {
+        if lost.is_cancelled() {
             continue;
         }
         if let Err(error) = message.ack_with(AckKind::Progress).await {
@@ -100,8 +103,8 @@ async fn keep_alive(message: &jetstream::Message, stale: &CancellationToken) {
 
 /// Answers and waits until the server has it. An answer that is lost does no harm: the message comes again, and what
 /// is done already decides to nothing.
-async fn answer(message: &jetstream::Message, stale: &CancellationToken, kind: AckKind) {
-    if stale.is_cancelled() {
+async fn answer(message: &jetstream::Message, lost: &CancellationToken, kind: AckKind) {
+    if lost.is_cancelled() {
         return;
     }
     if let Err(error) = message.double_ack_with(kind).await {

@@ -5,7 +5,7 @@
 //!  tick, 1 s ────────────┼─▶ fetch, no wait, at most as many as there are free permits
 //!  a permit came free ───┘        │ queues of a stage by weight
 //!                                 ▼
-//!                  task: stage.work(message)      progress to NATS every 10 s
+//!                  task: stage.work(message)      progress to NATS every 5 s
 //!                        Done ─▶ ack   Again ─▶ nak with delay   Unreadable ─▶ term   Overtaken ─▶ no answer
 //! ```
 //!

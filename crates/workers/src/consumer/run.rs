@@ -40,7 +40,7 @@ pub async fn run<S: Stage>(
         permits: Arc::new(Semaphore::new(concurrency)),
         running: JoinSet::new(),
         abandon: CancellationToken::new(),
-        stale: CancellationToken::new(),
+        lost: CancellationToken::new(),
     };
     let outcome = work.take_until(queues, client, &shutdown).await;
     work.drain(grace).await;
@@ -54,7 +54,7 @@ struct Work<S> {
     /// Cancelled when unfinished work has to be handed back.
     abandon: CancellationToken,
     /// Cancelled when the queues that running work came from are gone; replaced with the queues.
-    stale: CancellationToken,
+    lost: CancellationToken,
 }
 
 impl<S: Stage> Work<S> {
@@ -77,7 +77,7 @@ impl<S: Stage> Work<S> {
                 Ok(mut open) => {
                     if created.replace(open.created()).is_some_and(|before| before != open.created()) {
                         tracing::warn!(stage = S::NAME, "the queues were created anew");
-                        std::mem::take(&mut self.stale).cancel();
+                        std::mem::take(&mut self.lost).cancel();
                     }
                     let mut doorbell = Doorbell::listen(client, &subjects).await;
                     tracing::info!(stage = S::NAME, permits = self.permits.available_permits(), "ready for work");
@@ -125,10 +125,10 @@ impl<S: Stage> Work<S> {
         while self.running.try_join_next().is_some() {}
         for (queue, message) in messages {
             let stage = Arc::clone(&self.stage);
-            let (abandon, stale) = (self.abandon.clone(), self.stale.clone());
+            let (abandon, lost) = (self.abandon.clone(), self.lost.clone());
             let permit = Arc::clone(&self.permits).try_acquire_owned();
             self.running.spawn(async move {
-                job::work(&*stage, queue, message, abandon, stale).await;
+                job::work(&*stage, queue, message, abandon, lost).await;
                 drop(permit);
             });
         }

@@ -137,7 +137,6 @@ async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToke
         let seen = connects();
         if checked.is_none_or(|(at, then)| at.elapsed() > CHECK || then != seen) {
             leader.confirm().await?;
-            topology::ensure(&deps.nats).await?;
             relay.check_stream().await?;
             checked = Some((Instant::now(), seen));
         }

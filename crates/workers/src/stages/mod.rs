@@ -7,5 +7,6 @@ pub mod transcribe;
 mod attempt;
 mod commands;
 mod fault;
+mod leftovers;
 
 pub use attempt::RetrySettings;

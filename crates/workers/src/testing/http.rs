@@ -8,6 +8,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
+/// In so many pieces a slow body is sent.
+const PIECES: u32 = 50;
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -108,14 +111,15 @@ async fn serve(
     let mut text =
         format!("HTTP/1.1 {} Answer\r\nconnection: close\r\ncontent-type: {}\r\n", answer.status, answer.content_type);
     if let Some(length) = answer.claimed_length {
-        text += &format!("content-length: {length}\r\n");
+        text.push_str("content-length: ");
+        text.push_str(&length.to_string());
+        text.push_str("\r\n");
     }
     connection.write_all(format!("{text}\r\n").as_bytes()).await?;
     if !head {
-        let pieces = 50;
-        for piece in answer.body.chunks((answer.body.len() / pieces).max(1024)) {
+        for piece in answer.body.chunks((answer.body.len() / PIECES as usize).max(1024)) {
             connection.write_all(piece).await?;
-            tokio::time::sleep(answer.takes / pieces as u32).await;
+            tokio::time::sleep(answer.takes / PIECES).await;
         }
     }
     connection.shutdown().await

@@ -91,7 +91,7 @@ impl House {
     }
 
     pub(crate) async fn submit(&self, source: MediaSource, webhook_url: Option<Url>) -> JobId {
-        let id = Uuid::now_v7();
+        let id = new_id();
         let command = JobCommand::CreateTranscription {
             account: AccountId::default(),
             source,
@@ -153,11 +153,15 @@ impl House {
     }
 }
 
+pub(crate) fn new_id() -> Uuid {
+    (Stamp::system().new_id)()
+}
+
 pub(crate) fn client() -> CommandContext {
     CommandContext {
         account: AccountId::default(),
         actor: Actor::Client("test".into()),
-        correlation_id: Uuid::now_v7(),
+        correlation_id: new_id(),
         causation_id: None,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
     }

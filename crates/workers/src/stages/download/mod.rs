@@ -14,8 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource};
@@ -26,6 +26,9 @@ pub use settings::DownloadSettings;
 use super::attempt::{Attempt, Step};
 use super::commands::outcome_of;
 use super::fault::Fault;
+use super::leftovers;
+use crate::backoff::as_ms;
+use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
 use crate::{StartError, WorkerDeps};
 use media::Media;
@@ -33,17 +36,20 @@ use progress::Progress;
 
 const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
 
+/// Kind of the folder that each attempt works in.
+const FOLDER: &str = "download";
+
 /// Downloads until `shutdown`.
 ///
 /// # Errors
 /// NATS cannot be used, or the work folder cannot be made.
 pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: CancellationToken) -> Result<(), StartError> {
-    std::fs::create_dir_all(&settings.work_dir).map_err(|source| StartError::Io {
+    leftovers::sweep(&settings.work_dir, FOLDER).map_err(|source| StartError::Io {
         what: format!("the work folder {} cannot be made", settings.work_dir.display()),
         source,
     })?;
     let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
-    let stage = Arc::new(Download { deps, settings });
+    let stage = Arc::new(Download { deps, settings, breakers: Breakers::new(Download::NAME, "media_host") });
     consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
     Ok(())
 }
@@ -51,13 +57,22 @@ pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: Cancell
 struct Download {
     deps: WorkerDeps,
     settings: DownloadSettings,
+    breakers: Breakers,
 }
+
+/// Failures that tell of a host in trouble.
+const HOST_IN_TROUBLE: [&str; 6] = ["http_5xx", "http_429", "timed_out", "unresolved_host", "unavailable", "cut_off"];
 
 impl Stage for Download {
     const NAME: &'static str = "download";
 
     async fn work(&self, message: Message) -> Outcome {
         let job_id = message.job_id;
+        let host = url_in(&message).map(|url| host_of(&url));
+        if let Some(Err(pause)) = host.as_deref().map(|host| self.breakers.check(host)) {
+            tracing::info!(host, again_in_ms = as_ms(pause), "the host is in trouble; the job waits");
+            return Outcome::Again(pause.mul_f64(1.0 + fastrand::f64() / 2.0));
+        }
         let context = self.deps.context(Self::NAME, &message.event);
         let command = JobCommand::StartDownload { worker: self.deps.worker_of(Self::NAME) };
         let started = match self.deps.jobs.execute(job_id.0, command, &context).await {
@@ -68,7 +83,15 @@ impl Stage for Download {
         let job = started.aggregate;
         let attempt =
             Attempt { deps: &self.deps, context: &context, job_id, step: Step::Download, number: job.download_attempt };
-        attempt.run(self.settings.retry, self.in_time(&attempt, &job)).await
+        let work = async {
+            let result = self.in_time(&attempt, &job).await;
+            if let Some(host) = &host {
+                let in_trouble = |fault: &Fault| HOST_IN_TROUBLE.contains(&fault.failure.code.as_str());
+                self.breakers.record(host, !result.as_ref().is_err_and(in_trouble));
+            }
+            result
+        };
+        attempt.run(self.settings.retry, work).await
     }
 }
 
@@ -82,7 +105,7 @@ impl Download {
     }
 
     async fn fetch(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, Fault> {
-        let folder = TempDir::with_prefix_in("download-", &self.settings.work_dir).map_err(|e| Fault::disk(&e))?;
+        let folder = leftovers::folder(&self.settings.work_dir, FOLDER).map_err(|e| Fault::disk(&e))?;
         let mut progress = Progress::new(attempt);
         let media = match &job.source {
             Some(MediaSource::Url { url }) => {
@@ -130,6 +153,11 @@ impl Download {
             chunks: chunks.collect(),
         })
     }
+}
+
+/// The address that a `TranscriptionJobCreated` names; none for an upload.
+fn url_in(message: &Message) -> Option<Url> {
+    message.event.data.as_ref()?.get("source")?.get("url")?.as_str()?.parse().ok()
 }
 
 /// Each attempt has a blob of its own, so an overtaken one never replaces what its successor has recorded.

@@ -17,7 +17,7 @@ fn settings(house: &House) -> DownloadSettings {
     DownloadSettings {
         work_dir: house.folder.path().join("work"),
         max_bytes: 2 * 1024 * 1024,
-        max_duration: Duration::from_secs(60),
+        max_duration: Duration::from_mins(1),
         retry: RetrySettings { attempts: 3, first_pause: pause, longest_pause: pause },
         concurrency: 4,
         ..DownloadSettings::default()
@@ -157,12 +157,12 @@ async fn addresses_inside_are_not_fetched_from() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_download_stops_within_two_seconds_with_all_its_processes() {
     let server = HttpServer::start(|_, _| {
-        let takes = Duration::from_secs(60);
+        let takes = Duration::from_mins(1);
         Answer { takes, ..Answer::of("video/mp4", vec![0; 1024 * 1024]) }
     })
     .await;
     let house = house_with(settings).await;
-    let address = format!("{}/slow-{}.mp4", server.url, uuid::Uuid::now_v7());
+    let address = format!("{}/slow-{}.mp4", server.url, crate::testing::new_id());
     let job = house.submit_url(&address).await;
     let runs = || {
         let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();

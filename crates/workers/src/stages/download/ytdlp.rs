@@ -19,7 +19,7 @@ use crate::network::{self, NetworkError};
 use crate::stages::fault::Fault;
 
 /// Variables that yt-dlp may see; everything else, credentials above all, is kept from it.
-const ENVIRONMENT: [&str; 9] = [
+const ENVIRONMENT: [&str; 10] = [
     "PATH",
     "LANG",
     "SSL_CERT_FILE",
@@ -28,6 +28,7 @@ const ENVIRONMENT: [&str; 9] = [
     "https_proxy",
     "HTTP_PROXY",
     "HTTPS_PROXY",
+    "no_proxy",
     "NO_PROXY",
 ];
 /// What yt-dlp is to tell while it downloads: lines that begin with `P `.

@@ -29,6 +29,17 @@ pub(super) enum Reply {
     Forbidden(String),
 }
 
+impl Reply {
+    /// Whether the receiver, and not just this message, is in trouble.
+    pub(super) fn is_trouble(&self) -> bool {
+        match self {
+            Self::Taken(_) | Self::Forbidden(_) => false,
+            Self::Refused(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::Failed(_) => true,
+        }
+    }
+}
+
 /// Posts webhooks.
 pub(super) struct Client {
     http: reqwest::Client,

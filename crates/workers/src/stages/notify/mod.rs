@@ -26,6 +26,7 @@ pub use settings::WebhookSettings;
 
 use super::commands::{insist, outcome_of};
 use crate::backoff::as_ms;
+use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage};
 use crate::{StartError, WorkerDeps};
 use body::{Body, Ending};
@@ -42,7 +43,8 @@ const STORE_PAUSE: Duration = Duration::from_secs(4);
 pub async fn run(deps: WorkerDeps, settings: WebhookSettings, shutdown: CancellationToken) -> Result<(), StartError> {
     let client = Client::new(&settings, deps.network.clone())?;
     let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
-    let stage = Arc::new(Notify { deps, settings, client });
+    let breakers = Breakers::new(Notify::NAME, "webhook_receiver");
+    let stage = Arc::new(Notify { deps, settings, client, breakers });
     consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
     Ok(())
 }
@@ -51,6 +53,7 @@ struct Notify {
     deps: WorkerDeps,
     settings: WebhookSettings,
     client: Client,
+    breakers: Breakers,
 }
 
 impl Stage for Notify {
@@ -122,9 +125,15 @@ impl Notify {
                 return Outcome::Again(STORE_PAUSE);
             }
         }
+        let host = host_of(url);
+        if let Err(pause) = self.breakers.check(&host) {
+            tracing::info!(host, again_in_ms = as_ms(pause), "the receiver is in trouble; the message waits");
+            return Outcome::Again(pause.mul_f64(1.0 + fastrand::f64() / 2.0));
+        }
         let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.settings.public_url);
         let context = self.deps.context(Self::NAME, &message.event);
         let reply = self.client.post(url, message.event.id, context.traceparent.as_deref(), &body).await;
+        self.breakers.record(&host, !reply.is_trouble());
         let (command, again) = self.record(message, url, &delivery, reply);
         match (insist(&self.deps.deliveries, id, command, &context).await, again) {
             (Err(error), _) => outcome_of(&error),

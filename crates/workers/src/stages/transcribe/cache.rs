@@ -7,6 +7,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use ytcaption_blobstore::{BlobError, BlobKey, BlobStore};
 
+use crate::stages::leftovers;
+
+/// Kind of the folder that a process keeps its audio in.
+const FOLDER: &str = "audio";
+
 /// A bounded folder of audio files.
 pub(super) struct AudioCache {
     blobs: Arc<dyn BlobStore>,
@@ -43,8 +48,8 @@ impl LocalAudio {
 impl AudioCache {
     /// An empty cache in a new folder within `parent`, which is removed when the process ends well.
     pub(super) fn new(parent: &Path, limit: u64, blobs: Arc<dyn BlobStore>) -> std::io::Result<Self> {
-        std::fs::create_dir_all(parent)?;
-        let folder = TempDir::with_prefix_in("audio-", parent)?;
+        leftovers::sweep(parent, FOLDER)?;
+        let folder = leftovers::folder(parent, FOLDER)?;
         Ok(Self { blobs, folder, limit, entries: Mutex::default() })
     }
 
@@ -57,12 +62,11 @@ impl AudioCache {
 
     fn entry(&self, key: &BlobKey, bytes: u64) -> Arc<Entry> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match entries.iter().position(|entry| entry.key == *key) {
-            Some(known) => entries.remove(known),
-            None => {
-                let path = self.folder.path().join(key.as_str().replace('/', "_"));
-                Arc::new(Entry { key: key.clone(), bytes, path, fetched: OnceCell::new() })
-            }
+        let entry = if let Some(known) = entries.iter().position(|entry| entry.key == *key) {
+            entries.remove(known)
+        } else {
+            let path = self.folder.path().join(key.as_str().replace('/', "_"));
+            Arc::new(Entry { key: key.clone(), bytes, path, fetched: OnceCell::new() })
         };
         entries.push(Arc::clone(&entry));
         // What is dropped here and still in use stays until its last user is done.

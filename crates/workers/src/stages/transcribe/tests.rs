@@ -24,7 +24,8 @@ async fn talk(house: &House) -> Audio {
     let made = Command::new("sh").args(["-c", script]).current_dir(house.folder.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let path = house.folder.path().join("talk.flac");
-    let duration_ms = ytcaption_whisper::plan_chunks(&path, &Default::default()).await.unwrap().duration_ms;
+    let duration_ms =
+        ytcaption_whisper::plan_chunks(&path, &ytcaption_whisper::PlanSettings::default()).await.unwrap().duration_ms;
     let key = BlobKey::new("audio/talk.flac").unwrap();
     let info = house.deps.blobs.put_file(&key, &path).await.unwrap();
     Audio { key: key.to_string(), bytes: info.bytes, sha256: info.sha256, duration_ms }
@@ -79,7 +80,7 @@ async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
     house.start_relay();
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
     for (language, model, code) in [("auto", Some("huge"), "unknown_model"), ("xx", None, "unknown_language")] {
-        let id = uuid::Uuid::now_v7();
+        let id = crate::testing::new_id();
         let command = JobCommand::CreateTranscription {
             account: ytcaption_domain::AccountId::default(),
             source: ytcaption_domain::job::MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() },
