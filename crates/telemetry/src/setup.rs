@@ -110,7 +110,12 @@ where
     let filter = EnvFilter::builder()
         .parse(&settings.log.filter)
         .map_err(|source| TelemetryError::Filter { filter: settings.log.filter.clone(), source })?;
-    let filter = filter.or(filter_fn(|about| about.is_span() && *about.level() <= SPAN_LEVEL));
+    // Without the hint every level would count as possibly wanted, and a library that asks whether its details are
+    // (`tracing::enabled!`, as sqlx does for each query) would swallow the next event of its thread: filters of
+    // single layers remember a refusal until an event comes.
+    let spans = filter_fn(|about| about.is_span() && *about.level() <= SPAN_LEVEL)
+        .with_max_level_hint(LevelFilter::from_level(SPAN_LEVEL));
+    let filter = filter.or(spans);
     let logs: Box<dyn Layer<Registry> + Send + Sync> = match settings.log.format {
         LogFormat::Json => JsonLines::new(role, writer).with_filter(filter).boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(writer).with_filter(filter).boxed(),

@@ -22,6 +22,8 @@ use client::{Client, ClientError, Job, Receipt};
 const USUAL_API: &str = "http://127.0.0.1:8000";
 /// Pause between questions how far the job is.
 const POLL: Duration = Duration::from_millis(400);
+/// How long a submission waits for an API that cannot serve at the moment.
+const SUBMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the API may be away while a job is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The job failed or was cancelled.
@@ -110,7 +112,7 @@ impl Submit {
             if let Some(bar) = bar {
                 bar.step("uploading");
             }
-            return Ok(client.submit_file(&path, &fields).await?);
+            return until_served(|| client.submit_file(&path, &fields)).await;
         }
         if !self.recording.contains("://") {
             return Err(Failure::Other(anyhow::anyhow!(
@@ -119,7 +121,21 @@ impl Submit {
             )));
         }
         fields.insert("url".to_owned(), json!(self.recording));
-        Ok(client.submit_url(&fields).await?)
+        until_served(|| client.submit_url(&fields)).await
+    }
+}
+
+/// Repeats a submission while the API is there but its database is not; it carries a key that makes that safe.
+async fn until_served<F>(mut submit: impl FnMut() -> F) -> Result<Receipt, Failure>
+where
+    F: Future<Output = Result<Receipt, ClientError>>,
+{
+    let deadline = Instant::now() + SUBMIT_PATIENCE;
+    loop {
+        match submit().await {
+            Err(ClientError::Unavailable { .. }) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+            outcome => return Ok(outcome?),
+        }
     }
 }
 

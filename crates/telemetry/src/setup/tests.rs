@@ -67,6 +67,19 @@ fn logged(settings: &TelemetrySettings, work: impl FnOnce()) -> Memory {
 }
 
 #[test]
+fn a_question_about_details_swallows_no_event() {
+    let lines = logged(&settings(LogFormat::Json, "info"), || {
+        // The callsite is known before, so that its filters are not asked again.
+        for _ in 0..2 {
+            assert!(!tracing::enabled!(tracing::Level::DEBUG));
+            info!("said");
+        }
+    })
+    .lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
 fn a_line_shows_its_job_and_its_trace_at_the_top() {
     let lines = logged(&settings(LogFormat::Json, "info"), || {
         let stage = info_span!("stage", job_id = "job-1", attempt = 2, size = field::Empty);

@@ -9,8 +9,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
+use uuid::Uuid;
 use ytcaption_domain::captions::Format;
 
+/// Names a request, so that it can be repeated.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Where jobs are submitted.
 const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,6 +110,8 @@ impl Problem {
 pub(super) struct Client {
     api: Url,
     http: reqwest::Client,
+    /// Makes a repeated submission the same job.
+    idempotency_key: String,
 }
 
 impl Client {
@@ -116,7 +121,7 @@ impl Client {
             "{api} is no address of an API; it begins with http:// or https://"
         );
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
-        Ok(Self { api, http })
+        Ok(Self { api, http, idempotency_key: Uuid::new_v4().to_string() })
     }
 
     /// An address that the API gave, as a full one.
@@ -125,8 +130,13 @@ impl Client {
     }
 
     pub(super) async fn submit_url(&self, fields: &Map<String, Value>) -> Result<Receipt, ClientError> {
-        let request = self.http.post(self.resolve(TRANSCRIPTIONS)?).timeout(ANSWER_TIMEOUT).json(fields);
+        let request = self.submission()?.timeout(ANSWER_TIMEOUT).json(fields);
         self.ask(request).await
+    }
+
+    fn submission(&self) -> Result<RequestBuilder, ClientError> {
+        let request = self.http.post(self.resolve(TRANSCRIPTIONS)?);
+        Ok(request.header(IDEMPOTENCY_KEY, &self.idempotency_key))
     }
 
     /// Sends a file; takes as long as the network needs.
@@ -141,7 +151,7 @@ impl Client {
             form = form.text(name.clone(), value.as_str().unwrap_or_default().to_owned());
         }
         let form = form.part("file", Part::file(path).await.map_err(unreadable)?);
-        self.ask(self.http.post(self.resolve(TRANSCRIPTIONS)?).multipart(form)).await
+        self.ask(self.submission()?.multipart(form)).await
     }
 
     pub(super) async fn job(&self, status_url: &str) -> Result<Job, ClientError> {
