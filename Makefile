@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint deny
+.PHONY: help setup build demo figures test lint deny
 
 ENVIRONMENT := . scripts/env.sh
 
@@ -18,6 +18,9 @@ build: setup ## Build the program
 
 demo: build ## One video through the whole system, then stop it (KEEP=1 leaves it running)
 	@$(ENVIRONMENT); python3 scripts/demo.py "$$CARGO_TARGET_DIR/debug/ytcaption" $(if $(KEEP),--keep)
+
+figures: build ## Measure what docs/figures.md states
+	@$(ENVIRONMENT); python3 scripts/figures.py "$$CARGO_TARGET_DIR/debug/ytcaption"
 
 test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo model
 	@$(ENVIRONMENT); python3 -m unittest discover --quiet --start-directory scripts --pattern '*_test.py'

@@ -90,6 +90,12 @@ class System:
     def last_log_lines(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
 
+    def peak_memory_mb(self) -> int:
+        """Of all roles together; Postgres and nats-server are processes of their own."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        peak_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+        return peak_kib * 1024 // 1_000_000
+
     def stop(self) -> None:
         """SIGTERM, and the patience it promises to need; then anything of it that is left is an error."""
         if self.process.poll() is None:
@@ -157,7 +163,8 @@ def run(program: pathlib.Path, folder: pathlib.Path, keep: bool) -> None:
         say("\nAPI documentation and health:")
         for path in ("/docs/", "/openapi.json", "/health/ready"):
             check_page(api + path)
-        say_what_next(program, api, keep)
+        say_what_next(api, keep)
+        peak_mb = system.peak_memory_mb()
         if keep:
             say(f"\nLeft running. Stop it with: kill {system.process.pid}; its data and log are in {folder}.")
     except DemoError as error:
@@ -167,15 +174,17 @@ def run(program: pathlib.Path, folder: pathlib.Path, keep: bool) -> None:
             server.shutdown()
         if not keep or sys.exc_info()[0] is not None:
             system.stop()
-    say(f"\nThe demo took {time.monotonic() - started:.0f} s.")
+    say(f"\nThe demo took {time.monotonic() - started:.0f} s; the system held at most {peak_mb} MB of memory.")
 
 
-def say_what_next(program: pathlib.Path, api: str, keep: bool) -> None:
+def say_what_next(api: str, keep: bool) -> None:
     say("\nWhat next:")
-    first = "" if keep else "make demo KEEP=1, then "
-    say(f"  A video of yours:   {first}{program} submit URL-OR-FILE --api {api if keep else 'THE-ADDRESS-IT-PRINTS'} --wait --format srt")
-    say("  A full-size model:  get any CTranslate2 Whisper folder (those of faster-whisper work as they are), then")
-    say(f"                      {program} up --model /path/to/faster-whisper-small")
+    if keep:
+        say(f"  A video of yours:   scripts/ytcaption submit URL-OR-FILE --api {api} --wait --format srt")
+    else:
+        say("  A video of yours:   scripts/ytcaption up; then elsewhere: scripts/ytcaption submit URL-OR-FILE --wait")
+    say("  A full-size model:  take any CTranslate2 Whisper folder (those of faster-whisper work as they are), then")
+    say("                      scripts/ytcaption up --model /path/to/faster-whisper-small")
 
 
 def main() -> int:
