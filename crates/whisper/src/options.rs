@@ -42,6 +42,11 @@ pub struct TranscribeOptions {
     /// mistake then repeats itself (the demo model looped: 103 % word errors), and windows that depend
     /// on one another can neither be decoded as a batch nor on several machines.
     pub condition_on_previous_text: bool,
+    /// Text as if it had been said before, for names and style; given to every window. Needs the model's
+    /// `tokenizer.json`.
+    pub initial_prompt: Option<String>,
+    /// Words to expect, put before the prompt. Needs the model's `tokenizer.json`.
+    pub hotwords: Option<String>,
     /// Never begin a window with a blank.
     pub suppress_blank: bool,
     /// Tokens never written; −1 stands for all symbols that are not speech.
@@ -81,6 +86,8 @@ impl Default for TranscribeOptions {
             log_prob_threshold: Some(-1.0),
             no_speech_threshold: Some(0.6),
             condition_on_previous_text: false,
+            initial_prompt: None,
+            hotwords: None,
             suppress_blank: true,
             suppress_tokens: vec![-1],
             max_initial_timestamp: 1.0,

@@ -1,6 +1,10 @@
 //! Tokens and text: GPT-2's byte mapping over the model's own vocabulary.
 
+mod encode;
+
 use std::collections::HashMap;
+
+pub(crate) use encode::Merges;
 
 /// Milliseconds between two timestamp tokens.
 pub(crate) const TIMESTAMP_STEP_MS: u64 = 20;

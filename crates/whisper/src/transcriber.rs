@@ -102,8 +102,9 @@ impl Transcriber {
         let longest_s = options.chunk_length.unwrap_or(model.chunk_length_s).min(model.chunk_length_s);
         let mut run = Run {
             inner: &self.inner,
+            pcm,
             waiting: windows_of(pcm, options, u64::from(longest_s) * 1000),
-            context: Arc::new(self.context(options, longest_s)),
+            context: Arc::new(self.context(options, longest_s)?),
             language: decode::resolve_language(model, options.language.as_deref())?,
             previous: Vec::new(),
             running: VecDeque::new(),
@@ -125,7 +126,7 @@ impl Transcriber {
         Ok(Transcript { language, duration_ms: total_ms, segments })
     }
 
-    fn context(&self, options: &TranscribeOptions, longest_s: u32) -> Context {
+    fn context(&self, options: &TranscribeOptions, longest_s: u32) -> Result<Context, TranscribeError> {
         let vocabulary = &self.inner.model.vocabulary;
         let to_i32 = |id: usize| i32::try_from(id).unwrap_or(i32::MAX);
         let mut suppress: Vec<i32> = options.suppress_tokens.iter().copied().filter(|id| *id >= 0).collect();
@@ -145,39 +146,44 @@ impl Transcriber {
         suppress.extend(markers.iter().filter_map(|token| vocabulary.id(token)).map(to_i32));
         suppress.sort_unstable();
         suppress.dedup();
-        Context {
+        let encode = |option, text: &Option<String>| match text.as_deref().map(str::trim) {
+            None | Some("") => Ok(Vec::new()),
+            // The space makes the first word one like any other.
+            Some(text) => self
+                .inner
+                .model
+                .encode(&format!(" {text}"))
+                .ok_or(TranscribeError::BadOption { option, reason: "needs a tokenizer.json in the model's folder" }),
+        };
+        Ok(Context {
+            hotwords: encode("hotwords", &options.hotwords)?,
+            initial_prompt: encode("initial_prompt", &options.initial_prompt)?,
             options: options.clone(),
             frames: Context::frames_of(longest_s),
             suppress_tokens: suppress,
             abandoned: AtomicBool::new(false),
-        }
+        })
     }
 }
 
-/// The stretches of `pcm` that go to the model.
-fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Window> {
+/// The stretches of `pcm` that go to the model, each with the speech in it.
+fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<(Span, Vec<Span>)> {
     let mut map = silence::analyse(pcm, &options.vad_parameters);
     if !options.vad_filter {
         let end_ms = samples_to_ms(pcm.len() as u64);
         map.spans = if end_ms == 0 { Vec::new() } else { vec![Span { start_ms: 0, end_ms }] };
     }
-    let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(pcm.len());
-    windows::pack(&map, limit_ms)
-        .into_iter()
-        .map(|span| Window {
-            span,
-            samples: pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec(),
-            speech: map.spans.iter().copied().filter(|speech| speech.overlaps(span)).collect(),
-        })
-        .collect()
+    let speech_in = |window: Span| map.spans.iter().copied().filter(|s| s.overlaps(window)).collect();
+    windows::pack(&map, limit_ms).into_iter().map(|window| (window, speech_in(window))).collect()
 }
 
 /// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
 /// meanwhile, and as many side by side as the model has replicas.
 struct Run<'a> {
     inner: &'a Arc<Inner>,
+    pcm: &'a [f32],
     context: Arc<Context>,
-    waiting: VecDeque<Window>,
+    waiting: VecDeque<(Span, Vec<Span>)>,
     language: Option<String>,
     previous: Vec<usize>,
     /// Results to come, with the time up to which each reaches.
@@ -222,7 +228,8 @@ impl Run<'_> {
         let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
         let size = if in_turn { 1 } else { options.batch_size };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
-            let windows: Vec<Window> = self.waiting.drain(..size.min(self.waiting.len())).collect();
+            let next: Vec<_> = self.waiting.drain(..size.min(self.waiting.len())).collect();
+            let windows: Vec<Window> = next.into_iter().map(|(span, speech)| self.window(span, speech)).collect();
             let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
             let batch = Batch {
                 windows,
@@ -240,6 +247,12 @@ impl Run<'_> {
             self.running.push_back((receive, end_ms));
         }
         Ok(())
+    }
+
+    fn window(&self, span: Span, speech: Vec<Span>) -> Window {
+        let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(self.pcm.len());
+        let samples = self.pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec();
+        Window { span, samples, speech }
     }
 
     fn abandon(&self) {

@@ -137,12 +137,17 @@ impl PcmStream {
     }
 }
 
+/// Headers may promise anything: memory is set aside for so much at most.
+const LONGEST_RESERVED_MS: u64 = 15 * 60 * 1000;
+
 /// Decodes `path`, or only `range` of it, into memory: 64 kB for each second of sound.
 pub async fn decode(path: &Path, range: Option<Span>) -> Result<Pcm, AudioError> {
     /// One minute a read.
     const PIECE: usize = (60_000 * SAMPLES_PER_MS) as usize;
     let mut stream = PcmStream::open(path, range).await?;
-    let mut samples = Vec::new();
+    // Growing by doubling would need three times the memory for a moment.
+    let expected = stream.expected_ms.unwrap_or(0).min(LONGEST_RESERVED_MS) * SAMPLES_PER_MS;
+    let mut samples = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
     while stream.read(&mut samples, PIECE).await? > 0 {}
     let ending = stream.finish().await?;
     Ok(Pcm { samples, damage: ending.damage })

@@ -49,6 +49,10 @@ pub(crate) struct Context {
     pub(crate) frames: usize,
     /// Tokens never written.
     pub(crate) suppress_tokens: Vec<i32>,
+    /// Tokens of the words to expect.
+    pub(crate) hotwords: Vec<usize>,
+    /// Tokens of the text as if said before.
+    pub(crate) initial_prompt: Vec<usize>,
     /// Set when the caller has gone: stop at the next chance.
     pub(crate) abandoned: AtomicBool,
 }
@@ -162,11 +166,10 @@ impl<'a> Round<'a> {
     /// the model from skipping.
     fn prompt(&self, language: &str, previous: &[usize]) -> Vec<String> {
         let mut prompt = Vec::new();
-        if !previous.is_empty() {
+        let before = self.context.before(previous);
+        if !before.is_empty() {
             prompt.push(START_OF_PREVIOUS.to_owned());
-            let first = previous.len().saturating_sub(PREVIOUS_TOKENS);
-            let tokens = previous[first..].iter().map(|id| self.model.vocabulary.token(*id));
-            prompt.extend(tokens.map(str::to_owned));
+            prompt.extend(before.iter().map(|id| self.model.vocabulary.token(*id).to_owned()));
         }
         prompt.push(START_OF_TRANSCRIPT.to_owned());
         if self.model.is_multilingual() {
@@ -287,6 +290,14 @@ impl Context {
     /// Columns of the spectrogram for windows of so many seconds.
     pub(crate) fn frames_of(seconds: u32) -> usize {
         seconds as usize * FRAMES_PER_SECOND
+    }
+
+    /// The tokens before the transcript: as much as fits, of the hotwords the first, of the rest the last.
+    fn before(&self, previous: &[usize]) -> Vec<usize> {
+        let hotwords = &self.hotwords[..self.hotwords.len().min(PREVIOUS_TOKENS)];
+        let text = [self.initial_prompt.as_slice(), previous].concat();
+        let room = PREVIOUS_TOKENS - hotwords.len();
+        [hotwords, &text[text.len().saturating_sub(room)..]].concat()
     }
 
     fn check(&self) -> Result<(), TranscribeError> {

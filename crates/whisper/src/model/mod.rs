@@ -5,6 +5,7 @@ mod files;
 mod settings;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ct2rs::sys::{self, Config, Whisper};
@@ -12,7 +13,7 @@ use ct2rs::sys::{self, Config, Whisper};
 pub use error::ModelError;
 pub use settings::{ComputeType, Device, ModelSettings};
 
-use crate::tokenizer::Vocabulary;
+use crate::tokenizer::{Merges, Vocabulary};
 use files::ModelFiles;
 
 /// A model in memory. Threads may share it.
@@ -30,6 +31,8 @@ pub(crate) struct Model {
     pub(crate) languages: Vec<String>,
     pub(crate) can_align: bool,
     multilingual: bool,
+    /// Read when the first prompt comes: most transcriptions have none.
+    merges: OnceLock<Option<Merges>>,
     dir: PathBuf,
 }
 
@@ -68,6 +71,7 @@ impl Model {
             multilingual: whisper.is_multilingual(),
             replicas,
             next: AtomicUsize::new(0),
+            merges: OnceLock::new(),
             vocabulary,
         })
     }
@@ -84,6 +88,15 @@ impl Model {
     /// The replica whose turn it is.
     pub(crate) fn whisper(&self) -> &Whisper {
         &self.replicas[self.next.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
+    }
+
+    /// The tokens of a text; `None` when the folder has no usable `tokenizer.json`.
+    pub(crate) fn encode(&self, text: &str) -> Option<Vec<usize>> {
+        let merges = self.merges.get_or_init(|| {
+            let json = std::fs::read_to_string(self.dir.join("tokenizer.json")).ok()?;
+            Merges::read(&json).inspect_err(|error| tracing::warn!(%error, "tokenizer.json is broken")).ok()
+        });
+        merges.as_ref().map(|merges| merges.encode(&self.vocabulary, text))
     }
 
     /// The folder's own name: what people call the model.

@@ -194,6 +194,21 @@ fn previous_text_may_be_given_as_prompt() {
     assert!(text(&transcript).starts_with("We want three red cars."), "{}", text(&transcript));
 }
 
+#[test]
+fn prompts_of_any_length_are_taken() {
+    let (pcm, _) = talk(&TALK[..2]);
+    for prompt in ["The blue bird sleeps here.", &"We read the book. ".repeat(300)] {
+        let options = TranscribeOptions {
+            initial_prompt: Some(prompt.to_owned()),
+            hotwords: Some("cars".to_owned()),
+            ..in_language("en")
+        };
+        let transcript = run(&pcm, &options);
+        // The demo model is easily led by what was said before; it must still hear.
+        assert!(text(&transcript).starts_with("We want three red"), "{}", text(&transcript));
+    }
+}
+
 /// What the model's vocabulary promises: fewer than one word in twenty wrong, on sentences and voices'
 /// settings that were kept out of its training.
 #[test]
