@@ -28,7 +28,8 @@ pub(crate) struct RequestId(pub(crate) String);
 impl RequestId {
     /// The client's own id, so that it finds its request in our log; a new one if there is none or it is unfit.
     fn of(headers: &HeaderMap, state: &ApiState) -> Self {
-        let fit = |id: &&str| (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
+        let fit =
+            |id: &&str| (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
         let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fit);
         Self(given.map_or_else(|| (state.stamp.new_id)().to_string(), str::to_owned))
     }

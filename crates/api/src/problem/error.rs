@@ -145,14 +145,10 @@ impl ApiError {
             Self::JobNotCompleted { job, status } | Self::JobAlreadyEnded { job, status } => {
                 Extensions { job_status: Some((*status).into()), ..about(job) }
             }
-            Self::JobFailed { job, error } => Extensions {
-                job_status: Some(JobStatus::Failed.into()),
-                job_error: Some(error.clone()),
-                ..about(job)
-            },
-            Self::JobCancelled { job } => {
-                Extensions { job_status: Some(JobStatus::Cancelled.into()), ..about(job) }
+            Self::JobFailed { job, error } => {
+                Extensions { job_status: Some(JobStatus::Failed.into()), job_error: Some(error.clone()), ..about(job) }
             }
+            Self::JobCancelled { job } => Extensions { job_status: Some(JobStatus::Cancelled.into()), ..about(job) },
             Self::IdempotencyKeyReused { job } => about(job),
             Self::TooLarge { limit } => Extensions { limit_bytes: Some(*limit), ..none },
             Self::Unavailable { dependency, .. } => Extensions { dependency: Some(dependency.as_str()), ..none },

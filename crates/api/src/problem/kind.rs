@@ -70,6 +70,7 @@ impl ProblemKind {
     }
 
     /// What is known of it.
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each kind")]
     pub(crate) const fn entry(self) -> Entry {
         let (slug, status, title, explanation) = match self {
             Self::MalformedBody => (

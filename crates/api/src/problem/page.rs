@@ -9,14 +9,14 @@ use crate::page::page;
 
 /// `GET /problems`: all kinds.
 pub(crate) async fn index() -> Html<String> {
-    let rows: String = ProblemKind::ALL
+    let rows: Vec<String> = ProblemKind::ALL
         .iter()
         .map(|kind| {
             let Entry { slug, status, title, .. } = kind.entry();
             format!("<li>{} <a href=\"/problems/{slug}\">{slug}</a>: {title}</li>\n", status.as_u16())
         })
         .collect();
-    page("Problems", &format!("<ul>\n{rows}</ul>"))
+    page("Problems", &format!("<ul>\n{}</ul>", rows.concat()))
 }
 
 /// `GET /problems/{slug}`: what one kind means and what to do.

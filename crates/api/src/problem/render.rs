@@ -69,6 +69,7 @@ fn of_router(response: &Response) -> Option<ApiError> {
 }
 
 /// The answer when a handler panics: its message goes to the log, not to the client.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that CatchPanicLayer calls")]
 pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

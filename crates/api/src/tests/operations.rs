@@ -68,7 +68,8 @@ async fn the_documentation_needs_no_other_server() {
     let page = api.get("/docs/").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(!page.text().contains("//"), "nothing is loaded from elsewhere: {}", page.text());
-    for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-initializer.js"] {
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-initializer.js"]
+    {
         assert!(page.text().contains(file));
         let answer = api.get(&format!("/docs/{file}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{file}");

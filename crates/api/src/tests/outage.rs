@@ -31,7 +31,10 @@ async fn without_a_database_every_request_says_so() {
     }
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
     let dependencies = &ready.json()["dependencies"];
-    assert_eq!((&dependencies["postgres"]["status"], &dependencies["storage"]["status"]), (&json!("down"), &json!("up")));
+    assert_eq!(
+        (&dependencies["postgres"]["status"], &dependencies["storage"]["status"]),
+        (&json!("down"), &json!("up"))
+    );
     assert_eq!(api.get("/health/live").await.status, StatusCode::OK);
 }
 

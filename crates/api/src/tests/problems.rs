@@ -76,7 +76,9 @@ async fn a_request_is_found_by_its_id() {
 #[tokio::test]
 async fn browsers_are_told_to_be_careful() {
     let api = Api::new().await;
-    for (path, policy) in [("/nowhere", "default-src 'none'; frame"), ("/", "script-src 'self'"), ("/docs/", "script-src 'self'")] {
+    for (path, policy) in
+        [("/nowhere", "default-src 'none'; frame"), ("/", "script-src 'self'"), ("/docs/", "script-src 'self'")]
+    {
         let answer = api.get(path).await;
         assert!(answer.header("content-security-policy").contains(policy), "{path}: {answer:?}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");

@@ -39,13 +39,15 @@ async fn assert_nothing_stored(api: &Api) {
 async fn a_file_becomes_a_job_whose_blob_is_the_file() {
     let api = Api::new().await;
     let content: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).take(90_000).collect();
-    let body = form(&[("language", None, b"en"), ("file", Some("../My talk.mp4"), &content), ("priority", None, b"low")]);
+    let body =
+        form(&[("language", None, b"en"), ("file", Some("../My talk.mp4"), &content), ("priority", None, b"low")]);
     // In small pieces, as a network would bring it.
     let pieces: Vec<Result<Vec<u8>, std::io::Error>> = body.chunks(777).map(|piece| Ok(piece.to_vec())).collect();
     let answer = post_form(&api, Body::from_stream(stream::iter(pieces)), &[]).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
 
-    let JobEvent::TranscriptionJobCreated { source, language, priority, .. } = api.creation(answer.job_id()).await else {
+    let JobEvent::TranscriptionJobCreated { source, language, priority, .. } = api.creation(answer.job_id()).await
+    else {
         panic!("the first event creates the job");
     };
     assert_eq!((language.as_str(), priority.as_str()), ("en", "low"));
@@ -108,7 +110,7 @@ async fn the_largest_file_is_taken() {
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let api = Api::new().await;
-    let whole = form(&[("file", Some("a.mp4"), &[7; 50_000])]);
+    let whole = form(&[("file", Some("a.mp4"), &vec![7; 50_000])]);
     post_form(&api, whole[..30_000].to_vec(), &[]).await.problem(400, "upload-broken-off");
 
     let pieces = vec![Ok(whole[..30_000].to_vec()), Err(std::io::Error::other("the line went dead"))];
@@ -119,7 +121,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 #[tokio::test]
 async fn a_client_that_hangs_up_leaves_nothing() {
     let api = Api::new().await;
-    let whole = form(&[("file", Some("a.mp4"), &[7; 50_000]), ("language", None, b"en")]);
+    let whole = form(&[("file", Some("a.mp4"), &vec![7; 50_000]), ("language", None, b"en")]);
     // All but the end arrives, then nothing for ever.
     let first = stream::iter([Ok::<_, std::io::Error>(whole[..whole.len() - 5].to_vec())]);
     let body = Body::from_stream(futures::StreamExt::chain(first, stream::pending()));

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 use ytcaption_domain::job::Priority;
 use ytcaption_domain::language;
@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn what_is_not_said_has_defaults() {
-        let wish = read(&json!({"youtube_url": "https://example.org/a", "model": null, "webhook_url": ""}), File::Absent);
+        let wish =
+            read(&json!({"youtube_url": "https://example.org/a", "model": null, "webhook_url": ""}), File::Absent);
         assert_eq!(
             wish,
             Ok(Wish {
@@ -194,7 +195,8 @@ mod tests {
     #[test]
     fn the_description_names_the_fields_that_are_read() {
         let described = serde_json::to_value(TranscriptionRequest::default()).expect("plain data");
-        let all: Value = described.as_object().expect("an object").keys().map(|name| (name.clone(), json!(1))).collect();
+        let all: Value =
+            described.as_object().expect("an object").keys().map(|name| (name.clone(), json!(1))).collect();
         let faults = read(&all, File::Absent).expect_err("numbers are no texts");
         // `url` and `youtube_url` together are one fault more.
         assert_eq!(faults.len(), all.as_object().map_or(0, Map::len) + 1, "{faults:?}");

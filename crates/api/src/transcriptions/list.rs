@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use ytcaption_domain::job::JobStatus;
 use ytcaption_projections::{JobFilter, PageCursor};
 
+use super::COLLECTION;
 use super::parameters::Query;
 use super::view::{Status, Transcription};
-use super::COLLECTION;
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::problem::{ApiError, Problem};

@@ -49,9 +49,11 @@ impl Query {
     /// # Errors
     /// All faults so far, and all parameters that nobody has read.
     pub(crate) fn finish(mut self) -> Result<(), ApiError> {
-        self.faults.extend(self.given.iter().map(|(name, _)| {
-            Fault::of_parameter(name, format!("`{name}` is unknown here or given twice; remove it"))
-        }));
+        self.faults.extend(
+            self.given.iter().map(|(name, _)| {
+                Fault::of_parameter(name, format!("`{name}` is unknown here or given twice; remove it"))
+            }),
+        );
         if self.faults.is_empty() { Ok(()) } else { Err(ApiError::InvalidParameter(self.faults)) }
     }
 }

@@ -20,7 +20,7 @@ use crate::problem::ApiError;
 /// Name of the part that holds the recording.
 const FILE_FIELD: &str = "file";
 /// A client that sends nothing for this long is given up.
-const MAX_SILENCE: Duration = Duration::from_secs(60);
+const MAX_SILENCE: Duration = Duration::from_mins(1);
 /// Most parts of a form; there are fewer fields than that.
 const MAX_PARTS: usize = 20;
 /// Longest file name that is kept, in characters.
@@ -108,9 +108,8 @@ async fn read_parts(state: &ApiState, parts: &mut Multipart) -> Result<Form, Api
 async fn read_text(state: &ApiState, mut part: Field<'_>, left: &mut u64) -> Result<String, ApiError> {
     let mut bytes = Vec::new();
     while let Some(piece) = within_silence(part.chunk()).await?.map_err(|error| of_form(&error, state))? {
-        *left = left
-            .checked_sub(piece.len() as u64)
-            .ok_or(ApiError::TooLarge { limit: state.settings.max_body_bytes })?;
+        *left =
+            left.checked_sub(piece.len() as u64).ok_or(ApiError::TooLarge { limit: state.settings.max_body_bytes })?;
         bytes.extend_from_slice(&piece);
     }
     String::from_utf8(bytes).map_err(|_| ApiError::MalformedBody("a field of the form is not UTF-8".to_owned()))
@@ -126,12 +125,7 @@ async fn store(state: &ApiState, part: Field<'_>) -> Result<StoredUpload, ApiErr
         other => other.into(),
     })?;
     let upload = StoredUpload {
-        source: MediaSource::Upload {
-            key: key.to_string(),
-            file_name,
-            bytes: stored.bytes,
-            sha256: stored.sha256,
-        },
+        source: MediaSource::Upload { key: key.to_string(), file_name, bytes: stored.bytes, sha256: stored.sha256 },
         kept_at: Some((Arc::clone(&state.blobs), key)),
     };
     if stored.bytes == 0 {
