@@ -40,7 +40,7 @@ pub fn router(state: ApiState) -> Router {
         .route(OPENAPI_PATH, get(|| async move { Json(description) }))
         .route("/problems", get(problem::index))
         .route("/problems/{slug}", get(problem::explain))
-        .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_PATH).validator_url("none")))
+        .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_PATH).validator_url("none").use_base_layout()))
         .fallback(|| async { ApiError::NoSuchPage })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         // From the innermost to the outermost.

@@ -1,0 +1,96 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::JobCommand;
+
+use super::{Api, COLLECTION, eventually};
+
+const EVENTS: &str = "/api/v1/audit/events";
+
+/// Two jobs, the first cancelled: three events, which readers of the feed see.
+async fn two_jobs(api: &Api) -> [JobId; 2] {
+    let jobs = [api.submitted().await, api.submitted().await];
+    api.work(jobs[0], JobCommand::Cancel { reason: None }).await;
+    eventually("three events are final", async || {
+        api.get(EVENTS).await.json()["events"].as_array().is_some_and(|events| events.len() == 3)
+    })
+    .await;
+    jobs
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["events"].as_array().expect("a list").iter().map(|e| e["event_type"].as_str().expect("a name")).collect()
+}
+
+#[tokio::test]
+async fn events_are_found_by_filter_and_page_by_page() {
+    let api = Api::new().await;
+    let jobs = two_jobs(&api).await;
+    let ask = async |query: &str| api.get(&format!("{EVENTS}?{query}")).await.json();
+    let created = "TranscriptionJobCreated";
+    assert_eq!(names(&ask(&format!("job={}", jobs[0])).await), [created, "JobCancelled"]);
+    assert_eq!(names(&ask("actor=worker:&aggregate=job").await), ["JobCancelled"]);
+    assert_eq!(names(&ask("type=Nothing").await), [""; 0]);
+    assert_eq!(names(&ask("until=2020-01-01T00:00:00Z").await), [""; 0]);
+    let first = ask("limit=2").await;
+    assert_eq!(names(&first), [created, created]);
+    let rest = ask(&format!("limit=2&cursor={}", first["next_cursor"].as_str().expect("a next page"))).await;
+    assert_eq!((names(&rest), rest.get("next_cursor")), (vec!["JobCancelled"], None));
+}
+
+#[tokio::test]
+async fn every_faulty_filter_is_named() {
+    let api = Api::new().await;
+    let query = "job=1&since=today&until=&correlation=x&cursor=1&limit=501&odd=1";
+    let problem = api.get(&format!("{EVENTS}?{query}")).await.problem(400, "invalid-parameter");
+    let named: BTreeSet<&str> =
+        problem["errors"].as_array().expect("a list").iter().filter_map(|fault| fault["parameter"].as_str()).collect();
+    assert_eq!(named, BTreeSet::from(["job", "since", "until", "correlation", "cursor", "limit", "odd"]));
+}
+
+#[tokio::test]
+async fn a_job_has_its_events_its_story_and_its_past() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, Some("A talk")).await;
+    let path = format!("{COLLECTION}/{job}");
+    let events = api.get(&format!("{path}/events")).await.json();
+    assert_eq!(events.as_array().map(Vec::len), Some(api.events(job).await.len()));
+    let story = api.get(&format!("{path}/explain")).await.json();
+    assert_eq!((&story["status"], &story["download_attempts"]), (&json!("completed"), &json!(1)));
+    let last = story["entries"].as_array().and_then(|entries| entries.last()).expect("an end");
+    assert!(last["text"].as_str().is_some_and(|text| text.starts_with("completed: 2 segments in en")), "{last}");
+
+    let at = async |moment: &str| api.get(&format!("{path}?at={moment}")).await.json();
+    assert_eq!((&at("1").await["status"], &at("2").await["status"]), (&json!("pending"), &json!("downloading")));
+    let time = events[1]["recorded_at"].as_str().expect("a time");
+    assert_eq!(at(time).await["version"], 2);
+    assert_eq!(at(&events.as_array().expect("a list").len().to_string()).await, api.get(&path).await.json());
+    let early = api.get(&format!("{path}?at=2020-01-01T00:00:00Z")).await.problem(400, "invalid-parameter");
+    assert!(early["detail"].as_str().is_some_and(|text| text.contains("did not exist at 2020")), "{early}");
+    for (moment, word) in [("99", "has no version 99"), ("0", "a number from 1"), ("soon", "a number from 1")] {
+        let problem = api.get(&format!("{path}?at={moment}")).await.problem(400, "invalid-parameter");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(word)), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn the_past_has_the_members_that_are_described() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, None).await;
+    let description: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");
+    let story = api.get(&format!("{COLLECTION}/{job}/explain")).await.json();
+    let event = api.get(&format!("{COLLECTION}/{job}/events")).await.json()[0].clone();
+    let entries = story["entries"].as_array().expect("a list");
+    let documents = entries.iter().map(|entry| ("EntryDocument", entry));
+    for (schema, document) in documents.chain([("TimelineDocument", &story), ("EventDocument", &event)]) {
+        let described = &description["components"]["schemas"][schema];
+        let given = document.as_object().expect(schema);
+        let properties = described["properties"].as_object().expect(schema);
+        assert!(given.keys().all(|name| properties.contains_key(name)), "{schema}: {document}");
+        let required = described["required"].as_array().expect(schema).iter().filter_map(Value::as_str);
+        assert!(required.into_iter().all(|name| given.contains_key(name)), "{schema}: {document}");
+    }
+}
