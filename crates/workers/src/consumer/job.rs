@@ -9,10 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ytcaption_telemetry::{context, metrics as house};
 
-use super::{Outcome, Queue, Stage, read};
+use super::{Outcome, PROGRESS, Queue, Stage, read};
 
-/// How often NATS is told that the work goes on; `ack_wait` is three times as long.
-const PROGRESS: Duration = Duration::from_secs(5);
 /// When work that is handed back is to be delivered again. Unlike none, a delay is written down by the server, so that
 /// it holds even if the server is restarted before anybody asks for the message.
 const AT_ONCE: Duration = Duration::from_millis(1);

@@ -26,6 +26,9 @@ pub use run::run;
 
 use crate::cloud_event::CloudEvent;
 
+/// How often NATS is told that work goes on; the consumers' `ack_wait` is three times as long.
+pub(crate) const PROGRESS: Duration = Duration::from_secs(5);
+
 /// A durable consumer and how much of a stage's attention it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {

@@ -14,7 +14,7 @@ use crate::backoff::{as_ms, full_jitter};
 use crate::consumer::Outcome;
 
 /// How often running work asks whether it still matters.
-const WATCH: Duration = Duration::from_secs(1);
+const WATCH: Duration = Duration::from_millis(750);
 /// So many attempts may end without a word, by a worker that was killed or stopped, before the job is blamed for it.
 const MOST_LOST: i64 = 8;
 

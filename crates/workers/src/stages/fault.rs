@@ -75,6 +75,9 @@ impl From<AudioError> for Fault {
                 format!("{text}. Check that the address leads to the recording itself, or to a page that plays it."),
             ),
             AudioError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
+            AudioError::CutOff => {
+                Self::permanent("truncated_media", format!("{text}. Send it again from the original."))
+            }
             AudioError::Undecodable { .. } => Self::permanent(
                 "truncated_media",
                 format!("{text}. The file seems cut off or damaged: send it again from the original."),
