@@ -28,7 +28,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long `up` may take until it is ready; making a database on a busy machine takes a few seconds.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long it may take to end after SIGTERM: it promises 30 s for work in progress, and its servers stop after that.
 const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 const POLL: Duration = Duration::from_millis(50);

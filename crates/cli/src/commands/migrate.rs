@@ -8,7 +8,7 @@ use clap::Args;
 use super::Global;
 use crate::{logging, roles};
 
-/// Bring the schema of the database in DATABASE_URL up to date, and end
+/// Bring the schema of the database in `DATABASE_URL` up to date, and end
 #[derive(Debug, Args)]
 pub(super) struct Migrate {}
 

@@ -1,10 +1,18 @@
 //! The commands, one a file.
 
+mod audit;
 mod bar;
 mod doctor;
+mod event_format;
+mod events;
+mod explain;
+mod filters;
 mod migrate;
+mod output;
+mod replay;
 mod role;
 mod settings;
+mod store;
 mod submit;
 mod transcribe;
 mod up;
@@ -23,8 +31,12 @@ Examples:
   ytcaption transcribe talk.wav --format vtt    without any server
   ytcaption doctor                              what is missing?
 
-Exit codes: 0 done; 1 it failed (the message says why); 2 wrong usage; submit also 3: the job failed or was
-cancelled, 4: no answer from the API.";
+Exit codes:
+  0  done
+  1  it failed, and the message says why
+  2  wrong usage
+  3  submit --wait: the job failed or was cancelled
+  4  submit: the API does not answer";
 
 /// Captions for videos, on your own machine.
 #[derive(Debug, Parser)]
@@ -38,7 +50,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Settings file (else YTCAPTION_CONFIG, ./ytcaption.toml, /etc/ytcaption/ytcaption.toml)
+    /// Settings file (else `YTCAPTION_CONFIG`, ./ytcaption.toml, /etc/ytcaption/ytcaption.toml)
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder for everything that is kept
@@ -66,6 +78,12 @@ enum Command {
     Worker(role::Worker),
     Submit(submit::Submit),
     Transcribe(transcribe::Transcribe),
+    Explain(explain::Explain),
+    Audit(audit::Audit),
+    #[command(subcommand)]
+    Events(events::Events),
+    #[command(subcommand)]
+    Replay(replay::Replay),
     Doctor(doctor::Doctor),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
@@ -83,7 +101,11 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Worker(worker) => worker.run(&global).await,
         Command::Submit(submit) => submit.run(&global).await,
         Command::Transcribe(transcribe) => transcribe.run(&global).await,
-        Command::Doctor(doctor) => doctor.run(&global).await,
+        Command::Explain(explain) => explain.run(&global).await,
+        Command::Audit(audit) => audit.run(&global).await,
+        Command::Events(events) => events.run(&global).await,
+        Command::Replay(replay) => replay.run(&global).await,
+        Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Settings(settings) => settings.run(&global),
     }

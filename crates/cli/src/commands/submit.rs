@@ -25,7 +25,7 @@ const POLL: Duration = Duration::from_millis(400);
 /// How long a submission waits for an API that cannot serve at the moment.
 const SUBMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the API may be away while a job is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The job failed or was cancelled.
 const EXIT_JOB_FAILED: u8 = 3;
 /// The API does not answer.
@@ -38,8 +38,13 @@ Examples:
   ytcaption submit https://example.org/talk --wait --format srt > talk.srt
   ytcaption submit talk.mp4 --language en --wait
 
-Without --wait, the job's address is printed. Exit codes: 0 done; 1 refused, with the reason; 3 the job failed or
-was cancelled; 4 the API does not answer.")]
+Without --wait, the job's address is printed.
+
+Exit codes:
+  0  done
+  1  refused, and the message says why
+  3  the job failed or was cancelled
+  4  the API does not answer")]
 pub(super) struct Submit {
     /// Address of a page or media file, or a file on this machine
     #[arg(value_name = "URL|FILE")]
@@ -59,7 +64,7 @@ pub(super) struct Submit {
     /// Told when the job ends (Standard Webhooks)
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// Address of the API [default: that of the `ytcaption up` of the data folder, else http://127.0.0.1:8000]
+    /// Address of the API [default: that of the `ytcaption up` of the data folder, else <http://127.0.0.1:8000>]
     #[arg(long, value_name = "URL", env = "YTCAPTION_API")]
     api: Option<Url>,
 }
@@ -185,10 +190,10 @@ async fn look(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -> 
     match job.status.as_str() {
         "completed" => Ok(Some(client.captions(&receipt.status_url, format).await?)),
         "failed" => Err(Failure::Job(job.error.map_or_else(
-            || format!("the job {} failed", job.job_id),
-            |error| format!("the job {} failed: {} ({})", job.job_id, error.message, error.code),
+            || format!("the job {} failed", job.id),
+            |error| format!("the job {} failed: {} ({})", job.id, error.message, error.code),
         ))),
-        "cancelled" => Err(Failure::Job(format!("the job {} was cancelled", job.job_id))),
+        "cancelled" => Err(Failure::Job(format!("the job {} was cancelled", job.id))),
         _ => Ok(None),
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::ManagedError;
 
 /// How long a server may take until it answers; Postgres may have to recover first.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Pause between questions whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(50);
 /// How long a server may take to stop before it is killed.

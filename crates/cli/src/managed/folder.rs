@@ -104,9 +104,18 @@ impl DataFolder {
 
 /// The address of the API of the `up` that uses `data_dir`, if one does.
 pub(crate) fn published_api(data_dir: &Path) -> Option<String> {
+    published(data_dir, "api")
+}
+
+/// The URL of the Postgres of the `up` that uses `data_dir`, if one does.
+pub(crate) fn published_database(data_dir: &Path) -> Option<String> {
+    published(data_dir, "database_url")
+}
+
+fn published(data_dir: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(data_dir.join(ADDRESS_FILE)).ok()?;
     let address: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(address.get("api")?.as_str()?.to_owned())
+    Some(address.get(name)?.as_str()?.to_owned())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use child::{Server, Supervised};
 use nats::NatsServer;
 use postgres::Postgres;
 
-pub(crate) use folder::{DataFolder, published_api};
+pub(crate) use folder::{DataFolder, published_api, published_database};
 pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
 pub(crate) use postgres::find_postgres;
 pub(crate) use program::{Version, find_program, version_of};

@@ -12,12 +12,20 @@ use url::Url;
 use super::secret::{MASK, Secret};
 use super::source::Raw;
 
+pub(super) const KIBIBYTE: u64 = 1024;
+pub(super) const GIBIBYTE: u64 = 1024 * 1024 * KIBIBYTE;
+
+/// Understands a value, or does not.
+type Read<T> = Box<dyn Fn(&Raw) -> Option<T>>;
+/// Writes a value down.
+type Show<T> = Box<dyn Fn(&T) -> Value>;
+
 /// One kind of value.
 pub(super) struct Kind<T> {
     /// Completes the sentence "must be …".
     pub(super) allowed: String,
-    pub(super) read: Box<dyn Fn(&Raw) -> Option<T>>,
-    pub(super) show: Box<dyn Fn(&T) -> Value>,
+    pub(super) read: Read<T>,
+    pub(super) show: Show<T>,
     /// Whether a rejected value may be repeated in the message about it.
     pub(super) secret: bool,
 }
@@ -60,6 +68,26 @@ where
         }),
         secret: false,
     }
+}
+
+pub(super) fn seconds(range: RangeInclusive<u64>) -> Kind<u64> {
+    let mut kind = number(range);
+    kind.allowed.push_str(" (seconds)");
+    kind
+}
+
+pub(super) fn bytes(range: RangeInclusive<u64>) -> Kind<u64> {
+    let mut kind = number(range);
+    kind.allowed.push_str(" (bytes)");
+    kind
+}
+
+pub(super) fn web_address() -> Kind<Url> {
+    Kind::parsed(
+        "an address that begins with http:// or https://",
+        |text| Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")),
+        |url: &Url| Value::String(url.to_string()),
+    )
 }
 
 /// Any text but an empty one.

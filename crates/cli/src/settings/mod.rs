@@ -1,15 +1,19 @@
 //! Everything that can be configured, in one place.
 //!
 //! Sources, later ones winning: built-in defaults, a file, environment variables, flags. All faults
-//! are found in one go. What each setting means stands in [`tree`], and only there: the sample file
-//! is written from it.
+//! are found in one go. What each setting means stands where it is read ([`servers`], [`faces`],
+//! [`stages`], [`process`]), and only there: the sample file is written from it.
 
+mod faces;
 mod kind;
 mod model;
+mod process;
 mod reader;
 mod sample;
 mod secret;
+mod servers;
 mod source;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -18,10 +22,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(crate) use model::find_model;
+pub(crate) use process::LogFormat;
 pub(crate) use reader::Fault;
 pub(crate) use sample::sample;
 pub(crate) use secret::Secret;
-pub(crate) use tree::{Download, LogFormat, Settings, WORK_FOLDER};
+pub(crate) use stages::{Download, WORK_FOLDER};
+pub(crate) use tree::Settings;
 
 use reader::{Entry, Reader};
 use source::{Layers, find_file};

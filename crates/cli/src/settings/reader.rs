@@ -39,6 +39,7 @@ pub(super) struct Reader<'a> {
     pub(super) faults: Vec<Fault>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a kind is made where a setting is read, for that setting alone")]
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
         Self { layers, sections: Vec::new(), entries: Vec::new(), faults: Vec::new() }

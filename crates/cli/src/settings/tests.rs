@@ -140,7 +140,7 @@ fn secrets_are_shown_nowhere() {
         ("DATABASE_URL", "postgres://ada:hush@host/db"),
         ("NATS_URL", "nats://ada:hush@host"),
     ];
-    let loaded = load("", &pairs).ok().expect("valid settings");
+    let loaded = load("", &pairs).map_err(|error| error.to_string()).unwrap_or_else(|error| panic!("{error}"));
     let shown = format!("{}{:?}", loaded.describe(), loaded.settings);
     assert!(shown.contains("ada") && shown.contains("YTCAPTION_WEBHOOK__SECRET"));
     assert!(!shown.contains("hush") && !shown.contains("whsec_M"), "{shown}");

@@ -59,7 +59,8 @@ pub(super) struct Receipt {
 /// What is shown of a job.
 #[derive(Debug, Deserialize)]
 pub(super) struct Job {
-    pub(super) job_id: String,
+    #[serde(rename = "job_id")]
+    pub(super) id: String,
     pub(super) status: String,
     pub(super) progress: Progress,
     pub(super) error: Option<JobError>,
@@ -88,20 +89,22 @@ struct Problem {
 
 #[derive(Debug, Deserialize)]
 struct Fault {
-    #[serde(default)]
     pointer: Option<String>,
+    parameter: Option<String>,
     detail: String,
 }
 
 impl Problem {
     fn describe(&self) -> String {
-        let mut text = if self.detail.is_empty() { self.title.clone() } else { self.detail.clone() };
-        for fault in &self.errors {
-            let field = fault.pointer.as_deref().unwrap_or_default().trim_start_matches(['#', '/']);
-            let separator = if field.is_empty() { "" } else { ": " };
-            text.push_str(&format!("\n  - {field}{separator}{}", fault.detail));
-        }
-        text
+        let mut lines = vec![if self.detail.is_empty() { self.title.clone() } else { self.detail.clone() }];
+        lines.extend(self.errors.iter().map(|fault| {
+            let field = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
+            match field.trim_start_matches(['#', '/']) {
+                "" => format!("  - {}", fault.detail),
+                field => format!("  - {field}: {}", fault.detail),
+            }
+        }));
+        lines.join("\n")
     }
 }
 

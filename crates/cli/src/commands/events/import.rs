@@ -1,0 +1,88 @@
+//! `ytcaption events import`
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use serde_json::json;
+use ytcaption_eventstore::Importer;
+
+use crate::commands::Global;
+use crate::commands::bar::Bar;
+use crate::commands::output::{self, Output};
+use crate::commands::store;
+
+/// Names standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Fill an empty event store from an export, all of it or nothing
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  createdb copy && DATABASE_URL=postgres://localhost/copy ytcaption events import events.jsonl
+  zcat events.jsonl.gz | DATABASE_URL=… ytcaption events import -
+
+The database in DATABASE_URL (or database.url) must hold no events; the schema is made where it is missing. A gap, a
+duplicate or a bad line is refused with its number, and nothing is imported. A system that then runs on the store takes
+unfinished jobs up again, and needs the same storage for their audio.")]
+pub(super) struct Import {
+    /// The export; - reads standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Say in JSON how much was imported
+    #[arg(long)]
+    json: bool,
+}
+
+impl Import {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.read(global).await)
+    }
+
+    async fn read(self, global: &Global) -> anyhow::Result<()> {
+        let (input, bytes) = open(&self.file)?;
+        let database = store::connect(global).await?;
+        database.prepare().await?;
+        let bar = Bar::new("importing");
+        let outcome = import(Importer::begin(database.pool()).await?, input, bytes, &bar).await;
+        bar.clear();
+        let events = outcome?;
+        let mut out = Output::new();
+        if self.json {
+            out.json(&json!({ "events": events }))?;
+        } else {
+            out.line(&format!("{events} events are in the store now."))?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// The lines to read and how many bytes they are; 0 if that is not known.
+fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, u64)> {
+    if path == Path::new(STANDARD_INPUT) {
+        return Ok((Box::new(std::io::stdin().lock()), 0));
+    }
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+    Ok((Box::new(BufReader::new(file)), bytes))
+}
+
+async fn import(mut importer: Importer, mut input: Box<dyn BufRead>, bytes: u64, bar: &Bar) -> anyhow::Result<u64> {
+    let (mut line, mut number, mut read) = (Vec::new(), 0_u64, 0);
+    loop {
+        line.clear();
+        number += 1;
+        let length = input.read_until(b'\n', &mut line).with_context(|| format!("reading line {number}"))?;
+        if length == 0 {
+            return Ok(importer.finish().await?);
+        }
+        let text = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(&line))
+            .map_err(|_| anyhow!("line {number}: it is not text in UTF-8; nothing was imported"))?;
+        importer.add(text).await?;
+        read += length as u64;
+        bar.set(read, bytes);
+    }
+}

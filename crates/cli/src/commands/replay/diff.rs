@@ -1,0 +1,60 @@
+//! `ytcaption replay diff`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use ytcaption_domain::JobId;
+use ytcaption_projections::{JobHistory, Moment, difference};
+
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::{self, WHERE};
+
+/// Show what changed in a job between two moments
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay diff 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f 1 5
+  ytcaption replay diff 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f 2026-01-31T14:05:00Z 2026-01-31T14:06:00Z --json
+
+{WHERE}"))]
+pub(super) struct Diff {
+    /// The job
+    #[arg(value_name = "JOB")]
+    job: JobId,
+    /// The earlier moment
+    #[arg(value_name = "VERSION|TIME")]
+    from: Moment,
+    /// The later moment
+    #[arg(value_name = "VERSION|TIME")]
+    to: Moment,
+    /// As a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Diff {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.print(global).await)
+    }
+
+    async fn print(self, global: &Global) -> anyhow::Result<()> {
+        let history = JobHistory::load(&store::open(global).await?, self.job).await?;
+        let (from, to) = (history.at(self.from)?, history.at(self.to)?);
+        let changes = difference(&from.facts(), &to.facts());
+        let mut out = Output::new();
+        if self.json {
+            out.json(&json!({ "job_id": self.job, "from": from.version, "to": to.version, "changes": changes }))?;
+        } else {
+            out.line(&format!("Job {} from version {} to {}:", self.job, from.version, to.version))?;
+            for change in &changes {
+                out.line(&format!("  {:<28} {} -> {}", change.path, change.before, change.after))?;
+            }
+            if changes.is_empty() {
+                out.line("  nothing changed")?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}

@@ -1,0 +1,75 @@
+//! `ytcaption replay job`
+
+use std::process::ExitCode;
+
+use chrono::SecondsFormat;
+use clap::Args;
+use ytcaption_domain::JobId;
+use ytcaption_eventstore::Stamp;
+use ytcaption_projections::{JobAt, JobHistory, Moment};
+
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::{self, WHERE};
+
+/// Show a job as it was after an event or at a time
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay job 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f --at 3
+  ytcaption replay job 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f --at 2026-01-31T14:05:00Z --json
+
+Version 3 is the job right after its third event; times are those at which the database recorded events.
+{WHERE}"))]
+pub(super) struct Job {
+    /// The job
+    #[arg(value_name = "JOB")]
+    job: JobId,
+    /// The moment [default: now]
+    #[arg(long, value_name = "VERSION|TIME")]
+    at: Option<Moment>,
+    /// As a JSON document: the aggregate and what clients saw
+    #[arg(long)]
+    json: bool,
+}
+
+impl Job {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.print(global).await)
+    }
+
+    async fn print(self, global: &Global) -> anyhow::Result<()> {
+        let history = JobHistory::load(&store::open(global).await?, self.job).await?;
+        // The database's clock may be a little ahead of this one; what is recorded has happened.
+        let newest = history.events().iter().map(|event| event.recorded_at).max();
+        let now = newest.unwrap_or_else(Stamp::system().now);
+        let job = history.at(self.at.unwrap_or(Moment::Time(now)))?;
+        let mut out = Output::new();
+        if self.json {
+            out.json(&job)?;
+        } else {
+            for line in text(&job) {
+                out.line(&line)?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn text(job: &JobAt) -> Vec<String> {
+    let recorded_at = job.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let mut lines = vec![format!("Job {} at version {} ({}, {recorded_at}):", job.job_id, job.version, job.last_event)];
+    // The facts that hold, by name; a list is told by its length.
+    if let serde_json::Value::Object(facts) = job.facts() {
+        for (name, fact) in facts {
+            let fact = match fact {
+                serde_json::Value::Null => continue,
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Array(list) => format!("{} in all; --json shows them", list.len()),
+                other => other.to_string(),
+            };
+            lines.push(format!("  {name:<18} {fact}"));
+        }
+    }
+    lines
+}

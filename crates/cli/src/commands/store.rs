@@ -1,0 +1,54 @@
+//! The event store that `events`, `audit`, `explain` and `replay` look into: straight, as psql would.
+
+use anyhow::{Context as _, bail};
+use ytcaption_eventstore::{Database, DatabaseSettings, EventReader};
+
+use super::Global;
+use crate::managed::published_database;
+
+/// Queries of one command, and the listener of one that follows.
+const CONNECTIONS: u32 = 3;
+
+/// How the commands below find their store; part of their help.
+pub(super) const WHERE: &str = "\
+Reads the database in DATABASE_URL (or database.url), else that of the `ytcaption up` of the data folder.";
+
+/// Opens the store; it must be there.
+///
+/// # Errors
+/// No store is named, it does not answer, or it is not ours.
+pub(super) async fn open(global: &Global) -> anyhow::Result<EventReader> {
+    Ok(EventReader::new(open_database(global).await?.pool().clone()))
+}
+
+/// Opens the database of the store, which must be there.
+///
+/// # Errors
+/// As [`open`].
+pub(super) async fn open_database(global: &Global) -> anyhow::Result<Database> {
+    let database = connect(global).await?;
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('events') IS NOT NULL").fetch_one(database.pool()).await?;
+    if there {
+        return Ok(database);
+    }
+    bail!("the database has no events; is it the right one? `ytcaption migrate` makes an empty store of it")
+}
+
+/// Opens the database, whatever it holds.
+///
+/// # Errors
+/// No database is named, or it does not answer.
+pub(super) async fn connect(global: &Global) -> anyhow::Result<Database> {
+    let settings = global.load()?.settings;
+    let configured = settings.database.url.as_ref().map(|url| url.reveal().to_owned());
+    let url = configured.or_else(|| published_database(&settings.data_dir)).with_context(|| {
+        format!(
+            "there is no event store to look into: DATABASE_URL is not set, and no `ytcaption up` runs in {}. \
+             Set DATABASE_URL, or name the folder with --data-dir",
+            settings.data_dir.display()
+        )
+    })?;
+    let database = Database::open(&DatabaseSettings { url, max_connections: CONNECTIONS })?;
+    database.check().await?;
+    Ok(database)
+}
