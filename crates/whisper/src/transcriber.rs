@@ -1,27 +1,22 @@
 //! The way in: samples to a transcript.
 
-use std::collections::VecDeque;
+mod run;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use ytcaption_domain::captions::{Segment, Transcript};
 
-use crate::Span;
-use crate::audio::{SAMPLES_PER_MS, samples_to_ms};
-use crate::decode::{self, Batch, Context, Decoded, Window};
+use run::Run;
+
+use crate::audio::samples_to_ms;
+use crate::decode::{self, Context};
 use crate::error::TranscribeError;
 use crate::features::FeatureExtractor;
 use crate::model::{Model, ModelError, ModelSettings};
 use crate::options::{Task, TranscribeOptions};
-use crate::silence;
-use crate::windows;
-
-/// How often a caller who waits for a batch is asked whether to go on.
-const HEARTBEAT: Duration = Duration::from_millis(200);
 
 /// Language of a recording in which nobody speaks (ISO 639-2: undetermined).
 pub const UNDETERMINED: &str = "und";
@@ -100,15 +95,9 @@ impl Transcriber {
         let model = &self.inner.model;
         let total_ms = samples_to_ms(pcm.len() as u64);
         let longest_s = options.chunk_length.unwrap_or(model.chunk_length_s).min(model.chunk_length_s);
-        let mut run = Run {
-            inner: &self.inner,
-            pcm,
-            waiting: windows_of(pcm, options, u64::from(longest_s) * 1000),
-            context: Arc::new(self.context(options, longest_s)?),
-            language: decode::resolve_language(model, options.language.as_deref())?,
-            previous: Vec::new(),
-            running: VecDeque::new(),
-        };
+        let asked = decode::resolve_language(model, options.language.as_deref())?;
+        let context = self.context(options, longest_s)?;
+        let mut run = Run::new(&self.inner, pcm, context, asked.clone(), longest_s);
         let mut segments: Vec<Segment> = Vec::new();
         let mut done_ms = 0;
         while let Some((decoded, end_ms)) = run.next(&mut || progress(Progress { done_ms, total_ms, segments: &[] }))? {
@@ -121,7 +110,9 @@ impl Transcriber {
                 return Err(TranscribeError::Cancelled);
             }
         }
-        let language = run.language.unwrap_or_else(|| UNDETERMINED.to_owned());
+        // A language heard in what turned out to be no speech means nothing.
+        let heard = run.language().filter(|_| !segments.is_empty()).map(str::to_owned);
+        let language = asked.or(heard).unwrap_or_else(|| UNDETERMINED.to_owned());
         let _ = progress(Progress { done_ms: total_ms, total_ms, segments: &[] });
         Ok(Transcript { language, duration_ms: total_ms, segments })
     }
@@ -163,100 +154,6 @@ impl Transcriber {
             suppress_tokens: suppress,
             abandoned: AtomicBool::new(false),
         })
-    }
-}
-
-/// The stretches of `pcm` that go to the model, each with the speech in it.
-fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<(Span, Vec<Span>)> {
-    let mut map = silence::analyse(pcm, &options.vad_parameters);
-    if !options.vad_filter {
-        let end_ms = samples_to_ms(pcm.len() as u64);
-        map.spans = if end_ms == 0 { Vec::new() } else { vec![Span { start_ms: 0, end_ms }] };
-    }
-    let speech_in = |window: Span| map.spans.iter().copied().filter(|s| s.overlaps(window)).collect();
-    windows::pack(&map, limit_ms).into_iter().map(|window| (window, speech_in(window))).collect()
-}
-
-/// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
-/// meanwhile, and as many side by side as the model has replicas.
-struct Run<'a> {
-    inner: &'a Arc<Inner>,
-    pcm: &'a [f32],
-    context: Arc<Context>,
-    waiting: VecDeque<(Span, Vec<Span>)>,
-    language: Option<String>,
-    previous: Vec<usize>,
-    /// Results to come, with the time up to which each reaches.
-    running: VecDeque<(Receiver<Result<Decoded, TranscribeError>>, u64)>,
-}
-
-impl Run<'_> {
-    /// The next batch's result, in the order of time, and up to when it reaches.
-    fn next(
-        &mut self,
-        heartbeat: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<Option<(Decoded, u64)>, TranscribeError> {
-        self.start_batches()?;
-        let Some((result, end_ms)) = self.running.pop_front() else { return Ok(None) };
-        loop {
-            match result.recv_timeout(HEARTBEAT) {
-                Ok(decoded) => {
-                    let decoded = decoded.inspect_err(|_| self.abandon())?;
-                    self.language = Some(decoded.language.clone());
-                    self.previous.clone_from(&decoded.previous);
-                    return Ok(Some((decoded, end_ms)));
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if heartbeat().is_break() {
-                        self.abandon();
-                        return Err(TranscribeError::Cancelled);
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.abandon();
-                    let reason = "a decoding thread died; the log says why".to_owned();
-                    return Err(TranscribeError::Engine { reason });
-                }
-            }
-        }
-    }
-
-    fn start_batches(&mut self) -> Result<(), TranscribeError> {
-        let options = &self.context.options;
-        let in_turn = options.condition_on_previous_text;
-        // Until the language is known, and where each window needs the text before it, one at a time.
-        let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
-        let size = if in_turn { 1 } else { options.batch_size };
-        while self.running.len() < side_by_side && !self.waiting.is_empty() {
-            let next: Vec<_> = self.waiting.drain(..size.min(self.waiting.len())).collect();
-            let windows: Vec<Window> = next.into_iter().map(|(span, speech)| self.window(span, speech)).collect();
-            let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
-            let batch = Batch {
-                windows,
-                language: self.language.clone(),
-                previous: if in_turn { std::mem::take(&mut self.previous) } else { Vec::new() },
-            };
-            let (inner, context) = (Arc::clone(self.inner), Arc::clone(&self.context));
-            let (send, receive) = sync_channel(1);
-            std::thread::Builder::new()
-                .name("whisper-batch".to_owned())
-                .spawn(move || {
-                    let _ = send.send(decode::decode(&inner.model, &inner.extractor, &context, batch));
-                })
-                .map_err(|error| TranscribeError::engine(&error))?;
-            self.running.push_back((receive, end_ms));
-        }
-        Ok(())
-    }
-
-    fn window(&self, span: Span, speech: Vec<Span>) -> Window {
-        let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(self.pcm.len());
-        let samples = self.pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec();
-        Window { span, samples, speech }
-    }
-
-    fn abandon(&self) {
-        self.context.abandoned.store(true, Ordering::Relaxed);
     }
 }
 

@@ -28,6 +28,9 @@ pub enum AudioError {
         /// ffmpeg's own words.
         detail: String,
     },
+    /// An MP4 file without its index, which many programs write at the end.
+    #[error("the file is cut off: its index, which stands at its end, is missing")]
+    CutOff,
     /// A video without sound.
     #[error("the file has no audio track: there is nothing to transcribe")]
     NoAudioTrack,

@@ -3,8 +3,12 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
 
 use super::{AudioError, tool};
+
+/// What ffprobe says of an MP4 file whose end, and with it the index of all that is in it, is missing.
+const NO_INDEX: &str = "moov atom not found";
 
 /// What ffprobe found in a file's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +64,11 @@ pub async fn probe(path: &Path) -> Result<MediaInfo, AudioError> {
         std::io::ErrorKind::NotFound => AudioError::ToolMissing { program: "ffprobe" },
         _ => AudioError::Io(error),
     })?;
-    let complaint = || tool::last_words(&String::from_utf8_lossy(&output.stderr), path);
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    let complaint = || tool::last_words(&complaints, path);
     if !output.status.success() {
-        return Err(AudioError::NotMedia { detail: complaint() });
+        let cut_off = complaints.contains(NO_INDEX) && begins_as_mp4(path).await;
+        return Err(if cut_off { AudioError::CutOff } else { AudioError::NotMedia { detail: complaint() } });
     }
     let parsed: Output =
         serde_json::from_slice(&output.stdout).map_err(|_| AudioError::NotMedia { detail: complaint() })?;
@@ -85,6 +91,14 @@ pub async fn probe(path: &Path) -> Result<MediaInfo, AudioError> {
         format: format.format_name.unwrap_or_default(),
         audio_codec: audio.and_then(|stream| stream.codec_name.clone()),
     })
+}
+
+/// Whether the file's first box is one that MP4 files begin with. ffprobe goes by the name too, and
+/// misses the index in a text called `x.mp4` as well.
+async fn begins_as_mp4(path: &Path) -> bool {
+    let mut head = [0; 8];
+    let Ok(mut file) = tokio::fs::File::open(path).await else { return false };
+    file.read_exact(&mut head).await.is_ok() && matches!(&head[4..], b"ftyp" | b"mdat" | b"free" | b"wide")
 }
 
 /// ffprobe writes seconds as a decimal fraction.

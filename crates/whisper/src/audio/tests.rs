@@ -129,7 +129,15 @@ async fn a_cut_off_file_gives_what_it_holds_and_says_so() {
     let stored = store(&cut, &dir.path().join("out.flac"), &mut |_| {}).await.unwrap();
     assert!(stored.damage.is_some(), "{stored:?}");
     std::fs::write(&cut, &bytes[..40]).unwrap();
-    assert!(decode(&cut, None).await.is_err());
+    assert!(decode(&cut, None).await.unwrap_err().is_permanent());
+}
+
+#[tokio::test]
+async fn a_cut_off_file_with_its_index_at_the_end_is_named() {
+    let (_dir, path) = media("index_last.m4a", &format!("{TONE} -c:a aac"));
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(decode(&path, None).await, Err(AudioError::CutOff)));
 }
 
 #[tokio::test]

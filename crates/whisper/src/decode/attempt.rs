@@ -6,7 +6,7 @@ use ct2rs::sys::{StorageView, WhisperOptions};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use super::Round;
+use super::round::Round;
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::options::TranscribeOptions;

@@ -1,6 +1,6 @@
 //! Which language is spoken.
 
-use super::Round;
+use super::round::Round;
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::tokenizer::language_of;

@@ -3,7 +3,8 @@
 use ct2rs::sys::{Device, StorageView};
 use ytcaption_domain::captions::Word;
 
-use super::{RawSegment, Round};
+use super::RawSegment;
+use super::round::Round;
 use crate::error::TranscribeError;
 use crate::features::HOP;
 use crate::tokenizer::{START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS, Vocabulary};

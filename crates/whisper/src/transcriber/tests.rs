@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::*;
+use crate::Span;
 use crate::testing::{HeldOut, edits, held_out, model_dir, noise, silence, speak, transcriber, words};
 
 fn run(pcm: &[f32], options: &TranscribeOptions) -> Transcript {

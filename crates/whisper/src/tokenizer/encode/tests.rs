@@ -16,11 +16,11 @@ fn splits_as_gpt2_does() {
 #[test]
 fn merges_the_lowest_rank_first() {
     for merges in [r#"["b c", "a b", "a bc"]"#, r#"[["b","c"], ["a","b"], ["a","bc"]]"#] {
-        let merges = Merges::read(&format!(r#"{{"model": {{"merges": {merges}}}}}"#)).unwrap();
-        let merged = |text: &str| merges.merge(text.chars().map(String::from).collect());
-        assert_eq!(merged("abc"), ["abc"]);
-        assert_eq!(merged("aab"), ["a", "ab"]);
-        assert_eq!(merged("x"), ["x"]);
+        let table = Merges::read(&format!(r#"{{"model": {{"merges": {merges}}}}}"#)).unwrap();
+        let joined = |text: &str| table.merge(text.chars().map(String::from).collect());
+        assert_eq!(joined("abc"), ["abc"]);
+        assert_eq!(joined("aab"), ["a", "ab"]);
+        assert_eq!(joined("x"), ["x"]);
     }
 }
 

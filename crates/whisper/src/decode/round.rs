@@ -1,0 +1,170 @@
+//! Windows that go through the model together.
+
+use ct2rs::sys::{Device, StorageView, Whisper};
+use ytcaption_domain::captions::Segment;
+
+use super::attempt::{Attempt, Judgement, generate};
+use super::{Context, RawSegment, Window, language, timestamps, words};
+use crate::Span;
+use crate::error::TranscribeError;
+use crate::features::{FeatureExtractor, HOP};
+use crate::model::Model;
+use crate::options::Task;
+use crate::tokenizer::{START_OF_PREVIOUS, START_OF_TRANSCRIPT};
+
+/// What a window left unwritten is decoded again only if the first pass got at least this far, …
+const LEAST_PROGRESS_MS: u64 = 1_000;
+/// … and only if at least this much speech is left.
+const LEAST_LEFTOVER_MS: u64 = 1_000;
+
+/// Windows that went through the encoder together.
+pub(super) struct Round<'a> {
+    pub(super) model: &'a Model,
+    pub(super) whisper: &'a Whisper,
+    pub(super) context: &'a Context,
+    pub(super) windows: Vec<Window>,
+    /// Spectrograms of all windows, one after the other.
+    features: Vec<f32>,
+    pub(super) encoded: StorageView<'static>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn encode(
+        model: &'a Model,
+        extractor: &FeatureExtractor,
+        context: &'a Context,
+        windows: Vec<Window>,
+    ) -> Result<Self, TranscribeError> {
+        let whisper = model.whisper();
+        let size = model.mels * context.frames;
+        let mut features = vec![0.0; size * windows.len()];
+        for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
+            // The last frame is mostly the zeros appended; the reference leaves it out too.
+            let used = (window.samples.len() / HOP).max(1);
+            extractor.log_mel(&window.samples).fit_into(used, out, context.frames);
+        }
+        let encoded = {
+            let shape = [windows.len(), model.mels, context.frames];
+            let view = StorageView::new(&shape, &mut features, Device::CPU)
+                .map_err(|error| TranscribeError::engine(&error))?;
+            context.check()?;
+            whisper.encode(&view, false).map_err(|error| TranscribeError::engine(&error))?
+        };
+        Ok(Self { model, whisper, context, windows, features, encoded })
+    }
+
+    pub(super) fn hear_language(&self) -> Result<String, TranscribeError> {
+        let heard = self.context.options.language_detection_segments.max(1);
+        language::hear(self, heard)
+    }
+
+    /// The tokens before the transcript. Never `<|notimestamps|>`: cues need times, and timestamps keep
+    /// the model from skipping.
+    fn prompt(&self, language: &str, previous: &[usize]) -> Vec<String> {
+        let mut prompt = Vec::new();
+        let before = self.context.before(previous);
+        if !before.is_empty() {
+            prompt.push(START_OF_PREVIOUS.to_owned());
+            prompt.extend(before.iter().map(|id| self.model.vocabulary.token(*id).to_owned()));
+        }
+        prompt.push(START_OF_TRANSCRIPT.to_owned());
+        if self.model.is_multilingual() {
+            prompt.push(format!("<|{language}|>"));
+            prompt.push(self.context.options.task.token().to_owned());
+        }
+        prompt
+    }
+
+    /// The best text for each window, trying higher temperatures where the first looks wrong.
+    pub(super) fn attempts(&self, language: &str, previous: &[usize]) -> Result<Vec<Attempt>, TranscribeError> {
+        let prompt = self.prompt(language, previous);
+        let options = &self.context.options;
+        let mut judgements: Vec<Judgement> = self.windows.iter().map(|_| Judgement::default()).collect();
+        for &temperature in &options.temperature {
+            let open: Vec<usize> = (0..judgements.len()).filter(|i| !judgements[*i].is_settled()).collect();
+            if open.is_empty() {
+                break;
+            }
+            self.context.check()?;
+            let attempts = if open.len() == self.windows.len() {
+                generate(self, &self.encoded, open.len(), &prompt, temperature)?
+            } else {
+                let mut features = self.features_of(&open);
+                let shape = [open.len(), self.model.mels, self.context.frames];
+                let view = StorageView::new(&shape, &mut features, Device::CPU)
+                    .map_err(|error| TranscribeError::engine(&error))?;
+                generate(self, &view, open.len(), &prompt, temperature)?
+            };
+            for (i, attempt) in open.into_iter().zip(attempts) {
+                judgements[i].add(attempt, options);
+            }
+        }
+        Ok(judgements.into_iter().map(Judgement::verdict).collect())
+    }
+
+    pub(super) fn features_of(&self, windows: &[usize]) -> Vec<f32> {
+        let size = self.model.mels * self.context.frames;
+        windows.iter().flat_map(|i| &self.features[i * size..(i + 1) * size]).copied().collect()
+    }
+
+    /// The segments an attempt wrote, and the part of the window it did not get to.
+    pub(super) fn read(&self, window: &Window, attempt: &Attempt) -> (Vec<RawSegment>, Option<Window>) {
+        let options = &self.context.options;
+        if attempt.is_silence(options) {
+            return (Vec::new(), None);
+        }
+        let length_ms = window.span.length_ms();
+        let read = timestamps::read(&self.model.vocabulary, &attempt.tokens, length_ms);
+        let resume_ms = window.span.start_ms + read.resume_ms;
+        let left: u64 =
+            window.speech.iter().map(|span| Span { start_ms: span.start_ms.max(resume_ms), ..*span }.length_ms()).sum();
+        let resumes = read.resume_ms >= LEAST_PROGRESS_MS && left >= LEAST_LEFTOVER_MS;
+        let mut segments = read.segments;
+        if !resumes {
+            segments.extend(read.unfinished);
+        }
+        for segment in &mut segments {
+            segment.span.start_ms += window.span.start_ms;
+            segment.span.end_ms += window.span.start_ms;
+        }
+        if !window.speech.is_empty() {
+            // Text over a stretch in which nothing is loud enough to be speech is invented.
+            segments.retain(|segment| window.speech.iter().any(|span| span.overlaps(segment.span)));
+        }
+        (segments, resumes.then(|| window.from(resume_ms)))
+    }
+
+    pub(super) fn into_segments(
+        self,
+        language: &str,
+        attempts: &[Attempt],
+        written: Vec<Vec<RawSegment>>,
+    ) -> Result<Vec<Segment>, TranscribeError> {
+        let words = if self.context.options.word_timestamps && self.context.options.task == Task::Transcribe {
+            words::align(&self, language, &written)?
+        } else {
+            written.iter().map(|raw| vec![Vec::new(); raw.len()]).collect()
+        };
+        let vocabulary = &self.model.vocabulary;
+        let mut segments = Vec::new();
+        for ((raw, words), attempt) in written.into_iter().zip(words).zip(attempts) {
+            for (raw, words) in raw.into_iter().zip(words) {
+                let text = vocabulary.text(&raw.tokens).trim().to_owned();
+                if text.is_empty() || raw.span.length_ms() == 0 {
+                    continue;
+                }
+                segments.push(Segment {
+                    start_ms: raw.span.start_ms,
+                    end_ms: raw.span.end_ms,
+                    text,
+                    avg_logprob: attempt.avg_logprob,
+                    no_speech_prob: attempt.no_speech_prob,
+                    compression_ratio: attempt.compression_ratio,
+                    temperature: attempt.temperature,
+                    words,
+                });
+            }
+        }
+        Ok(segments)
+    }
+}

@@ -1,0 +1,137 @@
+//! Batches on their threads.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use super::Inner;
+use crate::audio::{SAMPLES_PER_MS, samples_to_ms};
+use crate::decode::{self, Batch, Context, Decoded, Window};
+use crate::error::TranscribeError;
+use crate::options::TranscribeOptions;
+use crate::{Span, silence, windows};
+
+/// How often a caller who waits for a batch is asked whether to go on.
+const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// The stretches of `pcm` that go to the model, each with the speech in it.
+fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<(Span, Vec<Span>)> {
+    let mut map = silence::analyse(pcm, &options.vad_parameters);
+    if !options.vad_filter {
+        let end_ms = samples_to_ms(pcm.len() as u64);
+        map.spans = if end_ms == 0 { Vec::new() } else { vec![Span { start_ms: 0, end_ms }] };
+    }
+    let speech_in = |window: Span| map.spans.iter().copied().filter(|s| s.overlaps(window)).collect();
+    windows::pack(&map, limit_ms).into_iter().map(|window| (window, speech_in(window))).collect()
+}
+
+/// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
+/// meanwhile, and as many side by side as the model has replicas.
+pub(super) struct Run<'a> {
+    inner: &'a Arc<Inner>,
+    pcm: &'a [f32],
+    context: Arc<Context>,
+    waiting: VecDeque<(Span, Vec<Span>)>,
+    language: Option<String>,
+    previous: Vec<usize>,
+    /// Results to come, with the time up to which each reaches.
+    running: VecDeque<(Receiver<Result<Decoded, TranscribeError>>, u64)>,
+}
+
+impl<'a> Run<'a> {
+    /// Finds the windows of `pcm`, each of `longest_s` seconds at most; decodes nothing yet.
+    pub(super) fn new(
+        inner: &'a Arc<Inner>,
+        pcm: &'a [f32],
+        context: Context,
+        language: Option<String>,
+        longest_s: u32,
+    ) -> Self {
+        Self {
+            inner,
+            pcm,
+            waiting: windows_of(pcm, &context.options, u64::from(longest_s) * 1000),
+            context: Arc::new(context),
+            language,
+            previous: Vec::new(),
+            running: VecDeque::new(),
+        }
+    }
+
+    /// The language that was given or heard, if any was.
+    pub(super) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// The next batch's result, in the order of time, and up to when it reaches.
+    pub(super) fn next(
+        &mut self,
+        heartbeat: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<(Decoded, u64)>, TranscribeError> {
+        self.start_batches()?;
+        let Some((result, end_ms)) = self.running.pop_front() else { return Ok(None) };
+        loop {
+            match result.recv_timeout(HEARTBEAT) {
+                Ok(decoded) => {
+                    let decoded = decoded.inspect_err(|_| self.abandon())?;
+                    self.language = Some(decoded.language.clone());
+                    self.previous.clone_from(&decoded.previous);
+                    return Ok(Some((decoded, end_ms)));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if heartbeat().is_break() {
+                        self.abandon();
+                        return Err(TranscribeError::Cancelled);
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.abandon();
+                    let reason = "a decoding thread died; the log says why".to_owned();
+                    return Err(TranscribeError::Engine { reason });
+                }
+            }
+        }
+    }
+
+    fn start_batches(&mut self) -> Result<(), TranscribeError> {
+        let options = &self.context.options;
+        let in_turn = options.condition_on_previous_text;
+        // Until the language is known, and where each window needs the text before it, one at a time.
+        let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
+        let size = if in_turn { 1 } else { options.batch_size };
+        while self.running.len() < side_by_side && !self.waiting.is_empty() {
+            let next: Vec<_> = self.waiting.drain(..size.min(self.waiting.len())).collect();
+            let windows: Vec<Window> = next.into_iter().map(|(span, speech)| self.window(span, speech)).collect();
+            let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
+            let batch = Batch {
+                windows,
+                language: self.language.clone(),
+                previous: if in_turn { std::mem::take(&mut self.previous) } else { Vec::new() },
+            };
+            let (inner, context) = (Arc::clone(self.inner), Arc::clone(&self.context));
+            let (send, receive) = sync_channel(1);
+            std::thread::Builder::new()
+                .name("whisper-batch".to_owned())
+                .spawn(move || {
+                    let _ = send.send(decode::decode(&inner.model, &inner.extractor, &context, batch));
+                })
+                .map_err(|error| TranscribeError::engine(&error))?;
+            self.running.push_back((receive, end_ms));
+        }
+        Ok(())
+    }
+
+    fn window(&self, span: Span, speech: Vec<Span>) -> Window {
+        let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(self.pcm.len());
+        let samples = self.pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec();
+        Window { span, samples, speech }
+    }
+
+    /// Tells the batches still running that nobody waits for them.
+    pub(super) fn abandon(&self) {
+        self.context.abandoned.store(true, Ordering::Relaxed);
+    }
+}
