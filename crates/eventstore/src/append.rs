@@ -8,7 +8,9 @@ use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use crate::database::TRUSTED_IDLE;
 use crate::wake::Bell;
 
 /// Most commands in one insert.
@@ -42,7 +44,7 @@ impl Appender {
     /// Starts the writer, which opens its connection when the first events come.
     pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS);
-        let writer = Writer { options, connection: None, bell: Bell::new(pool) };
+        let writer = Writer { options, connection: None, used: Instant::now(), bell: Bell::new(pool) };
         tokio::spawn(writer.run(waiting));
         Self { queue }
     }
@@ -69,6 +71,8 @@ fn writer_gone() -> PersistenceError {
 struct Writer {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
+    /// When the connection was last used.
+    used: Instant,
     bell: Bell,
 }
 
@@ -102,11 +106,13 @@ impl Writer {
     }
 
     async fn insert(&mut self, events: &[&SerializedEvent]) -> Result<(), sqlx::Error> {
+        self.drop_if_dead().await;
         let connection = match &mut self.connection {
             Some(connection) => connection,
             none => none.insert(self.options.connect().await?),
         };
         let outcome = insert(connection, events).await;
+        self.used = Instant::now();
         if outcome.as_ref().is_err_and(|error| !is_conflict(error))
             && let Some(broken) = self.connection.take()
         {
@@ -114,6 +120,18 @@ impl Writer {
             let _ = broken.close_hard().await;
         }
         outcome
+    }
+
+    /// Found out here, a restart of the server costs nothing; found out by the insert, it costs a command.
+    async fn drop_if_dead(&mut self) {
+        if self.used.elapsed() > TRUSTED_IDLE
+            && let Some(connection) = &mut self.connection
+            && connection.ping().await.is_err()
+            && let Some(dead) = self.connection.take()
+        {
+            // Closing fails on a connection that is already gone.
+            let _ = dead.close_hard().await;
+        }
     }
 }
 

@@ -4,11 +4,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is asked for a sign of life before it is used: its server may be another one
+/// by now. Under load connections are never idle so long, and nobody pays for the question.
+pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Pause between attempts to reach a database that is not there at start.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
@@ -59,6 +63,14 @@ impl Database {
             .max_connections(settings.max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.clone());
         Ok(Self { pool, options })
     }
