@@ -1,8 +1,10 @@
 //! What clients ask of the read models.
 
+use std::collections::BTreeMap;
+
 use cqrs_es::Aggregate;
 use sqlx::PgPool;
-use ytcaption_domain::captions::Transcript;
+use ytcaption_domain::captions::{Segment, Transcript};
 use ytcaption_domain::job::{Job, JobEvent, JobStatus};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Database, DecodeError, read_stream};
@@ -53,12 +55,20 @@ impl JobQueries {
         if let Some(view) = rows::load_job(&self.pool, id).await? {
             return Ok(Some(view));
         }
-        let mut view = None;
+        Ok(self.fold(id).await?.0)
+    }
+
+    /// A job and its segments, straight from its events.
+    async fn fold(&self, id: JobId) -> Result<(Option<JobView>, Vec<Segment>), QueryError> {
+        let (mut view, mut chunks) = (None, BTreeMap::new());
         for recorded in read_stream(&self.pool, Job::TYPE, &id.to_string()).await? {
             let event: JobEvent = recorded.decode()?;
             view = JobView::fold(view, &recorded, &event);
+            if let JobEvent::ChunkTranscribed { chunk, segments, .. } = event {
+                chunks.insert(chunk, segments);
+            }
         }
-        Ok(view)
+        Ok((view, chunks.into_values().flatten().collect()))
     }
 
     /// Jobs of an account, newest first, at most `limit`.
@@ -90,19 +100,25 @@ impl JobQueries {
         Ok(Page { jobs, next })
     }
 
-    /// The transcript of a completed job; `None` for any other.
+    /// The transcript of a completed job; `None` for any other. As in [`Self::find`], the projector need not have
+    /// reached the job.
     ///
     /// # Errors
-    /// The database does not answer.
+    /// The database does not answer, or the job's events cannot be read.
     pub async fn transcript(&self, id: JobId) -> Result<Option<Transcript>, QueryError> {
-        let Some(view) = rows::load_job(&self.pool, id).await? else { return Ok(None) };
-        if view.status != JobStatus::Completed {
-            return Ok(None);
-        }
+        let (view, folded) = match rows::load_job(&self.pool, id).await? {
+            Some(view) => (Some(view), None),
+            None => self.fold(id).await.map(|(view, segments)| (view, Some(segments)))?,
+        };
+        let Some(view) = view.filter(|view| view.status == JobStatus::Completed) else { return Ok(None) };
+        let segments = match folded {
+            Some(segments) => segments,
+            None => rows::load_segments(&self.pool, id).await?,
+        };
         Ok(Some(Transcript {
             language: view.detected_language.unwrap_or_else(|| UNDETERMINED.to_owned()),
             duration_ms: view.duration_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-            segments: rows::load_segments(&self.pool, id).await?,
+            segments,
         }))
     }
 
