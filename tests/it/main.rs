@@ -4,6 +4,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bad_input;
+mod cancel;
+mod client;
+mod cluster;
+mod collector;
 mod command_line;
+mod crash_roles;
+mod crash_servers;
+mod crash_up;
+mod held;
+mod history;
+mod line;
 mod managed_servers;
+mod observability;
+mod outage;
+mod receiver;
+mod redelivery;
+mod shutdown;
+mod site;
+mod speech;
+mod submit_to_captions;
 mod system;
+mod webhooks;

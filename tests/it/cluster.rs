@@ -1,0 +1,161 @@
+//! The system as a cluster runs it: every role a process of its own, Postgres, NATS and storage shared.
+//!
+//! ```ignore
+//! let cluster = Cluster::start().await;
+//! cluster.kill(Role::Relay);    // SIGKILL
+//! cluster.launch(Role::Relay);  // again
+//! ```
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::process::{Child, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use ytcaption_testing::{NatsServer, Postgres};
+
+use crate::client::Client;
+use crate::history::History;
+use crate::system::{model, program};
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// A process of the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    Serve,
+    Relay,
+    Project,
+    Download,
+    Transcribe,
+    Notify,
+}
+
+impl Role {
+    const ALL: [Self; 6] = [Self::Serve, Self::Relay, Self::Project, Self::Download, Self::Transcribe, Self::Notify];
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Serve => &["serve"],
+            Self::Relay => &["relay"],
+            Self::Project => &["project"],
+            Self::Download => &["worker", "download"],
+            Self::Transcribe => &["worker", "transcribe"],
+            Self::Notify => &["worker", "notify"],
+        }
+    }
+}
+
+/// Processes that share two servers and a folder; all gone when dropped.
+pub(crate) struct Cluster {
+    folder: TempDir,
+    database_url: String,
+    nats_url: String,
+    api: u16,
+    running: Mutex<HashMap<Role, Child>>,
+    /// The server itself, if it is the cluster's own.
+    _nats: Option<NatsServer>,
+}
+
+impl Cluster {
+    /// Starts every role with a fresh database and a nats-server of its own.
+    pub(crate) async fn start() -> Self {
+        let database_url = new_database().await;
+        let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
+        let mut cluster = Self::at(&database_url, &nats.url());
+        cluster._nats = Some(nats);
+        for role in Role::ALL {
+            cluster.launch(role);
+        }
+        cluster.answers().await;
+        cluster
+    }
+
+    /// A cluster in which nothing runs yet, between these servers.
+    pub(crate) fn at(database_url: &str, nats_url: &str) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Self {
+            folder: tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap(),
+            database_url: database_url.to_owned(),
+            nats_url: nats_url.to_owned(),
+            api: listener.local_addr().unwrap().port(),
+            running: Mutex::default(),
+            _nats: None,
+        }
+    }
+
+    /// Starts a role.
+    pub(crate) fn launch(&self, role: Role) {
+        let log = File::options().create(true).append(true).open(self.log_path(role)).unwrap();
+        let mut command = program();
+        command.args(role.arguments()).arg("--data-dir").arg(self.folder.path().join("data"));
+        match role {
+            Role::Serve => drop(command.arg("--listen").arg(format!("127.0.0.1:{}", self.api))),
+            Role::Transcribe => drop(command.arg("--model").arg(model())),
+            _ => {}
+        }
+        command.env("DATABASE_URL", &self.database_url).env("NATS_URL", &self.nats_url);
+        command.env("YTCAPTION_NETWORK__ALLOW", "127.0.0.0/8").current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let before = self.running.lock().unwrap().insert(role, command.spawn().unwrap());
+        assert!(before.is_none(), "{role:?} runs already");
+    }
+
+    /// Kills a role as a crash would.
+    pub(crate) fn kill(&self, role: Role) {
+        let mut child = self.running.lock().unwrap().remove(&role).unwrap();
+        assert!(child.try_wait().unwrap().is_none(), "{role:?} has ended by itself");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// A client of its API.
+    pub(crate) fn client(&self) -> Client {
+        Client::at(&format!("http://127.0.0.1:{}", self.api))
+    }
+
+    /// The event store behind it.
+    pub(crate) fn history(&self) -> History {
+        History::at(&self.database_url)
+    }
+
+    /// What a role has logged so far, over all its runs.
+    pub(crate) fn log(&self, role: Role) -> String {
+        std::fs::read_to_string(self.log_path(role)).unwrap_or_default()
+    }
+
+    /// Waits until the API answers.
+    pub(crate) async fn answers(&self) {
+        let live = format!("http://127.0.0.1:{}/health/live", self.api);
+        while reqwest::get(&live).await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn log_path(&self, role: Role) -> std::path::PathBuf {
+        self.folder.path().join(format!("{role:?}.log"))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let failing = std::thread::panicking();
+        // A poisoned lock means that the test fails already.
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (_, mut child) in running.drain() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if failing {
+            for role in Role::ALL {
+                eprintln!("--- the log of {role:?} ---\n{}", self.log(role));
+            }
+        }
+    }
+}
+
+/// The URL of an empty database.
+pub(crate) async fn new_database() -> String {
+    tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap()
+}
