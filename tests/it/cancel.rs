@@ -26,7 +26,7 @@ async fn cancelling_stops_the_work() {
 async fn during_the_download(held: &Held, client: &Client, history: &History) {
     let url = held.recording("unwanted");
     let job = client.submit(&json!({ "url": url })).await;
-    until("yt-dlp fetches it", Duration::from_secs(60), || is_named_by_a_process(&url)).await;
+    until("yt-dlp fetches it", Duration::from_mins(1), || is_named_by_a_process(&url)).await;
     cancel(client, &job).await;
     until("yt-dlp is gone", SOON, || !is_named_by_a_process(&url)).await;
     assert_eq!(history.count(&job, "AudioDownloaded").await, 0);

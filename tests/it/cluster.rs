@@ -63,8 +63,8 @@ impl Cluster {
     pub(crate) async fn start() -> Self {
         let database_url = new_database().await;
         let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
-        let mut cluster = Self::at(&database_url, &nats.url());
-        cluster._nats = Some(nats);
+        let nats_url = nats.url();
+        let cluster = Self::between(&database_url, &nats_url, Some(nats));
         for role in Role::ALL {
             cluster.launch(role);
         }
@@ -74,6 +74,10 @@ impl Cluster {
 
     /// A cluster in which nothing runs yet, between these servers.
     pub(crate) fn at(database_url: &str, nats_url: &str) -> Self {
+        Self::between(database_url, nats_url, None)
+    }
+
+    fn between(database_url: &str, nats_url: &str, nats: Option<NatsServer>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
             folder: tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap(),
@@ -81,7 +85,7 @@ impl Cluster {
             nats_url: nats_url.to_owned(),
             api: listener.local_addr().unwrap().port(),
             running: Mutex::default(),
-            _nats: None,
+            _nats: nats,
         }
     }
 
