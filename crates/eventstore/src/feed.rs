@@ -51,6 +51,7 @@ macro_rules! event_columns {
          e.event_type, e.event_version, e.payload, e.metadata, e.recorded_at"
     };
 }
+pub(crate) use event_columns;
 
 const READ_AFTER: &str = concat!(
     "SELECT ",

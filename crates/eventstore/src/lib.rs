@@ -8,7 +8,11 @@ mod append;
 mod bus;
 mod checkpoint;
 mod database;
+mod document;
+mod export;
 mod feed;
+mod import;
+mod query;
 mod recorded;
 mod repository;
 mod stamp;
@@ -18,11 +22,18 @@ pub use append::Appender;
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
+pub use export::{ExportedEvent, Exporter};
 pub use feed::{Cursor, CursorParseError, Feed, read_stream};
+pub use import::{ImportError, Importer, LineFault};
+pub use query::{EventQuery, EventReader};
 pub use recorded::{DecodeError, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
 pub use wake::Wake;
 
 #[cfg(test)]
+mod query_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;

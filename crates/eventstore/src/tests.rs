@@ -15,19 +15,19 @@ use crate::{
     RecordedEvent, Stamp, Wake, read_stream,
 };
 
-async fn database() -> Database {
+pub(crate) async fn database() -> Database {
     let settings = DatabaseSettings { url: Postgres::shared().new_database(), max_connections: 40 };
     let database = Database::open(&settings).expect("a valid URL");
     database.prepare().await.expect("the schema can be made");
     database
 }
 
-fn bus(database: &Database) -> CommandBus<Job> {
+pub(crate) fn bus(database: &Database) -> CommandBus<Job> {
     let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
     CommandBus::new(database, appender, Stamp::system())
 }
 
-fn context() -> CommandContext {
+pub(crate) fn context() -> CommandContext {
     CommandContext {
         account: AccountId::default(),
         actor: Actor::Client("test".into()),
@@ -37,7 +37,7 @@ fn context() -> CommandContext {
     }
 }
 
-fn create() -> JobCommand {
+pub(crate) fn create() -> JobCommand {
     JobCommand::CreateTranscription {
         account: AccountId::default(),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
@@ -48,12 +48,12 @@ fn create() -> JobCommand {
     }
 }
 
-fn start() -> JobCommand {
+pub(crate) fn start() -> JobCommand {
     JobCommand::StartDownload { worker: "w".into() }
 }
 
 /// The first `count` events. Tests in other databases of the server hold the horizon back, so this may take a while.
-async fn first(count: usize, database: &Database) -> Vec<RecordedEvent> {
+pub(crate) async fn first(count: usize, database: &Database) -> Vec<RecordedEvent> {
     let feed = Feed::new(database.pool().clone());
     loop {
         let events = feed.after(Cursor::default(), 10_000).await.expect("the feed answers");
