@@ -1,6 +1,7 @@
 //! A job as clients see it, folded from its events.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use ytcaption_domain::delivery::{DeliveryEvent, DeliveryStatus};
 use ytcaption_domain::job::{Failure, JobEvent, JobStatus, MediaSource, Priority, Stage};
 use ytcaption_domain::{AccountId, JobId};
@@ -10,7 +11,7 @@ use ytcaption_eventstore::RecordedEvent;
 const DOWNLOAD_SHARE_PERCENT: u32 = 30;
 
 /// One job, ready to be shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobView {
     /// Its id.
     pub job_id: JobId,

@@ -1,0 +1,288 @@
+//! Turns events into sentences, one after the other, remembering what the next one needs.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
+use ytcaption_domain::job::{Failure, Job, JobEvent, JobStatus, MediaSource, Stage};
+use ytcaption_eventstore::RecordedEvent;
+
+use super::words::{count, duration, place, then, unended};
+use super::{Entry, Kind, ms_between};
+
+/// A piece of work that is tried until it succeeds: the download, a chunk, or telling the webhook.
+#[derive(Debug, Default)]
+struct Work {
+    /// Since when it waits for somebody to begin.
+    waits_since: Option<DateTime<Utc>>,
+    /// The attempt that has begun and of whose end nothing is known: since when, and by whom.
+    running: Option<(DateTime<Utc>, String)>,
+}
+
+impl Work {
+    /// An attempt begins: how long it had to wait, and the worker that was not heard of again.
+    fn begin(&mut self, at: DateTime<Utc>, worker: &str) -> (Option<u64>, Option<String>) {
+        let lost = self.running.replace((at, worker.to_owned())).map(|(_, worker)| worker);
+        (self.waits_since.take().map(|since| ms_between(since, at)), lost)
+    }
+
+    /// The attempt ends: how long it took. What comes after it waits from now on.
+    fn end(&mut self, at: DateTime<Utc>) -> Option<u64> {
+        self.waits_since = Some(at);
+        self.running.take().map(|(since, _)| ms_between(since, at))
+    }
+}
+
+/// What has been heard so far.
+#[derive(Debug, Default)]
+pub(super) struct Narrator {
+    pub(super) entries: Vec<Entry>,
+    pub(super) status: Option<JobStatus>,
+    pub(super) ended_at: Option<DateTime<Utc>>,
+    pub(super) download_attempts: u32,
+    pub(super) chunk_attempts: u32,
+    pub(super) webhook_attempts: u32,
+    began_at: Option<DateTime<Utc>>,
+    download: Work,
+    chunks: HashMap<u32, Work>,
+    spans: HashMap<u32, (u64, u64)>,
+    webhook: Work,
+}
+
+/// What one event adds to the story.
+struct Step {
+    kind: Kind,
+    command: Option<&'static str>,
+    text: String,
+    attempt: Option<u32>,
+    chunk: Option<u32>,
+    waited_ms: Option<u64>,
+    took_ms: Option<u64>,
+}
+
+impl Step {
+    fn new(kind: Kind, command: &'static str, text: String) -> Self {
+        Self { kind, command: Some(command), text, attempt: None, chunk: None, waited_ms: None, took_ms: None }
+    }
+}
+
+impl Narrator {
+    /// Adds the next event to the story.
+    pub(super) fn hear(&mut self, recorded: &RecordedEvent) {
+        let began_at = *self.began_at.get_or_insert(recorded.recorded_at);
+        let step = match recorded.aggregate_type.as_str() {
+            Job::TYPE => recorded.decode().ok().map(|event| self.of_job(recorded, &event)),
+            Delivery::TYPE => recorded.decode().ok().map(|event| self.of_delivery(recorded, &event)),
+            _ => None,
+        };
+        let step = step.unwrap_or_else(|| unknown(recorded));
+        if self.is_more_of_the_same(recorded) {
+            let Some(last) = self.entries.last_mut() else { return };
+            last.events += 1;
+            last.at = recorded.recorded_at;
+            last.after_ms = ms_between(began_at, recorded.recorded_at);
+            last.text = step.text;
+            return;
+        }
+        self.entries.push(Entry {
+            at: recorded.recorded_at,
+            after_ms: ms_between(began_at, recorded.recorded_at),
+            kind: step.kind,
+            actor: recorded.metadata.context.actor.to_string(),
+            command: step.command,
+            event_type: recorded.event_type.clone(),
+            event_id: recorded.metadata.event_id,
+            causation_id: recorded.metadata.context.causation_id,
+            events: 1,
+            attempt: step.attempt,
+            chunk: step.chunk,
+            waited_ms: step.waited_ms,
+            took_ms: step.took_ms,
+            text: step.text,
+        });
+    }
+
+    /// Progress and the plan come in many events of which only the last says something new.
+    fn is_more_of_the_same(&self, recorded: &RecordedEvent) -> bool {
+        matches!(recorded.event_type.as_str(), "DownloadProgressed" | "ChunkScheduled")
+            && self.entries.last().is_some_and(|last| last.event_type == recorded.event_type)
+    }
+
+    fn of_job(&mut self, recorded: &RecordedEvent, event: &JobEvent) -> Step {
+        let at = recorded.recorded_at;
+        match event {
+            JobEvent::TranscriptionJobCreated { source, language, priority, model, webhook_url, .. } => {
+                self.status = Some(JobStatus::Pending);
+                self.download.waits_since = Some(at);
+                let mut text = format!("{} submitted: language {language}, priority {priority}", said(source));
+                if let Some(model) = model {
+                    text += &format!(", model {model}");
+                }
+                if let Some(host) = webhook_url.as_ref().and_then(|url| url.host_str()) {
+                    text += &format!(", webhook at {host}");
+                }
+                Step::new(Kind::Request, "CreateTranscription", text)
+            }
+            JobEvent::DownloadStarted { attempt, worker } => {
+                self.status = Some(JobStatus::Downloading);
+                self.download_attempts = *attempt;
+                let (waited, lost) = self.download.begin(at, worker);
+                begun("download", *attempt, worker, "", waited, lost, "StartDownload")
+            }
+            JobEvent::DownloadProgressed { attempt, percent } => Step {
+                attempt: Some(*attempt),
+                ..Step::new(Kind::Progress, "ReportDownloadProgress", format!("download at {percent} %"))
+            },
+            JobEvent::DownloadAttemptFailed { attempt, failure, retry_in_ms } => {
+                let took = self.download.end(at);
+                failed("download", *attempt, failure, *retry_in_ms, took, "RecordDownloadFailure")
+            }
+            JobEvent::AudioDownloaded { attempt, audio, title, chunks } => {
+                self.status = Some(JobStatus::Transcribing);
+                let took = self.download.end(at);
+                let title = title.as_ref().map_or(String::new(), |title| format!(" of {title:?}"));
+                let length = duration(audio.duration_ms);
+                let pieces = count(*chunks as usize, "chunk");
+                let text = format!("downloaded {length}{title}, planned as {pieces}{}", in_time(took));
+                Step { attempt: Some(*attempt), took_ms: took, ..Step::new(Kind::Done, "RecordAudio", text) }
+            }
+            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => {
+                self.spans.insert(*chunk, (*start_ms, *end_ms));
+                self.chunks.entry(*chunk).or_default().waits_since = Some(at);
+                let text = format!("{} to be transcribed", count(self.spans.len(), "chunk"));
+                Step::new(Kind::Progress, "RecordAudio", text)
+            }
+            JobEvent::ChunkStarted { chunk, attempt, worker, model } => {
+                self.chunk_attempts += 1;
+                let (waited, lost) = self.chunks.entry(*chunk).or_default().begin(at, worker);
+                let with = format!(" with model {model}");
+                let step = begun(&self.name(*chunk), *attempt, worker, &with, waited, lost, "StartChunk");
+                Step { chunk: Some(*chunk), ..step }
+            }
+            JobEvent::ChunkAttemptFailed { chunk, attempt, failure, retry_in_ms } => {
+                let took = self.chunks.entry(*chunk).or_default().end(at);
+                let name = self.name(*chunk);
+                let step = failed(&name, *attempt, failure, *retry_in_ms, took, "RecordChunkFailure");
+                Step { chunk: Some(*chunk), ..step }
+            }
+            JobEvent::ChunkTranscribed { chunk, attempt, language, segments } => {
+                let took = self.chunks.entry(*chunk).or_default().end(at);
+                let heard = count(segments.len(), "segment");
+                let text = format!("{} transcribed: {heard} in {language}{}", self.name(*chunk), in_time(took));
+                let step = Step::new(Kind::Done, "RecordChunk", text);
+                Step { chunk: Some(*chunk), attempt: Some(*attempt), took_ms: took, ..step }
+            }
+            JobEvent::TranscriptionCompleted { language, segments, .. } => {
+                let text = format!("completed: {} in {language}", count(*segments as usize, "segment"));
+                self.ended(at, JobStatus::Completed, "RecordChunk", text)
+            }
+            JobEvent::TranscriptionFailed { stage, failure } => {
+                let command = match stage {
+                    Stage::Download => "RecordDownloadFailure",
+                    Stage::Transcribe => "RecordChunkFailure",
+                };
+                let text = format!("failed at stage {stage}: {} ({})", unended(&failure.message), failure.code);
+                self.ended(at, JobStatus::Failed, command, text)
+            }
+            JobEvent::JobCancelled { reason } => {
+                let why = reason.as_ref().map_or("no reason given".to_owned(), |reason| format!("{reason:?}"));
+                self.ended(at, JobStatus::Cancelled, "Cancel", format!("cancelled: {why}"))
+            }
+        }
+    }
+
+    fn of_delivery(&mut self, recorded: &RecordedEvent, event: &DeliveryEvent) -> Step {
+        let at = recorded.recorded_at;
+        let waited = self.webhook.waits_since.map(|since| ms_between(since, at));
+        let step = match event {
+            DeliveryEvent::WebhookDelivered { host, attempt, http_status, .. } => {
+                self.webhook_attempts = *attempt;
+                let text = format!("webhook attempt {attempt}: {host} took it with HTTP {http_status}");
+                Step { attempt: Some(*attempt), ..Step::new(Kind::Webhook, "RecordDelivered", text) }
+            }
+            DeliveryEvent::WebhookAttemptFailed { host, attempt, reason, retry_in_ms, .. } => {
+                self.webhook_attempts = *attempt;
+                let (why, next) = (unended(reason), then(*retry_in_ms));
+                let text = format!("webhook attempt {attempt} at {host} failed: {why}; {next}");
+                Step { attempt: Some(*attempt), ..Step::new(Kind::Webhook, "RecordFailure", text) }
+            }
+            DeliveryEvent::WebhookAbandoned { host, attempts, .. } => {
+                let text = format!("webhook at {host} given up after {}", count(*attempts as usize, "attempt"));
+                return Step::new(Kind::Webhook, "RecordFailure", text);
+            }
+        };
+        self.webhook.waits_since = Some(at);
+        let since = if step.attempt == Some(1) { "the job's end" } else { "the attempt before" };
+        let text = waited.map_or(step.text.clone(), |ms| format!("{}, {} after {since}", step.text, duration(ms)));
+        Step { waited_ms: waited, text, ..step }
+    }
+
+    fn ended(&mut self, at: DateTime<Utc>, status: JobStatus, command: &'static str, text: String) -> Step {
+        self.status = Some(status);
+        self.ended_at = Some(at);
+        self.webhook.waits_since = Some(at);
+        let all = self.began_at.map(|began| ms_between(began, at));
+        let text = all.map_or(text.clone(), |ms| format!("{text}, {} after it was submitted", duration(ms)));
+        Step { took_ms: all, ..Step::new(Kind::End, command, text) }
+    }
+
+    /// A chunk with the stretch of the recording that it covers.
+    fn name(&self, chunk: u32) -> String {
+        match self.spans.get(&chunk) {
+            Some((start, end)) => format!("chunk {chunk} ({} to {})", place(*start), place(*end)),
+            None => format!("chunk {chunk}"),
+        }
+    }
+}
+
+fn said(source: &MediaSource) -> String {
+    match source {
+        MediaSource::Url { url } => url.to_string(),
+        MediaSource::Upload { file_name, bytes, .. } => format!("upload {file_name:?} of {bytes} bytes"),
+    }
+}
+
+fn begun(
+    what: &str,
+    attempt: u32,
+    worker: &str,
+    with: &str,
+    waited: Option<u64>,
+    lost: Option<String>,
+    command: &'static str,
+) -> Step {
+    let mut text = format!("{what}, attempt {attempt}, begun by {worker}{with}");
+    if let Some(ms) = waited {
+        text += &format!(" after waiting {}", duration(ms));
+    }
+    if let Some(lost) = lost {
+        text += &format!("; nothing more was heard of the attempt before, by {lost}");
+    }
+    Step { attempt: Some(attempt), waited_ms: waited, ..Step::new(Kind::Begin, command, text) }
+}
+
+fn failed(
+    what: &str,
+    attempt: u32,
+    failure: &Failure,
+    retry_in_ms: Option<u64>,
+    took: Option<u64>,
+    command: &'static str,
+) -> Step {
+    let (why, code, next) = (unended(&failure.message), &failure.code, then(retry_in_ms));
+    let text = format!("{what}, attempt {attempt}, failed{}: {why} ({code}); {next}", in_time(took));
+    Step { attempt: Some(attempt), took_ms: took, ..Step::new(Kind::Failure, command, text) }
+}
+
+fn in_time(took: Option<u64>) -> String {
+    took.map_or(String::new(), |ms| format!(" in {}", duration(ms)))
+}
+
+fn unknown(recorded: &RecordedEvent) -> Step {
+    let text = format!(
+        "{} (version {}), which this program cannot read; a newer one may have written it",
+        recorded.event_type, recorded.event_version
+    );
+    Step { command: None, ..Step::new(Kind::Unknown, "", text) }
+}

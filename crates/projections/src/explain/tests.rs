@@ -1,0 +1,222 @@
+//! Stories from events, and what people read in them.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use cqrs_es::DomainEvent;
+use ytcaption_domain::captions::Segment;
+use ytcaption_domain::delivery::DeliveryEvent;
+use ytcaption_domain::job::{Audio, Failure, JobEvent, MediaSource, Priority, Stage};
+use ytcaption_domain::{AccountId, Actor, CommandContext, EventMetadata};
+use ytcaption_eventstore::Cursor;
+
+use super::*;
+
+/// The job of all stories.
+pub(crate) const JOB: JobId = JobId(Uuid::from_u128(1));
+
+/// Records events one after the other.
+pub(crate) struct Story {
+    pub(crate) events: Vec<RecordedEvent>,
+    sequences: HashMap<&'static str, u64>,
+}
+
+impl Story {
+    /// A job that was just submitted by a client.
+    pub(crate) fn new() -> Self {
+        let mut story = Self { events: vec![], sequences: HashMap::new() };
+        let created = JobEvent::TranscriptionJobCreated {
+            account: AccountId::default(),
+            source: MediaSource::Url { url: "https://example.org/talk".parse().expect("a URL") },
+            language: "auto".into(),
+            priority: Priority::Normal,
+            model: None,
+            webhook_url: Some("https://hooks.example.org/in?token=secret".parse().expect("a URL")),
+        };
+        story.job(0, Actor::Client("anonymous".into()), &created);
+        story
+    }
+
+    /// A time in milliseconds after the job was submitted.
+    pub(crate) fn time(ms: i64) -> DateTime<Utc> {
+        let began: DateTime<Utc> = "2026-01-31T14:05:00Z".parse().expect("a time");
+        began + TimeDelta::milliseconds(ms)
+    }
+
+    /// Records an event of the job, by a worker.
+    pub(crate) fn then(&mut self, ms: i64, worker: &str, event: &JobEvent) {
+        self.job(ms, Actor::Worker(worker.into()), event);
+    }
+
+    fn job(&mut self, ms: i64, actor: Actor, event: &JobEvent) {
+        self.record(ms, actor, "job", &event.event_type(), serde_json::json!(event));
+    }
+
+    /// Records an event of the delivery that tells of the job.
+    pub(crate) fn told(&mut self, ms: i64, event: &DeliveryEvent) {
+        let actor = Actor::Worker("notify@h:1".into());
+        self.record(ms, actor, "delivery", &event.event_type(), serde_json::json!(event));
+    }
+
+    fn record(&mut self, ms: i64, actor: Actor, kind: &'static str, name: &str, payload: serde_json::Value) {
+        let sequence = self.sequences.entry(kind).or_default();
+        *sequence += 1;
+        let number = self.events.len() as u64 + 1;
+        self.events.push(RecordedEvent {
+            cursor: Cursor { transaction_id: number, position: 1 },
+            aggregate_type: kind.into(),
+            aggregate_id: JOB.to_string(),
+            sequence: *sequence,
+            event_type: name.into(),
+            event_version: "1".into(),
+            payload,
+            metadata: EventMetadata {
+                event_id: Uuid::from_u128(u128::from(number)),
+                occurred_at: Self::time(ms),
+                route: "normal".into(),
+                context: CommandContext {
+                    account: AccountId::default(),
+                    actor,
+                    correlation_id: Uuid::from_u128(7),
+                    causation_id: None,
+                    traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+                },
+            },
+            recorded_at: Self::time(ms),
+        });
+    }
+
+    fn explain(&self) -> Timeline {
+        explain(JOB, &self.events)
+    }
+}
+
+/// Two attempts at the download, two chunks of which the second is taken over, a webhook that is told at the second
+/// attempt.
+pub(crate) fn long_story() -> Story {
+    let mut story = Story::new();
+    let failure = Failure { code: "http_503".into(), message: "The site is busy.".into() };
+    let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
+    story.then(40, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
+    story.then(540, "download@h:1", &JobEvent::DownloadAttemptFailed { attempt: 1, failure, retry_in_ms: Some(2000) });
+    story.then(2600, "download@h:2", &JobEvent::DownloadStarted { attempt: 2, worker: "download@h:2".into() });
+    story.then(2700, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 10 });
+    story.then(2800, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 90 });
+    let title = Some("A talk".into());
+    story.then(4600, "download@h:2", &JobEvent::AudioDownloaded { attempt: 2, audio, title, chunks: 2 });
+    for (chunk, start_ms, end_ms) in [(0, 0, 30_000), (1, 30_000, 62_000)] {
+        story.then(4600, "download@h:2", &JobEvent::ChunkScheduled { chunk, start_ms, end_ms });
+    }
+    let attempts = [(4700, 0, 1, "transcribe@h:3"), (6300, 1, 1, "transcribe@h:4"), (35_000, 1, 2, "transcribe@h:3")];
+    for (ms, chunk, attempt, worker) in attempts {
+        let started = JobEvent::ChunkStarted { chunk, attempt, worker: worker.into(), model: "small".into() };
+        story.then(ms, worker, &started);
+        if attempt == 2 || chunk == 0 {
+            let done = JobEvent::ChunkTranscribed { chunk, attempt, language: "en".into(), segments: vec![segment()] };
+            story.then(ms + 1500, worker, &done);
+        }
+    }
+    let completed = JobEvent::TranscriptionCompleted { language: "en".into(), duration_ms: 62_000, segments: 2 };
+    story.then(36_500, "transcribe@h:3", &completed);
+    let host = || "hooks.example.org".to_owned();
+    let reason = "it answered 500 Internal Server Error".into();
+    story.told(
+        36_600,
+        &DeliveryEvent::WebhookAttemptFailed { job_id: JOB, host: host(), attempt: 1, reason, retry_in_ms: Some(5000) },
+    );
+    story.told(41_700, &DeliveryEvent::WebhookDelivered { job_id: JOB, host: host(), attempt: 2, http_status: 200 });
+    story
+}
+
+fn segment() -> Segment {
+    Segment {
+        start_ms: 0,
+        end_ms: 500,
+        text: "hello".into(),
+        avg_logprob: -0.1,
+        no_speech_prob: 0.0,
+        compression_ratio: 1.0,
+        temperature: 0.0,
+        words: vec![],
+    }
+}
+
+#[test]
+fn a_story_says_who_waited_for_what_and_why_it_was_tried_again() {
+    let told = long_story().explain();
+    let texts: Vec<&str> = told.entries.iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "https://example.org/talk submitted: language auto, priority normal, webhook at hooks.example.org",
+            "download, attempt 1, begun by download@h:1 after waiting 40 ms",
+            "download, attempt 1, failed in 500 ms: The site is busy (http_503); tried again in 2.0 s",
+            "download, attempt 2, begun by download@h:2 after waiting 2.0 s",
+            "download at 90 %",
+            "downloaded 1 min 02 s of \"A talk\", planned as 2 chunks in 2.0 s",
+            "2 chunks to be transcribed",
+            "chunk 0 (0:00 to 0:30), attempt 1, begun by transcribe@h:3 with model small after waiting 100 ms",
+            "chunk 0 (0:00 to 0:30) transcribed: 1 segment in en in 1.5 s",
+            "chunk 1 (0:30 to 1:02), attempt 1, begun by transcribe@h:4 with model small after waiting 1.7 s",
+            "chunk 1 (0:30 to 1:02), attempt 2, begun by transcribe@h:3 with model small; nothing more was heard of the \
+             attempt before, by transcribe@h:4",
+            "chunk 1 (0:30 to 1:02) transcribed: 1 segment in en in 1.5 s",
+            "completed: 2 segments in en, 36.5 s after it was submitted",
+            "webhook attempt 1 at hooks.example.org failed: it answered 500 Internal Server Error; tried again in 5.0 s, \
+             100 ms after the job's end",
+            "webhook attempt 2: hooks.example.org took it with HTTP 200, 5.1 s after the attempt before",
+        ]
+    );
+    assert_eq!((told.status, told.took_ms), (Some(JobStatus::Completed), Some(36_500)));
+    assert_eq!((told.download_attempts, told.chunk_attempts, told.webhook_attempts), (2, 3, 2));
+    assert_eq!(told.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+    assert_eq!(told.ended_at, Some(Story::time(36_500)));
+    let all: u32 = told.entries.iter().map(|entry| entry.events).sum();
+    assert_eq!(all as usize, long_story().events.len(), "every event stands in some entry");
+    assert!(told.entries.is_sorted_by_key(|entry| entry.after_ms));
+    assert_eq!(told.entries[3].waited_ms, Some(2060));
+    assert_eq!(
+        (told.entries[0].actor.as_str(), told.entries[0].command),
+        ("client:anonymous", Some("CreateTranscription"))
+    );
+    // The address of a webhook may carry a secret.
+    assert!(!serde_json::json!(told).to_string().contains("secret"));
+}
+
+#[test]
+fn a_job_that_failed_or_was_cancelled_says_why() {
+    let mut failed = Story::new();
+    failed.then(10, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
+    let failure = Failure { code: "no_audio_track".into(), message: "The recording has no sound.".into() };
+    let last = JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure.clone(), retry_in_ms: None };
+    failed.then(900, "download@h:1", &last);
+    failed.then(900, "download@h:1", &JobEvent::TranscriptionFailed { stage: Stage::Download, failure });
+    let told = failed.explain();
+    assert_eq!(told.status, Some(JobStatus::Failed));
+    let texts: Vec<&str> = told.entries[2..].iter().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "download, attempt 1, failed in 890 ms: The recording has no sound (no_audio_track); not tried again",
+            "failed at stage download: The recording has no sound (no_audio_track), 900 ms after it was submitted",
+        ]
+    );
+    let mut cancelled = Story::new();
+    cancelled.job(5000, Actor::Client("ana".into()), &JobEvent::JobCancelled { reason: Some("the wrong one".into()) });
+    let told = cancelled.explain();
+    let last = told.entries.last().expect("an end");
+    assert_eq!(last.text, "cancelled: \"the wrong one\", 5.0 s after it was submitted");
+    assert_eq!((last.actor.as_str(), last.command), ("client:ana", Some("Cancel")));
+}
+
+#[test]
+fn a_running_job_has_no_end_and_an_unknown_event_does_not_stop_the_story() {
+    let mut story = Story::new();
+    story.record(50, Actor::Worker("x".into()), "job", "FromTheFuture", serde_json::json!({ "type": "FromTheFuture" }));
+    story.then(70, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
+    let told = story.explain();
+    assert_eq!((told.status, told.ended_at, told.took_ms), (Some(JobStatus::Downloading), None, None));
+    assert_eq!((told.entries[1].kind, told.entries[1].command), (Kind::Unknown, None));
+    assert!(told.entries[1].text.starts_with("FromTheFuture (version 1), which this program cannot read"));
+    assert_eq!(told.entries.len(), 3);
+}
