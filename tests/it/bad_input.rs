@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use reqwest::Method;
+use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::client::{Client, JOBS, problem};
@@ -90,11 +91,11 @@ async fn unusable_bodies(client: &Client) {
     assert_eq!(large["limit_bytes"], 64 * 1024);
     problem(send("multipart/form-data; boundary=x", b"no form".to_vec()).await, 400, "malformed-body").await;
 
-    let file = reqwest::multipart::Part::bytes(vec![0; LARGEST_UPLOAD + 1]).file_name("large.mp4");
-    let form = reqwest::multipart::Form::new().part("file", file);
+    let file = Part::bytes(vec![0; LARGEST_UPLOAD + 1]).file_name("large.mp4");
+    let form = Form::new().part("file", file);
     let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
     assert_eq!(problem(answer, 413, "too-large").await["limit_bytes"], LARGEST_UPLOAD);
-    let nothing = reqwest::multipart::Form::new().text("language", "en");
+    let nothing = Form::new().text("language", "en");
     let answer = client.request(Method::POST, JOBS).multipart(nothing).send().await.unwrap();
     problem(answer, 422, "invalid-request").await;
 }
@@ -121,7 +122,8 @@ async fn unusable_questions(client: &Client) {
 
 async fn result_before_the_end(client: &Client) {
     let id = client.submit_url(&site::url("/slow.mp4")).await;
-    let job = client.wait_until(&id, |job| job["status"] == "downloading").await;
+    client.downloading(&id).await;
+    let job = client.job(&id).await.unwrap();
     let early = problem(client.get(&format!("{JOBS}/{id}/result")).await, 409, "job-not-completed").await;
     assert_eq!((&early["job_status"], &early["status_url"]), (&job["status"], &job["status_url"]));
     client.post(&format!("{JOBS}/{id}/cancel"), &json!({})).await;
@@ -166,20 +168,23 @@ async fn unusable_recordings(client: &Client) {
         assert_eq!(failure(client, &id).await, code, "{name}");
     }))
     .await;
-    let file = reqwest::multipart::Part::bytes(Vec::new()).file_name("empty.mp4");
-    let form = reqwest::multipart::Form::new().part("file", file);
+    let file = Part::bytes(Vec::new()).file_name("empty.mp4");
+    let form = Form::new().part("file", file);
     let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
     problem(answer, 422, "invalid-request").await;
 }
 
 /// Whisper knows Icelandic; the demo model does not.
 async fn a_language_that_the_model_does_not_know(client: &Client) {
-    let id = client.submit(&json!({ "url": site::url("/video.mp4"), "language": "is" })).await;
+    let id = client.upload_with(Form::new().text("language", "is"), "talk.mp4", speech::video().to_vec()).await;
     assert_eq!(failure(client, &id).await, "unknown_language");
 }
 
 async fn silence(client: &Client) {
-    let ids = [client.submit_url(&site::url("/silence.mp4")).await, client.upload("silence.mp4", site::silence().to_vec()).await];
+    let ids = [
+        client.submit_url(&site::url("/silence.mp4")).await,
+        client.upload("silence.mp4", site::silence().to_vec()).await,
+    ];
     for id in ids {
         client.completed(&id).await;
         let told: Value = serde_json::from_str(&client.result(&id, "json").await).unwrap();
@@ -190,20 +195,21 @@ async fn silence(client: &Client) {
 }
 
 async fn the_command_line(system: &System) {
-    let run = async |arguments: &[&str]| -> (Option<i32>, String) {
-        let output = tokio::process::Command::from(system.command(arguments)).output().await.unwrap();
-        assert!(output.stdout.is_empty(), "{output:?}");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
+    let text = system.scratch().join("text.mp4");
+    std::fs::write(&text, site::text()).unwrap();
+    let text = text.to_str().unwrap();
     for (arguments, code, hint) in [
         (&["submit", "no-such-file.mp4"][..], 1, "no file"),
-        (&["submit", "ftp://example.org/talk.mp4"], 1, "http"),
-        (&["submit", &site::url("/nothing-here.mp4"), "--wait"], 3, "404"),
-        (&["submit", &site::url("/video.mp4"), "--wait", "--format", "docx"], 2, "docx"),
+        (&["submit", "ftp://example.org/talk.mp4"], 1, "http://"),
+        (&["submit", text, "--language", "klingon"], 1, "`klingon`"),
+        (&["submit", text, "--wait"], 3, "not_media"),
+        (&["submit", text, "--wait", "--format", "docx"], 2, "docx"),
     ] {
-        let (status, said) = run(arguments).await;
-        assert_eq!(status, Some(code), "{arguments:?}: {said}");
-        assert!(said.contains(hint), "{hint:?} is not in {said:?}");
+        let output = tokio::process::Command::from(system.command(arguments)).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(hint), "{arguments:?}: {hint:?} is not in {said:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
     }
 }
 

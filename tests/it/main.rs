@@ -21,6 +21,8 @@ mod observability;
 mod outage;
 mod receiver;
 mod redelivery;
+mod roles_alone;
+mod s3;
 mod shutdown;
 mod site;
 mod speech;

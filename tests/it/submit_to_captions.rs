@@ -112,7 +112,8 @@ fn every_step_is_an_event(events: &[RecordedEvent]) {
             "TranscriptionJobCreated" => ("client:anonymous", None),
             "ChunkStarted" | "ChunkTranscribed" | "TranscriptionCompleted" => {
                 let scheduled = events.iter().filter(|cause| cause.event_type == "ChunkScheduled");
-                let chunk = |cause: &&RecordedEvent| payload["chunk"].is_null() || cause.payload["chunk"] == payload["chunk"];
+                let chunk =
+                    |cause: &&RecordedEvent| payload["chunk"].is_null() || cause.payload["chunk"] == payload["chunk"];
                 ("worker:transcribe@", scheduled.rev().find(chunk))
             }
             _ => ("worker:download@", Some(created)),
@@ -165,7 +166,7 @@ async fn the_command_line(client: &Client, system: &System) {
 async fn a_cancelled_job(client: &Client, system: &System) {
     let id = client.submit_url(&site::url("/slow.mp4")).await;
     let result = format!("{JOBS}/{id}/result?format=srt");
-    client.wait_until(&id, |job| job["status"] == "downloading").await;
+    client.downloading(&id).await;
     let early = problem(client.get(&result).await, 409, "job-not-completed").await;
     assert_eq!(early["job_status"], "downloading");
 
@@ -208,7 +209,8 @@ async fn the_list(client: &Client) {
     }
     assert_eq!(walked, ids(&all), "the pages, one after the other, are the whole list");
     assert!(walked.len() >= 8, "{walked:?}");
-    let times: Vec<_> = all["transcriptions"].as_array().unwrap().iter().map(|job| job["created_at"].to_string()).collect();
+    let times: Vec<_> =
+        all["transcriptions"].as_array().unwrap().iter().map(|job| job["created_at"].to_string()).collect();
     assert!(times.is_sorted_by(|newer, older| newer >= older), "newest first: {times:?}");
     let cancelled = page("status=cancelled").await;
     assert_eq!(ids(&cancelled).len(), 1);
