@@ -29,6 +29,7 @@ Examples:
   ytcaption up                                  run the whole system on this machine
   ytcaption submit https://example.org/talk.mp4 --wait --format srt > talk.srt
   ytcaption transcribe talk.wav --format vtt    without any server
+  ytcaption explain 0199a2b4-…                  what happened to a job?
   ytcaption doctor                              what is missing?
 
 Exit codes:
@@ -86,6 +87,8 @@ enum Command {
     Replay(replay::Replay),
     Doctor(doctor::Doctor),
     Migrate(migrate::Migrate),
+    /// Print the description of the REST interface, as docs/openapi.json has it
+    Openapi,
     #[command(subcommand)]
     Settings(settings::Settings),
 }
@@ -107,6 +110,10 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(replay) => replay.run(&global).await,
         Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
+        Command::Openapi => {
+            print!("{}", ytcaption_api::openapi_json());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Settings(settings) => settings.run(&global),
     }
 }

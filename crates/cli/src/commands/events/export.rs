@@ -26,7 +26,7 @@ Everything is in it but transaction ids and positions, which mean nothing in ano
 metadata, times. Addresses of webhooks are in it too, so keep it as private as the database. Audio is not: it lies in
 the storage. Events that are being written while the export begins come with the next one.
 {WHERE}"))]
-pub(super) struct Export {
+pub(in crate::commands) struct Export {
     /// File to write, which must not exist yet [default: standard output]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,

@@ -28,7 +28,7 @@ Examples:
 The database in DATABASE_URL (or database.url) must hold no events; the schema is made where it is missing. A gap, a
 duplicate or a bad line is refused with its number, and nothing is imported. A system that then runs on the store takes
 unfinished jobs up again, and needs the same storage for their audio.")]
-pub(super) struct Import {
+pub(in crate::commands) struct Import {
     /// The export; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,

@@ -19,7 +19,7 @@ Example:
   ytcaption events show 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f
 
 {WHERE}"))]
-pub(super) struct Show {
+pub(in crate::commands) struct Show {
     /// Id of a job or of an event
     #[arg(value_name = "ID")]
     id: Uuid,

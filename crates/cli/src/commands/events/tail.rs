@@ -25,7 +25,7 @@ Examples:
 
 {TIMES}
 {WHERE}"))]
-pub(super) struct Tail {
+pub(in crate::commands) struct Tail {
     #[command(flatten)]
     filters: Filters,
     /// How many of the events that are there to print

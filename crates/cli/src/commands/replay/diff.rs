@@ -19,7 +19,7 @@ Examples:
   ytcaption replay diff 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f 2026-01-31T14:05:00Z 2026-01-31T14:06:00Z --json
 
 {WHERE}"))]
-pub(super) struct Diff {
+pub(in crate::commands) struct Diff {
     /// The job
     #[arg(value_name = "JOB")]
     job: JobId,

@@ -21,7 +21,7 @@ Examples:
 
 Version 3 is the job right after its third event; times are those at which the database recorded events.
 {WHERE}"))]
-pub(super) struct Job {
+pub(in crate::commands) struct Job {
     /// The job
     #[arg(value_name = "JOB")]
     job: JobId,
