@@ -64,7 +64,7 @@ async fn a_killed_up_leaves_servers_that_the_next_one_replaces() {
 #[tokio::test]
 async fn two_on_one_data_folder_are_refused() {
     let system = System::start().await;
-    let second = system.command(&["up", "--listen", "127.0.0.1:0", "--model"]).arg(model()).output().unwrap();
+    let second = system.command(&["up", "--listen", "127.0.0.1:0"]).arg("--model").arg(model()).output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("another `ytcaption up`"), "{said}");

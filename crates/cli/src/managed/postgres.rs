@@ -167,6 +167,15 @@ impl Server for Postgres {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if !self.socket_folder.starts_with(&self.folder) {
+            // Only when it is empty, so never under a server that still runs.
+            let _ = std::fs::remove_dir(&self.socket_folder);
+        }
+    }
+}
+
 fn url_through(socket_folder: &Path) -> String {
     let mut url = Url::parse(&format!("postgres://{NAME}@localhost:{PORT}/{NAME}")).expect("a constant URL");
     url.query_pairs_mut().append_pair("host", &socket_folder.to_string_lossy()).append_pair("sslmode", "disable");

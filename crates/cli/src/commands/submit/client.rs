@@ -179,14 +179,13 @@ impl Client {
             return Ok(answer);
         }
         let text = answer.text().await.unwrap_or_default();
-        let detail = match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => problem.describe(),
-            Err(_) => format!("it answered {status}"),
-        };
+        let problem = serde_json::from_str::<Problem>(&text).ok();
+        let detail = problem.as_ref().map_or_else(|| format!("it answered {status}"), Problem::describe);
         Err(match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
                 ClientError::Unavailable { api: self.api.clone(), detail }
             }
+            _ if problem.is_none() => self.foreign(&detail),
             _ => ClientError::Refused(detail),
         })
     }
