@@ -129,6 +129,7 @@ where
         let log_target = fields.remove(LOG_TARGET);
         fields.retain(|name, _| !name.starts_with(LOG_PREFIX));
         let metadata = event.metadata();
+        #[expect(clippy::disallowed_methods, reason = "a log line bears the time at which it was written")]
         let line = Line {
             timestamp: Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
             level: metadata.level().as_str(),
