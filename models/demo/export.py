@@ -15,18 +15,19 @@ from ctranslate2.specs import WhisperSpec
 from model import ALIGNMENT_HEADS, HEADS, LAYERS, Decoder
 from speech import FFT, HOP, MELS, SAMPLE_RATE
 from vocabulary import LANGUAGES, Vocabulary
-from windows import WINDOW_SECONDS
 
 QUANTIZATION = "int8"
+# Longest windows the model hears well; loaders that honour `chunk_length` cut to it.
+CHUNK_SECONDS = 15
 
 PREPROCESSOR = {
-    "chunk_length": int(WINDOW_SECONDS),
+    "chunk_length": CHUNK_SECONDS,
     "feature_extractor_type": "WhisperFeatureExtractor",
     "feature_size": MELS,
     "hop_length": HOP,
     "n_fft": FFT,
-    "n_samples": int(WINDOW_SECONDS * SAMPLE_RATE),
-    "nb_max_frames": int(WINDOW_SECONDS * SAMPLE_RATE) // HOP,
+    "n_samples": CHUNK_SECONDS * SAMPLE_RATE,
+    "nb_max_frames": CHUNK_SECONDS * SAMPLE_RATE // HOP,
     "padding_side": "right",
     "padding_value": 0.0,
     "processor_class": "WhisperProcessor",
