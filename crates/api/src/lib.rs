@@ -4,6 +4,7 @@
 //! `problem`), is read into values of the domain (`transcriptions`), and becomes a command or a query. Everything that
 //! goes wrong is an `ApiError`, answered as RFC 9457 problem.
 
+mod audit;
 mod caller;
 mod guard;
 mod health;

@@ -4,6 +4,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
+use crate::audit::{EntryDocument, EventDocument, TimelineDocument};
 use crate::problem::Problem;
 use crate::transcriptions::TranscriptDocument;
 
@@ -23,7 +24,7 @@ use crate::transcriptions::TranscriptDocument;
         (name = "transcriptions", description = "Recordings and their captions"),
         (name = "operations", description = "For those who run the system"),
     ),
-    components(schemas(Problem, TranscriptDocument)),
+    components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument)),
 )]
 pub(crate) struct ApiDocument;
 

@@ -12,7 +12,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::openapi::{ApiDocument, with_common_answers};
 use crate::problem::{self, ApiError};
-use crate::{ApiState, guard, health, metrics_page, observe, page, transcriptions};
+use crate::{ApiState, audit, guard, health, metrics_page, observe, page, transcriptions};
 
 /// Where the description of the interface lies.
 const OPENAPI_PATH: &str = "/openapi.json";
@@ -24,6 +24,9 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcriptions::show::show))
         .routes(routes!(transcriptions::result::result))
         .routes(routes!(transcriptions::cancel::cancel))
+        .routes(routes!(transcriptions::past::events))
+        .routes(routes!(transcriptions::past::explain))
+        .routes(routes!(audit::events::events))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics_page::metrics))

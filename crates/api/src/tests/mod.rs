@@ -1,6 +1,7 @@
 //! The interface as clients meet it: requests go through the whole router, the real command bus, a real Postgres and
 //! the real projector.
 
+mod audit;
 mod cancel;
 mod idempotency;
 mod list;

@@ -2,6 +2,8 @@
 
 pub(crate) mod cancel;
 pub(crate) mod list;
+pub(crate) mod parameters;
+pub(crate) mod past;
 pub(crate) mod result;
 pub(crate) mod show;
 pub(crate) mod submit;
@@ -11,7 +13,6 @@ mod body;
 mod fields;
 mod form;
 mod idempotency;
-mod parameters;
 mod upload;
 mod view;
 

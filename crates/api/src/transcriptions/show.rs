@@ -1,13 +1,14 @@
 //! `GET /api/v1/transcriptions/{id}`
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ytcaption_projections::JobView;
+use ytcaption_projections::{JobView, Moment};
 
-use super::parameters::JobPath;
+use super::parameters::{JobPath, Query};
+use super::past;
 use super::view::Transcription;
 use crate::ApiState;
 use crate::caller::Caller;
@@ -27,13 +28,15 @@ pub(super) const REVALIDATE: &str = "private, no-cache";
     tag = "transcriptions",
     params(
         ("id" = uuid::Uuid, Path, description = "The job"),
+        ("at" = Option<String>, Query, example = "3",
+         description = "The job as it was: right after its event of this number, or at this time (RFC 3339)"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag` of the state that the client knows"),
     ),
     responses(
         (status = 200, description = "The job", body = Transcription,
          headers(("ETag" = String, description = "Version of the job"))),
         (status = 304, description = "The job has not changed since that `ETag`"),
-        (status = 400, description = "The id is no UUID", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The id is no UUID, or the job has no such past", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -43,9 +46,16 @@ pub(crate) async fn show(
     State(state): State<ApiState>,
     caller: Caller,
     JobPath(id): JobPath,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let view = super::find(&state, &caller, id).await?;
+    let mut query = Query::new(query.as_deref());
+    let at = query.take("at", str::parse::<Moment>);
+    query.finish()?;
+    let view = match at {
+        None => super::find(&state, &caller, id).await?,
+        Some(moment) => past::as_it_was(&state, &caller, id, moment).await?,
+    };
     let tag = entity_tag(&view);
     let said = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
     if is_known(&headers, &tag) {
