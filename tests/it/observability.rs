@@ -100,6 +100,11 @@ async fn metrics(client: &Client) {
     let took = value(r#"job_processing_duration_seconds_sum{outcome="completed"}"#);
     assert!(took > 0.1 && took < 90.0, "{took}");
     assert!((value(r#"job_processing_duration_seconds_count{outcome="completed"}"#) - 1.0).abs() < f64::EPSILON);
+    assert!(
+        !text.contains("job_processing_duration_seconds_sum{stage"),
+        "a stage is not a job: a sum would count twice"
+    );
+    assert!(value(r#"stage_duration_seconds_count{stage="transcribe"}"#) >= 1.0);
     for queue in ["download-normal", "transcribe-normal", "notify"] {
         let depth = value(&format!("queue_depth{{queue=\"{queue}\"}}"));
         assert!((0.0..=2.0).contains(&depth), "{queue}: {depth}");

@@ -19,8 +19,9 @@ pub(crate) fn video() -> &'static [u8] {
         let folder = tempfile::tempdir().unwrap();
         let spoken: Vec<String> = SENTENCES.iter().enumerate().map(|(n, text)| speak(&folder, n, text)).collect();
         let inputs: Vec<&str> = spoken.iter().flat_map(|file| ["-i", file]).collect();
-        let pauses = (0..spoken.len()).map(|n| format!("[{n}:a]apad=pad_dur=0.8[a{n}];")).collect::<String>();
-        let joined = (0..spoken.len()).map(|n| format!("[a{n}]")).collect::<String>();
+        let each = |part: &dyn Fn(usize) -> String| (0..spoken.len()).map(part).collect::<Vec<_>>().concat();
+        let pauses = each(&|n| format!("[{n}:a]apad=pad_dur=0.8[a{n}];"));
+        let joined = each(&|n| format!("[a{n}]"));
         let filter = format!("{pauses}{joined}concat=n={}:v=0:a=1[a]", spoken.len());
         let picture = ["-f", "lavfi", "-i", "color=c=navy:s=160x90:r=5"];
         let output = ["-map", &format!("{}:v", spoken.len()), "-map", "[a]", "-shortest", "-movflags", "+faststart"];

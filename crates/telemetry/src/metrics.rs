@@ -29,6 +29,8 @@ pub const RELAY_LAG: &str = "relay_lag_events";
 pub const PROJECTION_LAG: &str = "projection_lag_events";
 /// Counter `{projection}`: events a projection could not apply and put aside for an operator.
 pub const PROJECTION_PARKED: &str = "projection_parked_events_total";
+/// Histogram `{stage}`, seconds: time a worker stage took for a piece of work that it ended.
+pub const STAGE_DURATION: &str = "stage_duration_seconds";
 /// Counter `{stage,outcome}`: attempts of a worker stage.
 pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
 
@@ -97,7 +99,8 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(HTTP_REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(STAGE_DURATION.to_owned()), &JOB_BUCKETS)
 }
 
 fn describe() {
@@ -111,6 +114,7 @@ fn describe() {
     describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");
+    describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
 
@@ -167,6 +171,11 @@ pub fn event_parked(projection: &'static str) {
     counter!(PROJECTION_PARKED, "projection" => projection).increment(1);
 }
 
+/// A worker stage ended a piece of work after `took`.
+pub fn stage_ended(stage: &'static str, took: Duration) {
+    histogram!(STAGE_DURATION, "stage" => stage).record(took);
+}
+
 /// A worker stage tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
 pub fn stage_attempt(stage: &'static str, outcome: &'static str) {
     counter!(STAGE_ATTEMPTS, "stage" => stage, "outcome" => outcome).increment(1);
@@ -207,6 +216,7 @@ mod tests {
             super::projection_lag("jobs", 1);
             super::event_parked("jobs");
             super::stage_attempt("transcribe", "retry");
+            super::stage_ended("transcribe", Duration::from_secs(3));
         });
         for line in [
             r#"http_requests_total{service="api",endpoint="/api/v1/transcriptions",status="202"} 1"#,
@@ -222,6 +232,7 @@ mod tests {
             r#"projection_lag_events{projection="jobs"} 1"#,
             r#"projection_parked_events_total{projection="jobs"} 1"#,
             r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
+            r#"stage_duration_seconds_bucket{stage="transcribe",le="5"} 1"#,
             "# TYPE http_request_duration_seconds histogram",
             "# TYPE circuit_breaker_state gauge",
         ] {

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use async_nats::jetstream::AckKind;
-use metrics::histogram;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ytcaption_telemetry::{context, metrics as house};
@@ -59,7 +58,7 @@ pub(super) async fn work<S: Stage>(
         match outcome {
             Some(Outcome::Done) => {
                 tracing::info!(elapsed_ms, "done");
-                histogram!(house::JOB_PROCESSING_DURATION, "stage" => S::NAME).record(begun.elapsed());
+                house::stage_ended(S::NAME, begun.elapsed());
                 house::stage_attempt(S::NAME, "done");
                 answer(&message, &lost, AckKind::Ack).await;
             }
