@@ -1,0 +1,169 @@
+//! What happened to a job can be asked afterwards: explained, listed, replayed, and carried to another store.
+
+use std::process::Output;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use ytcaption_testing::Postgres;
+
+use crate::client::{Client, PATIENCE};
+use crate::history::History;
+use crate::receiver::Receiver;
+use crate::site;
+use crate::system::{System, program};
+
+/// A job that there is not.
+const NOBODY: &str = "0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
+
+#[tokio::test]
+async fn the_past_of_a_job_can_be_asked() {
+    let system = System::start().await;
+    let (client, receiver) = (Client::of(&system), Receiver::start().await);
+    let job = client.submit(&json!({ "url": site::url("/page"), "webhook_url": receiver.url("told") })).await;
+    client.completed(&job).await;
+    receiver.wait_for("told", 1).await;
+    let past = Past { system, job };
+    let exported = past.exported_when_final().await;
+    past.is_explained().await;
+    past.is_audited().await;
+    past.is_replayed().await;
+    past.refuses_what_never_was().await;
+    past.is_carried_to_another_store(&exported).await;
+}
+
+/// A system with one completed job whose webhook was told.
+struct Past {
+    system: System,
+    job: String,
+}
+
+impl Past {
+    /// Runs the program; it must succeed.
+    async fn ask(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    async fn ask_json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ask(arguments).await).unwrap()
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        output(self.system.command(arguments)).await
+    }
+
+    /// The whole store, once the delivery of the webhook is final.
+    async fn exported_when_final(&self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let exported = self.ask(&["events", "export"]).await;
+            if exported.contains("WebhookDelivered") {
+                return exported;
+            }
+            assert!(Instant::now() < deadline, "the delivery is not in the export:\n{exported}");
+        }
+    }
+
+    async fn is_explained(&self) {
+        let said = self.ask(&["explain", &self.job]).await;
+        for part in ["is completed", "client:anonymous", "submitted:", "download, attempt 1", "took it with HTTP 204"] {
+            assert!(said.contains(part), "{part:?} is not in:\n{said}");
+        }
+        let timeline = self.ask_json(&["explain", &self.job, "--json"]).await;
+        assert_eq!(timeline["trace_id"].as_str().unwrap().len(), 32);
+        let stored = History::at(self.system.database_url()).events(&self.job).await;
+        let told: u64 = timeline["entries"].as_array().unwrap().iter().map(|e| e["events"].as_u64().unwrap()).sum();
+        assert_eq!(told, stored.len() as u64 + 1, "every event of the job, and its delivery");
+    }
+
+    async fn is_audited(&self) {
+        let lines = self.ask(&["audit", "--job", &self.job, "--json"]).await;
+        let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(events[0]["event_type"], "TranscriptionJobCreated");
+        assert_eq!(events.last().unwrap()["aggregate_type"], "delivery");
+        let correlation = events[0]["metadata"]["correlation_id"].as_str().unwrap();
+        let csv = self.ask(&["audit", "--correlation", correlation, "--format", "csv"]).await;
+        assert_eq!(csv.lines().count(), events.len() + 1, "one request, one correlation, and a heading:\n{csv}");
+        let workers = self.ask(&["audit", "--actor", "worker:download", "--since", "1h"]).await;
+        assert!(workers.contains("AudioDownloaded") && !workers.contains("ChunkTranscribed"), "{workers}");
+        let nothing = self.run(&["audit", "--type", "NeverHappened"]).await;
+        assert!(nothing.status.success() && nothing.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&nothing.stderr).contains("no event matches"));
+        let newest = self.ask(&["events", "tail", "-n", "1", "--no-follow", "--json"]).await;
+        assert_eq!(serde_json::from_str::<Value>(&newest).unwrap()["event_type"], "WebhookDelivered");
+        let shown =
+            self.ask_json(&["events", "show", events[0]["metadata"]["event_id"].as_str().unwrap(), "--json"]).await;
+        assert_eq!(shown, json!([events[0]]));
+    }
+
+    async fn is_replayed(&self) {
+        let first = self.ask_json(&["replay", "job", &self.job, "--at", "1", "--json"]).await;
+        assert_eq!((&first["version"], &first["aggregate"]["status"]), (&json!(1), &json!("pending")));
+        let now = self.ask_json(&["replay", "job", &self.job, "--json"]).await;
+        assert_eq!(
+            (&now["view"]["status"], &now["view"]["webhook_status"]),
+            (&json!("completed"), &json!("delivered"))
+        );
+        let born = first["recorded_at"].as_str().unwrap();
+        assert_eq!(self.ask_json(&["replay", "job", &self.job, "--at", born, "--json"]).await, first);
+        let changes = self.ask(&["replay", "diff", &self.job, "1", "2"]).await;
+        assert!(changes.contains("/status") && changes.contains("\"pending\" -> \"downloading\""), "{changes}");
+    }
+
+    async fn refuses_what_never_was(&self) {
+        for (arguments, code, said) in [
+            (&["explain", NOBODY][..], 1, "there is no job"),
+            (&["events", "show", NOBODY], 1, "no job and no event"),
+            (&["replay", "job", &self.job, "--at", "999"], 1, "has no version 999"),
+            (&["replay", "job", &self.job, "--at", "2020-01-01T00:00:00Z"], 1, "did not exist at 2020"),
+            (&["replay", "job", &self.job, "--at", "yesterday"], 2, "neither a version"),
+            (&["explain", "nobody"], 2, "invalid value"),
+            (&["audit", "--since", "soon"], 2, "names no time"),
+            (&["events", "import", "/nowhere.jsonl"], 1, "cannot read /nowhere.jsonl"),
+        ] {
+            let output = self.run(arguments).await;
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+            assert!(error.contains(said), "{arguments:?}: {error}");
+        }
+    }
+
+    async fn is_carried_to_another_store(&self, exported: &str) {
+        let file = self.system.scratch().join("events.jsonl");
+        let file_name = file.to_str().unwrap();
+        let summary = self.ask_json(&["events", "export", file_name, "--json"]).await;
+        assert_eq!(summary["events"], exported.lines().count());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), exported);
+        let there = self.run(&["events", "export", file_name]).await;
+        assert!(!there.status.success(), "an export never overwrites a file");
+
+        let occupied = self.run(&["events", "import", file_name]).await;
+        let error = String::from_utf8_lossy(&occupied.stderr).into_owned();
+        assert!(!occupied.status.success() && error.contains("the store is not empty"), "{error}");
+
+        let copy = Postgres::shared().new_database();
+        let with = |arguments: &[&str]| {
+            let mut command = program();
+            command.args(arguments).env("DATABASE_URL", &copy);
+            command
+        };
+        // A missing line is named, and nothing is imported; then all of it.
+        let gap = self.system.scratch().join("gap.jsonl");
+        let lines: Vec<&str> = exported.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, line)| line).collect();
+        std::fs::write(&gap, lines.join("\n") + "\n").unwrap();
+        let refused = output(with(&["events", "import", gap.to_str().unwrap()])).await;
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && error.contains("line 2: a gap") && error.contains("nothing"), "{error}");
+        let imported = output(with(&["events", "import", file_name])).await;
+        assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+        let again = output(with(&["events", "export"])).await;
+        assert_eq!(String::from_utf8(again.stdout).unwrap(), exported);
+        let explained = output(with(&["explain", &self.job])).await;
+        assert_eq!(String::from_utf8(explained.stdout).unwrap(), self.ask(&["explain", &self.job]).await);
+    }
+}
+
+async fn output(command: std::process::Command) -> Output {
+    tokio::process::Command::from(command).output().await.unwrap()
+}
