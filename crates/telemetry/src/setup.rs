@@ -110,9 +110,9 @@ where
     let filter = EnvFilter::builder()
         .parse(&settings.log.filter)
         .map_err(|source| TelemetryError::Filter { filter: settings.log.filter.clone(), source })?;
-    // Without the hint every level would count as possibly wanted, and a library that asks whether its details are
-    // (`tracing::enabled!`, as sqlx does for each query) would swallow the next event of its thread: filters of
-    // single layers remember a refusal until an event comes.
+    // Without the hint every level would count as possibly wanted, and a library that asks the older `log` facade
+    // whether its details are (`log::log_enabled!`, as sqlx does for each query) would swallow the next event of its
+    // thread: filters of single layers remember a refusal until an event comes.
     let spans = filter_fn(|about| about.is_span() && *about.level() <= SPAN_LEVEL)
         .with_max_level_hint(LevelFilter::from_level(SPAN_LEVEL));
     let filter = filter.or(spans);
