@@ -66,7 +66,7 @@ const READ_AFTER: &str = concat!(
 const READ_STREAM: &str = concat!(
     "SELECT ",
     event_columns!(),
-    " FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 ORDER BY e.sequence"
+    " FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.sequence > $3 ORDER BY e.sequence"
 );
 
 /// Reads all events in commit order.
@@ -121,5 +121,18 @@ pub async fn read_stream(
     aggregate_type: &str,
     aggregate_id: &str,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    sqlx::query_as(READ_STREAM).bind(aggregate_type).bind(aggregate_id).fetch_all(executor).await
+    read_stream_after(executor, aggregate_type, aggregate_id, 0).await
+}
+
+/// The events of one aggregate whose sequence is greater than `after`, oldest first.
+///
+/// # Errors
+/// The database does not answer, or a row cannot be read.
+pub async fn read_stream_after(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: i64,
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    sqlx::query_as(READ_STREAM).bind(aggregate_type).bind(aggregate_id).bind(after).fetch_all(executor).await
 }

@@ -23,7 +23,7 @@ pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
 pub use export::{ExportedEvent, Exporter};
-pub use feed::{Cursor, CursorParseError, Feed, read_stream};
+pub use feed::{Cursor, CursorParseError, Feed, read_stream, read_stream_after};
 pub use import::{ImportError, Importer, LineFault};
 pub use query::{EventQuery, EventReader};
 pub use recorded::{DecodeError, RecordedEvent};

@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use ytcaption_domain::captions::{Segment, Transcript};
 use ytcaption_domain::job::{Job, JobEvent, JobStatus};
 use ytcaption_domain::{AccountId, JobId};
-use ytcaption_eventstore::{Database, DecodeError, read_stream};
+use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 
 use crate::{JobView, Page, PageCursor, rows};
 
@@ -34,6 +34,9 @@ pub struct JobFilter {
     pub status: Option<JobStatus>,
 }
 
+/// The text of a job's chunks, by their index.
+type Chunks = BTreeMap<u32, Vec<Segment>>;
+
 /// Reads jobs and transcripts.
 #[derive(Debug, Clone)]
 pub struct JobQueries {
@@ -46,29 +49,33 @@ impl JobQueries {
         Self { pool: database.pool().clone() }
     }
 
-    /// One job. A job that the projector has not reached yet is folded from its events, so a client sees at once
-    /// what it has just created.
+    /// One job, as its latest event left it: what the projector has not reached yet is folded on top of its row, so a
+    /// client sees at once what it has just done, and never a step back.
     ///
     /// # Errors
-    /// The database does not answer, or the job's events cannot be read.
+    /// The database does not answer, or the job's first event cannot be read.
     pub async fn find(&self, id: JobId) -> Result<Option<JobView>, QueryError> {
-        if let Some(view) = rows::load_job(&self.pool, id).await? {
-            return Ok(Some(view));
-        }
-        Ok(self.fold(id).await?.0)
+        Ok(self.up_to_date(id).await?.0)
     }
 
-    /// A job and its segments, straight from its events.
-    async fn fold(&self, id: JobId) -> Result<(Option<JobView>, Vec<Segment>), QueryError> {
-        let (mut view, mut chunks) = (None, BTreeMap::new());
-        for recorded in read_stream(&self.pool, Job::TYPE, &id.to_string()).await? {
-            let event: JobEvent = recorded.decode()?;
+    /// A job, and the chunks that were transcribed since its row was written.
+    async fn up_to_date(&self, id: JobId) -> Result<(Option<JobView>, Chunks), QueryError> {
+        let mut view = rows::load_job(&self.pool, id).await?;
+        let mut chunks = Chunks::new();
+        let projected = view.as_ref().map_or(0, |view| view.version);
+        for recorded in read_stream_after(&self.pool, Job::TYPE, &id.to_string(), projected).await? {
+            let event: JobEvent = match recorded.decode() {
+                Ok(event) => event,
+                // The projector puts such an event aside for an operator; the job is shown as it was before.
+                Err(_) if view.is_some() => break,
+                Err(error) => return Err(error.into()),
+            };
             view = JobView::fold(view, &recorded, &event);
             if let JobEvent::ChunkTranscribed { chunk, segments, .. } = event {
                 chunks.insert(chunk, segments);
             }
         }
-        Ok((view, chunks.into_values().flatten().collect()))
+        Ok((view, chunks))
     }
 
     /// Jobs of an account, newest first, at most `limit`.
@@ -106,19 +113,14 @@ impl JobQueries {
     /// # Errors
     /// The database does not answer, or the job's events cannot be read.
     pub async fn transcript(&self, id: JobId) -> Result<Option<Transcript>, QueryError> {
-        let (view, folded) = match rows::load_job(&self.pool, id).await? {
-            Some(view) => (Some(view), None),
-            None => self.fold(id).await.map(|(view, segments)| (view, Some(segments)))?,
-        };
+        let (view, newest) = self.up_to_date(id).await?;
         let Some(view) = view.filter(|view| view.status == JobStatus::Completed) else { return Ok(None) };
-        let segments = match folded {
-            Some(segments) => segments,
-            None => rows::load_segments(&self.pool, id).await?,
-        };
+        let mut chunks = rows::load_chunks(&self.pool, id).await?;
+        chunks.extend(newest);
         Ok(Some(Transcript {
             language: view.detected_language.unwrap_or_else(|| UNDETERMINED.to_owned()),
             duration_ms: view.duration_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-            segments,
+            segments: chunks.into_values().flatten().collect(),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! How read models lie in their tables.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor, Row};
@@ -128,11 +130,14 @@ pub(crate) async fn save_chunk(
     Ok(())
 }
 
-pub(crate) async fn load_segments(executor: impl PgExecutor<'_>, id: JobId) -> Result<Vec<Segment>, sqlx::Error> {
-    let chunks: Vec<Json<Vec<Segment>>> =
-        sqlx::query_scalar("SELECT segments FROM transcript_chunks WHERE job_id = $1 ORDER BY chunk")
+pub(crate) async fn load_chunks(
+    executor: impl PgExecutor<'_>,
+    id: JobId,
+) -> Result<BTreeMap<u32, Vec<Segment>>, sqlx::Error> {
+    let chunks: Vec<(i32, Json<Vec<Segment>>)> =
+        sqlx::query_as("SELECT chunk, segments FROM transcript_chunks WHERE job_id = $1")
             .bind(id.0)
             .fetch_all(executor)
             .await?;
-    Ok(chunks.into_iter().flat_map(|Json(segments)| segments).collect())
+    Ok(chunks.into_iter().filter_map(|(chunk, Json(segments))| Some((u32::try_from(chunk).ok()?, segments))).collect())
 }

@@ -142,6 +142,20 @@ async fn a_transcript_is_there_when_the_job_is_complete_and_in_the_order_of_time
 }
 
 #[tokio::test]
+async fn a_projector_that_is_behind_shows_to_nobody() {
+    let house = House::open().await;
+    let id = house.create(Some("https://example.org/hook")).await;
+    house.project(1).await;
+    house.complete(id).await;
+    let view = house.view(id).await;
+    assert_eq!((view.status, view.chunks_done), (JobStatus::Completed, 2));
+    let ahead = house.queries.transcript(id).await.expect("an answer").expect("it is complete");
+    house.project(EVENTS_OF_A_COMPLETED_JOB).await;
+    assert_eq!(house.queries.transcript(id).await.expect("an answer"), Some(ahead));
+    assert_eq!(house.view(id).await, view);
+}
+
+#[tokio::test]
 async fn a_failed_attempt_shows_until_the_next_one_begins() {
     let house = House::open().await;
     let id = house.create(None).await;
