@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, ConnectError, ConnectOptions, Event};
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Longest pause between attempts to connect.
@@ -38,10 +39,11 @@ pub async fn connect(url: &str) -> Result<Client, ConnectError> {
 pub fn with_credentials(url: &str) -> ConnectOptions {
     let options = ConnectOptions::new();
     let Ok(url) = Url::parse(url) else { return options };
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     match (url.username(), url.password()) {
         ("", _) => options,
-        (token, None) => options.token(token.to_owned()),
-        (user, Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        (token, None) => options.token(plain(token)),
+        (user, Some(password)) => options.user_and_password(plain(user), plain(password)),
     }
 }
 

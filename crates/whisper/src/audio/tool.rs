@@ -36,6 +36,8 @@ pub(super) fn command(program: &'static str, before_input: &[&str], input: &Path
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C in a terminal is for the program alone, which lets running work end.
+        .process_group(0)
         .kill_on_drop(true);
     command
 }
