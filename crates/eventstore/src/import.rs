@@ -129,7 +129,7 @@ impl Importer {
 
     async fn flush(&mut self) -> Result<(), ImportError> {
         let events = std::mem::take(&mut self.batch);
-        let text = |column: fn(&ExportedEvent) -> &str| events.iter().map(|e| column(e)).collect::<Vec<&str>>();
+        let text = |column: fn(&ExportedEvent) -> &str| events.iter().map(column).collect::<Vec<&str>>();
         let inserted = sqlx::query(INSERT)
             .bind(text(|e| &e.aggregate_type))
             .bind(text(|e| &e.aggregate_id))

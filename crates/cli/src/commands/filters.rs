@@ -19,7 +19,7 @@ pub(super) struct Filters {
     /// Events whose actor begins so: client:, worker:download, or a whole name
     #[arg(long, value_name = "NAME")]
     actor: Option<String>,
-    /// Events of this name, such as DownloadAttemptFailed
+    /// Events of this name; `ytcaption audit` shows which there are
     #[arg(long = "type", value_name = "EVENT")]
     event_type: Option<String>,
     /// Events of this kind of aggregate: job or delivery

@@ -115,13 +115,11 @@ impl Narrator {
             JobEvent::TranscriptionJobCreated { source, language, priority, model, webhook_url, .. } => {
                 self.status = Some(JobStatus::Pending);
                 self.download.waits_since = Some(at);
-                let mut text = format!("{} submitted: language {language}, priority {priority}", said(source));
-                if let Some(model) = model {
-                    text += &format!(", model {model}");
-                }
-                if let Some(host) = webhook_url.as_ref().and_then(|url| url.host_str()) {
-                    text += &format!(", webhook at {host}");
-                }
+                let source = said(source);
+                let model = model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
+                let host = webhook_url.as_ref().and_then(|url| url.host_str());
+                let webhook = host.map_or(String::new(), |host| format!(", webhook at {host}"));
+                let text = format!("{source} submitted: language {language}, priority {priority}{model}{webhook}");
                 Step::new(Kind::Request, "CreateTranscription", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {
@@ -175,7 +173,7 @@ impl Narrator {
             }
             JobEvent::TranscriptionCompleted { language, segments, .. } => {
                 let text = format!("completed: {} in {language}", count(*segments as usize, "segment"));
-                self.ended(at, JobStatus::Completed, "RecordChunk", text)
+                self.ended(at, JobStatus::Completed, "RecordChunk", &text)
             }
             JobEvent::TranscriptionFailed { stage, failure } => {
                 let command = match stage {
@@ -183,11 +181,11 @@ impl Narrator {
                     Stage::Transcribe => "RecordChunkFailure",
                 };
                 let text = format!("failed at stage {stage}: {} ({})", unended(&failure.message), failure.code);
-                self.ended(at, JobStatus::Failed, command, text)
+                self.ended(at, JobStatus::Failed, command, &text)
             }
             JobEvent::JobCancelled { reason } => {
                 let why = reason.as_ref().map_or("no reason given".to_owned(), |reason| format!("{reason:?}"));
-                self.ended(at, JobStatus::Cancelled, "Cancel", format!("cancelled: {why}"))
+                self.ended(at, JobStatus::Cancelled, "Cancel", &format!("cancelled: {why}"))
             }
         }
     }
@@ -218,12 +216,13 @@ impl Narrator {
         Step { waited_ms: waited, text, ..step }
     }
 
-    fn ended(&mut self, at: DateTime<Utc>, status: JobStatus, command: &'static str, text: String) -> Step {
+    fn ended(&mut self, at: DateTime<Utc>, status: JobStatus, command: &'static str, how: &str) -> Step {
         self.status = Some(status);
         self.ended_at = Some(at);
         self.webhook.waits_since = Some(at);
         let all = self.began_at.map(|began| ms_between(began, at));
-        let text = all.map_or(text.clone(), |ms| format!("{text}, {} after it was submitted", duration(ms)));
+        let after = all.map_or(String::new(), |ms| format!(", {} after it was submitted", duration(ms)));
+        let text = format!("{how}{after}");
         Step { took_ms: all, ..Step::new(Kind::End, command, text) }
     }
 
@@ -252,13 +251,9 @@ fn begun(
     lost: Option<String>,
     command: &'static str,
 ) -> Step {
-    let mut text = format!("{what}, attempt {attempt}, begun by {worker}{with}");
-    if let Some(ms) = waited {
-        text += &format!(" after waiting {}", duration(ms));
-    }
-    if let Some(lost) = lost {
-        text += &format!("; nothing more was heard of the attempt before, by {lost}");
-    }
+    let waiting = waited.map_or(String::new(), |ms| format!(" after waiting {}", duration(ms)));
+    let lost = lost.map_or(String::new(), |lost| format!("; nothing more was heard of the attempt before, by {lost}"));
+    let text = format!("{what}, attempt {attempt}, begun by {worker}{with}{waiting}{lost}");
     Step { attempt: Some(attempt), waited_ms: waited, ..Step::new(Kind::Begin, command, text) }
 }
 

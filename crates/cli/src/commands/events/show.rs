@@ -57,8 +57,7 @@ impl Show {
 fn text(event: &RecordedEvent) -> serde_json::Result<String> {
     let context = &event.metadata.context;
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-    let mut text = format!("{} {} #{}\n", event.aggregate_type, event.aggregate_id, event.sequence);
-    for (name, value) in [
+    let fields = [
         ("event", format!("{} (version {})", event.event_type, event.event_version)),
         ("id", event.metadata.event_id.to_string()),
         ("recorded", event.recorded_at.to_rfc3339()),
@@ -68,8 +67,7 @@ fn text(event: &RecordedEvent) -> serde_json::Result<String> {
         ("correlation", context.correlation_id.to_string()),
         ("trace", or_none(context.traceparent.clone())),
         ("payload", serde_json::to_string_pretty(&event.payload)?.replace('\n', "\n  ")),
-    ] {
-        text += &format!("  {name:<12} {value}\n");
-    }
-    Ok(text)
+    ];
+    let lines = fields.map(|(name, value)| format!("  {name:<12} {value}\n"));
+    Ok(format!("{} {} #{}\n{}", event.aggregate_type, event.aggregate_id, event.sequence, lines.concat()))
 }

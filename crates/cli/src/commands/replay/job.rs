@@ -24,7 +24,7 @@ Version 3 is the job right after its third event; times are those at which the d
 pub(in crate::commands) struct Job {
     /// The job
     #[arg(value_name = "JOB")]
-    job: JobId,
+    id: JobId,
     /// The moment [default: now]
     #[arg(long, value_name = "VERSION|TIME")]
     at: Option<Moment>,
@@ -39,7 +39,7 @@ impl Job {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let history = JobHistory::load(&store::open(global).await?, self.job).await?;
+        let history = JobHistory::load(&store::open(global).await?, self.id).await?;
         // The database's clock may be a little ahead of this one; what is recorded has happened.
         let newest = history.events().iter().map(|event| event.recorded_at).max();
         let now = newest.unwrap_or_else(Stamp::system().now);
