@@ -10,6 +10,7 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 use ytcaption_eventstore::Exporter;
 
+use super::STREAM;
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::{self, Output};
@@ -27,7 +28,7 @@ metadata, times. Addresses of webhooks are in it too, so keep it as private as t
 the storage. Events that are being written while the export begins come with the next one.
 {WHERE}"))]
 pub(in crate::commands) struct Export {
-    /// File to write, which must not exist yet [default: standard output]
+    /// File to write, which must not exist yet [default: -, standard output]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Say in JSON how much was written; needs FILE
@@ -41,11 +42,12 @@ impl Export {
     }
 
     async fn write(self, global: &Global) -> anyhow::Result<()> {
-        if let Some(there) = self.file.as_ref().filter(|file| file.exists()) {
+        let file = self.file.as_deref().filter(|file| *file != Path::new(STREAM));
+        if let Some(there) = file.filter(|file| file.exists()) {
             bail!("{} exists already and is not overwritten; name another file", there.display());
         }
         let export = Exporter::begin(store::open_database(global).await?.pool().clone()).await?;
-        let Some(file) = &self.file else {
+        let Some(file) = file else {
             export_to(export, BufWriter::new(std::io::stdout())).await?;
             return Ok(());
         };

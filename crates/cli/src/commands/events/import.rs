@@ -10,13 +10,11 @@ use clap::Args;
 use serde_json::json;
 use ytcaption_eventstore::Importer;
 
+use super::STREAM;
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::{self, Output};
 use crate::commands::store;
-
-/// Names standard input.
-const STANDARD_INPUT: &str = "-";
 
 /// Fill an empty event store from an export, all of it or nothing
 #[derive(Debug, Args)]
@@ -62,7 +60,7 @@ impl Import {
 
 /// The lines to read and how many bytes they are; 0 if that is not known.
 fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, u64)> {
-    if path == Path::new(STANDARD_INPUT) {
+    if path == Path::new(STREAM) {
         return Ok((Box::new(std::io::stdin().lock()), 0));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -11,6 +11,9 @@ use clap::Subcommand;
 
 use super::Global;
 
+/// Stands for standard output or input instead of a file.
+const STREAM: &str = "-";
+
 /// Look into the event store, export it, import it
 #[derive(Debug, Subcommand)]
 pub(super) enum Events {
