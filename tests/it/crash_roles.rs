@@ -1,13 +1,13 @@
 //! Each role, a process of its own, is killed (kill -9) in the middle of a job and started again: the job completes,
 //! once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use crate::client::{Client, JOBS};
+use crate::client::{Client, JOBS, PATIENCE};
 use crate::cluster::{Cluster, Role};
 use crate::held::{Held, REPEATS, assert_heard_all};
 use crate::history::History;
@@ -111,15 +111,19 @@ async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &Histo
     cluster.kill(Role::Project);
     lock.rollback().await.unwrap();
     history.until(&job, "TranscriptionCompleted", 1).await;
-    let projected: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM jobs WHERE job_id = $1::uuid)")
-        .bind(&job)
-        .fetch_one(history.pool())
-        .await
-        .unwrap();
-    assert!(!projected, "what was not committed is not there");
+    let status = "SELECT status FROM jobs WHERE job_id = $1::uuid";
+    let projected = async || -> Option<String> {
+        sqlx::query_scalar(status).bind(&job).fetch_optional(history.pool()).await.unwrap()
+    };
+    assert_eq!(projected().await, None, "what was not committed is not there");
     // Its captions can be had nevertheless, from the events.
     assert_heard_all(&client.result(&job, "txt").await, 1);
     cluster.launch(Role::Project);
+    let deadline = Instant::now() + PATIENCE;
+    while projected().await.as_deref() != Some("completed") {
+        assert!(Instant::now() < deadline, "the read model does not catch up: {:?}", projected().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     history.assert_completed_once(client, &job, 1).await;
 }
 

@@ -54,6 +54,17 @@ impl History {
         }
     }
 
+    /// Waits until the relay has published everything that has happened to the job.
+    pub(crate) async fn until_published(&self, job: &str) {
+        let published = "SELECT bool_and((c.transaction_id, c.position) >= (e.transaction_id, e.position))
+                           FROM checkpoints c, events e WHERE c.name = 'relay' AND e.aggregate_id = $1";
+        let deadline = Instant::now() + PATIENCE;
+        while !sqlx::query_scalar::<_, bool>(published).bind(job).fetch_one(&self.pool).await.unwrap() {
+            assert!(Instant::now() < deadline, "the relay does not publish");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Fails unless everything has happened to the job exactly once, its webhook included, and its captions are what
     /// is said in a recording of so many repeats.
     pub(crate) async fn assert_completed_once(&self, client: &Client, job: &str, repeats: u32) {

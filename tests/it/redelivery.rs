@@ -26,7 +26,8 @@ async fn a_message_that_comes_again_changes_nothing() {
     // In the middle of the download: a second attempt begins and overtakes the first.
     let job = client.submit(&json!({ "url": held.recording("a"), "webhook_url": held.webhook() })).await;
     history.until(&job, "DownloadStarted", 1).await;
-    assert_eq!(publish_again(&jetstream, &stream, &job).await, ["TranscriptionJobCreated", "DownloadStarted"]);
+    let again = publish_again(&jetstream, &stream, &job).await;
+    assert!(again.contains(&"TranscriptionJobCreated".to_owned()), "{again:?}");
     history.until(&job, "DownloadStarted", 2).await;
     held.let_go();
     history.assert_completed_once(&client, &job, 1).await;
