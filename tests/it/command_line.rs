@@ -38,8 +38,7 @@ fn a_role_on_its_own_says_which_servers_it_needs() {
 fn a_folder_that_is_no_model_ends_up_before_anything_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let output =
-        program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(folder.path()).output().unwrap();
+    let output = program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("is no model folder"), "{}", text(&output));
     assert!(!data.exists());
