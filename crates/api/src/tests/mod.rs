@@ -17,15 +17,19 @@ mod traces;
 mod upload;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
 use ytcaption_blobstore::LocalFolder;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand, JobEvent};
@@ -45,6 +49,16 @@ const MAX_BODY_BYTES: u64 = 4_096;
 /// How long something that happens beside the request may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Gives every test traces, and before the first span of any: a place in the code that is met by a thread without
+/// traces would be taken for one that never has any.
+fn record_traces() {
+    static RECORDED: Once = Once::new();
+    RECORDED.call_once(|| {
+        let traces = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::builder().build().tracer("test"));
+        tracing::subscriber::set_global_default(Registry::default().with(traces)).expect("nobody else records traces");
+    });
+}
+
 /// The interface over a database and a folder of its own.
 struct Api {
     router: Router,
@@ -61,6 +75,7 @@ impl Api {
     }
 
     async fn over(database_url: &str, nats: Option<async_nats::Client>) -> Self {
+        record_traces();
         let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 8 };
         let database = Database::open(&settings).expect("a valid URL");
         let appender = Appender::start(database.pool().clone(), database.connect_options().clone());

@@ -1,8 +1,4 @@
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::json;
-use tracing_subscriber::Registry;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{Api, COLLECTION};
 
@@ -11,10 +7,6 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 #[tokio::test]
 async fn the_clients_trace_goes_on_in_the_event_and_comes_back() {
-    let provider = SdkTracerProvider::builder().build();
-    let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    // The runtime of a test has one thread, so this reaches every task of it and no other test.
-    let _tracing = tracing::subscriber::set_default(Registry::default().with(traces));
     let api = Api::new().await;
     let body = json!({"url": "https://example.org/a"});
     let answer = api.post_with(COLLECTION, &body, &[("traceparent", INCOMING)]).await;
