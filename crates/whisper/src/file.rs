@@ -83,15 +83,20 @@ pub async fn transcribe_chunk(
             }
         })
     });
+    let mut stopped = false;
     while let Some((done_ms, segments)) = news.recv().await {
         let heard = Progress { done_ms, total_ms: chunk.end_ms, segments: &segments };
         if progress(heard).is_break() {
-            news.close();
+            stopped = true;
             break;
         }
     }
     drop(news);
     let mut transcript = work.await.map_err(|error| TranscribeError::engine(&error))??;
+    // The last words may have been written before the stop was heard.
+    if stopped {
+        return Err(TranscribeError::Cancelled.into());
+    }
     transcript.segments = shift(transcript.segments, chunk.start_ms);
     Ok(transcript)
 }
