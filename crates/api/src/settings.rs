@@ -2,16 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use serde::Deserialize;
-
 const KIBIBYTE: u64 = 1024;
 const GIBIBYTE: u64 = 1024 * 1024 * KIBIBYTE;
 /// Port the interface listens on when no other is set.
 const DEFAULT_PORT: u16 = 8000;
 
 /// Settings of the REST interface.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
     /// Address and port. There is no sign-in yet, so it is loopback unless told otherwise.
     pub listen: SocketAddr,

@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
 use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -19,8 +18,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
 /// How the database is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
     /// `postgres://user:password@host:port/database`
     pub url: String,

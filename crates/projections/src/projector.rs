@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cqrs_es::Aggregate;
 use sqlx::PgPool;
@@ -22,6 +22,8 @@ const PROJECTION: &str = "jobs";
 const PAGE_EVENTS: u32 = 500;
 /// Pause after a failure of the database.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// How often the lag is counted while there is much to catch up with.
+const MEASURE: Duration = Duration::from_secs(5);
 /// Lag is counted up to this many events; beyond it the exact number says nothing more.
 const LAG_COUNTED_EVENTS: u32 = 100_000;
 
@@ -72,10 +74,14 @@ impl Projector {
     /// The database does not answer, or another instance moved the checkpoint.
     pub async fn catch_up(&self) -> Result<usize, ProjectionError> {
         let mut applied = 0;
+        let mut measured: Option<Instant> = None;
         loop {
             let from = self.checkpoint.get().await?;
             let page = self.feed.after(from, PAGE_EVENTS).await?;
-            self.report_lag(page.last().map_or(from, |event| event.cursor)).await?;
+            if measured.is_none_or(|at| at.elapsed() > MEASURE) {
+                self.report_lag(page.last().map_or(from, |event| event.cursor)).await?;
+                measured = Some(Instant::now());
+            }
             if page.is_empty() {
                 return Ok(applied);
             }

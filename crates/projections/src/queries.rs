@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use cqrs_es::Aggregate;
 use sqlx::PgPool;
-use ytcaption_domain::captions::{Segment, Transcript};
+use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
 use ytcaption_domain::job::{Job, JobEvent, JobStatus};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 
 use crate::{JobView, Page, PageCursor, rows};
-
-/// Language of a recording whose language nobody determined.
-const UNDETERMINED: &str = "und";
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -122,18 +119,5 @@ impl JobQueries {
             duration_ms: view.duration_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
             segments: chunks.into_values().flatten().collect(),
         }))
-    }
-
-    /// How many jobs stand where, for those states that any job stands in.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn count_by_status(&self) -> Result<Vec<(JobStatus, u64)>, QueryError> {
-        let counts: Vec<(String, i64)> =
-            sqlx::query_as("SELECT status, count(*) FROM jobs GROUP BY status").fetch_all(&self.pool).await?;
-        Ok(counts
-            .into_iter()
-            .filter_map(|(status, count)| Some((status.parse().ok()?, u64::try_from(count).ok()?)))
-            .collect())
     }
 }

@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use tokio::sync::mpsc;
-use ytcaption_domain::captions::{Segment, Transcript};
+use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
 
 use crate::Span;
 use crate::audio::{self, AudioError};
 use crate::error::TranscribeError;
 use crate::options::TranscribeOptions;
 use crate::plan::{PlanSettings, plan_chunks};
-use crate::transcriber::{Progress, Transcriber, UNDETERMINED};
+use crate::transcriber::{Progress, Transcriber};
 
 /// A file written down.
 #[derive(Debug, Clone)]

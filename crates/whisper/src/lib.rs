@@ -40,4 +40,4 @@ pub use options::{Task, TranscribeOptions};
 pub use plan::{AudioPlan, PlanSettings, plan_chunks};
 pub use silence::VadOptions;
 pub use span::Span;
-pub use transcriber::{Progress, Transcriber, UNDETERMINED};
+pub use transcriber::{Progress, Transcriber};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ytcaption_domain::captions::{Segment, Transcript};
+use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
 
 use run::Run;
 
@@ -17,9 +17,6 @@ use crate::error::TranscribeError;
 use crate::features::FeatureExtractor;
 use crate::model::{Model, ModelError, ModelSettings};
 use crate::options::{Task, TranscribeOptions};
-
-/// Language of a recording in which nobody speaks (ISO 639-2: undetermined).
-pub const UNDETERMINED: &str = "und";
 
 /// How far a transcription is. Also sent without news, a few times a second, as a heartbeat.
 #[derive(Debug, Clone, Copy)]

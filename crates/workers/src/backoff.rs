@@ -20,6 +20,11 @@ pub(crate) fn as_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A pause of `shortest` to half as much again, so that those who wait for the same thing do not come all at once.
+pub(crate) fn spread(shortest: Duration) -> Duration {
+    shortest.mul_f64(1.0 + fastrand::f64() / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ mod vtt;
 
 pub use cues::{Cue, cues};
 pub use format::{Format, UnknownFormat};
-pub use segment::{Segment, Transcript, Word};
+pub use segment::{Segment, Transcript, UNDETERMINED, Word};
 
 /// Writes a transcript as a file of the given format, ending in a line break.
 pub fn write(transcript: &Transcript, format: Format) -> String {

@@ -37,10 +37,13 @@ pub struct Word {
     pub probability: f32,
 }
 
+/// Language of a recording in which nobody speaks and none was asked for (ISO 639-2 "undetermined").
+pub const UNDETERMINED: &str = "und";
+
 /// A whole recording written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
-    /// ISO 639-1 code of the spoken language.
+    /// ISO 639-1 code of the spoken language, or [`UNDETERMINED`].
     pub language: String,
     /// Length of the recording in milliseconds.
     pub duration_ms: u64,

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use super::evolve::result_of;
 use super::{Audio, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobStatus, Stage};
-use crate::captions::Segment;
-
-/// Language of a recording in which nobody speaks and none was asked for (ISO 639-2 "undetermined").
-const UNDETERMINED: &str = "und";
+use crate::captions::{Segment, UNDETERMINED};
 
 /// Decides the events that follow from a command; none if what it asks for is already so.
 ///

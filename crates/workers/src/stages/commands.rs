@@ -11,7 +11,7 @@ use crate::backoff::full_jitter;
 use crate::consumer::Outcome;
 
 /// A message waits about so long when the store does not answer.
-const STORE_PAUSE: Duration = Duration::from_secs(4);
+pub(super) const STORE_PAUSE: Duration = Duration::from_secs(4);
 /// A message waits so long for a worker that can read the job.
 const UNREADABLE_PAUSE: Duration = Duration::from_mins(1);
 /// A result that was long in the making is offered to the store about so often before it is thrown away.

@@ -27,7 +27,7 @@ use super::attempt::{Attempt, Step};
 use super::commands::outcome_of;
 use super::fault::Fault;
 use super::leftovers;
-use crate::backoff::as_ms;
+use crate::backoff::{as_ms, spread};
 use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
 use crate::{StartError, WorkerDeps};
@@ -71,7 +71,7 @@ impl Stage for Download {
         let host = url_in(&message).map(|url| host_of(&url));
         if let Some(Err(pause)) = host.as_deref().map(|host| self.breakers.check(host)) {
             tracing::info!(host, again_in_ms = as_ms(pause), "the host is in trouble; the job waits");
-            return Outcome::Again(pause.mul_f64(1.0 + fastrand::f64() / 2.0));
+            return Outcome::Again(spread(pause));
         }
         let context = self.deps.context(Self::NAME, &message.event);
         let command = JobCommand::StartDownload { worker: self.deps.worker_of(Self::NAME) };

@@ -24,8 +24,8 @@ use ytcaption_telemetry::metrics;
 
 pub use settings::WebhookSettings;
 
-use super::commands::{insist, outcome_of};
-use crate::backoff::as_ms;
+use super::commands::{STORE_PAUSE, insist, outcome_of};
+use crate::backoff::{as_ms, spread};
 use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage};
 use crate::{StartError, WorkerDeps};
@@ -33,8 +33,6 @@ use body::{Body, Ending};
 use client::{Client, Reply};
 
 const QUEUES: [Queue; 1] = [Queue { consumer: "notify", weight: 1 }];
-/// How long a message waits when the store does not answer.
-const STORE_PAUSE: Duration = Duration::from_secs(4);
 
 /// Tells webhooks until `shutdown`.
 ///
@@ -63,10 +61,7 @@ impl Stage for Notify {
         let stream = read_stream(self.deps.database.pool(), "job", &message.job_id.to_string()).await;
         let events = match stream {
             Ok(events) => events,
-            Err(error) => {
-                tracing::warn!(%error, "the message waits for the database");
-                return Outcome::Again(STORE_PAUSE);
-            }
+            Err(error) => return wait_for_database(&error),
         };
         let Some(end) = events.iter().find(|event| event.metadata.event_id == message.event.id) else {
             return Outcome::Unreadable("the event store has no such event".to_owned());
@@ -88,6 +83,11 @@ impl Stage for Notify {
             Some(url) => self.deliver(&message, &url, end, &ending).await,
         }
     }
+}
+
+fn wait_for_database(error: &sqlx::Error) -> Outcome {
+    tracing::warn!(%error, "the message waits for the database");
+    Outcome::Again(STORE_PAUSE)
 }
 
 /// What the notifier needs of a job's first event.
@@ -120,15 +120,12 @@ impl Notify {
         match self.not_yet_due(&id.to_string(), &delivery).await {
             Ok(None) => {}
             Ok(Some(left)) => return Outcome::Again(left),
-            Err(error) => {
-                tracing::warn!(%error, "the message waits for the database");
-                return Outcome::Again(STORE_PAUSE);
-            }
+            Err(error) => return wait_for_database(&error),
         }
         let host = host_of(url);
         if let Err(pause) = self.breakers.check(&host) {
             tracing::info!(host, again_in_ms = as_ms(pause), "the receiver is in trouble; the message waits");
-            return Outcome::Again(pause.mul_f64(1.0 + fastrand::f64() / 2.0));
+            return Outcome::Again(spread(pause));
         }
         let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.settings.public_url);
         let context = self.deps.context(Self::NAME, &message.event);
