@@ -12,6 +12,7 @@ use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use tempfile::TempDir;
 use ytcaption_testing::{NatsServer, Postgres};
 
@@ -68,7 +69,7 @@ impl Cluster {
         for role in Role::ALL {
             cluster.launch(role);
         }
-        cluster.answers().await;
+        cluster.ready().await;
         cluster
     }
 
@@ -129,12 +130,23 @@ impl Cluster {
         std::fs::read_to_string(self.log_path(role)).unwrap_or_default()
     }
 
-    /// Waits until the API answers.
+    /// Waits until the API answers, if only that it lacks something.
     pub(crate) async fn answers(&self) {
-        let live = format!("http://127.0.0.1:{}/health/live", self.api);
-        while reqwest::get(&live).await.is_err() {
+        while self.health("live").await.is_none() {
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Waits until the API has all it needs, the schema of its database among it.
+    pub(crate) async fn ready(&self) {
+        while self.health("ready").await != Some(StatusCode::OK) {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn health(&self, page: &str) -> Option<StatusCode> {
+        let answer = reqwest::get(format!("http://127.0.0.1:{}/health/{page}", self.api)).await;
+        answer.ok().map(|answer| answer.status())
     }
 
     fn log_path(&self, role: Role) -> std::path::PathBuf {

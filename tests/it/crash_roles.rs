@@ -144,7 +144,7 @@ async fn api_is_killed(cluster: &Cluster, client: &Client, history: &History) {
     send.unbounded_send(Ok(second_half)).ok();
     assert!(sending.await.unwrap().is_err(), "the upload broke off");
     cluster.launch(Role::Serve);
-    cluster.answers().await;
+    cluster.ready().await;
 
     let again = upload(speech::video().into()).await.unwrap().json::<Value>().await.unwrap();
     let same = upload(speech::video().into()).await.unwrap().json::<Value>().await.unwrap();

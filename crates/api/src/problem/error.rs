@@ -68,7 +68,7 @@ pub(crate) enum ApiError {
     IdempotencyKeyReused { job: JobId },
     #[error("The server made a mistake. Report it with the request_id.")]
     Internal(String),
-    #[error("{} does not answer. Repeat the request in a few seconds.", .dependency.as_str())]
+    #[error("{} is not available at the moment. Repeat the request in a few seconds.", .dependency.as_str())]
     Unavailable { dependency: Dependency, cause: String },
     #[error("The job is being changed by others. Repeat the request in a second.")]
     Busy,
