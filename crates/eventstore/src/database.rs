@@ -14,6 +14,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Pause between attempts to reach a database that is not there at start.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// What sessions of no particular part of the system are called.
+const PROGRAM: &str = "ytcaption";
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
@@ -53,9 +55,17 @@ impl Database {
     /// # Errors
     /// The URL is malformed.
     pub fn open(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
+        Self::open_as(PROGRAM, settings)
+    }
+
+    /// The same, under a name that tells an operator which part of the system a session in `pg_stat_activity` is.
+    ///
+    /// # Errors
+    /// The URL is malformed.
+    pub fn open_as(application: &str, settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(&settings.url)
             .map_err(DatabaseError::Url)?
-            .application_name("ytcaption")
+            .application_name(application)
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)

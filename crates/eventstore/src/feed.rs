@@ -66,7 +66,13 @@ const READ_AFTER: &str = concat!(
 const READ_STREAM: &str = concat!(
     "SELECT ",
     event_columns!(),
-    " FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.sequence > $3 ORDER BY e.sequence"
+    " FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.sequence > $3 ORDER BY e.sequence LIMIT $4"
+);
+
+const READ_EVENT: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM events e WHERE e.aggregate_type = $1 AND e.aggregate_id = $2 AND e.sequence = $3"
 );
 
 /// Reads all events in commit order.
@@ -134,5 +140,49 @@ pub async fn read_stream_after(
     aggregate_id: &str,
     after: i64,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    sqlx::query_as(READ_STREAM).bind(aggregate_type).bind(aggregate_id).bind(after).fetch_all(executor).await
+    read_stream_up_to(executor, aggregate_type, aggregate_id, after, None).await
+}
+
+/// Like [`read_stream_after`], but at most `limit` events.
+///
+/// # Errors
+/// The database does not answer, or a row cannot be read.
+pub async fn read_stream_page(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    read_stream_up_to(executor, aggregate_type, aggregate_id, after, Some(i64::from(limit))).await
+}
+
+async fn read_stream_up_to(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    after: i64,
+    limit: Option<i64>,
+) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    sqlx::query_as(READ_STREAM)
+        .bind(aggregate_type)
+        .bind(aggregate_id)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(executor)
+        .await
+}
+
+/// One event of an aggregate, by its place in the aggregate's own life, from 1.
+///
+/// # Errors
+/// The database does not answer, or the row cannot be read.
+pub async fn read_event(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    sequence: i64,
+) -> Result<Option<RecordedEvent>, sqlx::Error> {
+    sqlx::query_as(READ_EVENT).bind(aggregate_type).bind(aggregate_id).bind(sequence).fetch_optional(executor).await
 }

@@ -11,6 +11,7 @@ mod database;
 mod document;
 mod export;
 mod feed;
+mod horizon;
 mod import;
 mod query;
 mod recorded;
@@ -23,13 +24,14 @@ pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
 pub use export::{ExportedEvent, Exporter};
-pub use feed::{Cursor, CursorParseError, Feed, read_stream, read_stream_after};
+pub use feed::{Cursor, CursorParseError, Feed, read_event, read_stream, read_stream_after, read_stream_page};
+pub use horizon::{Holder, Horizon, HorizonView};
 pub use import::{ImportError, Importer, LineFault};
 pub use query::{EventQuery, EventReader};
 pub use recorded::{DecodeError, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
-pub use wake::Wake;
+pub use wake::{Alarm, Wake};
 
 #[cfg(test)]
 mod query_tests;

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
+/// First pause of a reader that was woken and saw nothing: the event is still behind an older transaction, which nobody
+/// tells the end of. The pause doubles up to [`POLL`].
+const HIDDEN_PAUSE: Duration = Duration::from_millis(2);
 /// Longest time an appended event stays unseen if its notification is lost.
 const POLL: Duration = Duration::from_millis(500);
 /// Pause before listening again after the connection broke.
@@ -23,22 +26,47 @@ const CHANNEL: &str = "ytcaption_events";
 /// Tells readers in this process that events were appended by any process. One a process is enough.
 #[derive(Debug)]
 pub struct Wake {
-    appended: Arc<Notify>,
+    appended: watch::Sender<()>,
     listener: JoinHandle<()>,
 }
 
 impl Wake {
     /// Begins to listen; reconnects by itself.
     pub fn listen(pool: PgPool) -> Arc<Self> {
-        let appended = Arc::new(Notify::new());
-        let listener = tokio::spawn(listen(pool, Arc::clone(&appended)));
+        let appended = watch::Sender::default();
+        let listener = tokio::spawn(listen(pool, appended.clone()));
         Arc::new(Self { appended, listener })
     }
 
-    /// Returns when something was appended, or after at most half a second.
+    /// Returns when something is appended from now on, or after at most half a second.
     pub async fn wait(&self) {
-        // A time-out is no error: looking without being told is the fallback.
-        let _ = tokio::time::timeout(POLL, self.appended.notified()).await;
+        self.alarm().wait().await;
+    }
+
+    /// For a reader that must not miss what is appended while it reads.
+    pub fn alarm(&self) -> Alarm {
+        Alarm { appended: self.appended.subscribe(), pause: POLL }
+    }
+}
+
+/// Wakes one reader, also for what was appended since it last waited.
+#[derive(Debug)]
+pub struct Alarm {
+    appended: watch::Receiver<()>,
+    pause: Duration,
+}
+
+impl Alarm {
+    /// Returns when something was appended since the last call, or when it is time to look without being told: soon
+    /// after a notification, later and later without one, after at most half a second.
+    pub async fn wait(&mut self) {
+        match tokio::time::timeout(self.pause, self.appended.changed()).await {
+            Ok(Ok(())) => self.pause = HIDDEN_PAUSE,
+            // A time-out is no error: looking without being told is the fallback.
+            Err(_) => self.pause = POLL.min(self.pause * 2),
+            // Nobody listens any more.
+            Ok(Err(_)) => tokio::time::sleep(POLL).await,
+        }
     }
 }
 
@@ -48,7 +76,7 @@ impl Drop for Wake {
     }
 }
 
-async fn listen(pool: PgPool, appended: Arc<Notify>) {
+async fn listen(pool: PgPool, appended: watch::Sender<()>) {
     loop {
         if let Err(error) = forward(&pool, &appended).await {
             tracing::debug!(%error, "not listening to Postgres; polling instead");
@@ -57,12 +85,12 @@ async fn listen(pool: PgPool, appended: Arc<Notify>) {
     }
 }
 
-async fn forward(pool: &PgPool, appended: &Notify) -> Result<(), sqlx::Error> {
+async fn forward(pool: &PgPool, appended: &watch::Sender<()>) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
         listener.recv().await?;
-        appended.notify_waiters();
+        appended.send_replace(());
     }
 }
 

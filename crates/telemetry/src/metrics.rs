@@ -25,6 +25,10 @@ pub const EVENTS_APPENDED: &str = "events_appended_total";
 pub const RELAY_PUBLISHED: &str = "relay_published_total";
 /// Gauge: events in the store that the relay has not published yet.
 pub const RELAY_LAG: &str = "relay_lag_events";
+/// Gauge, seconds: how long the oldest committed event has waited for an older open transaction, anywhere in the cluster.
+pub const FEED_HORIZON_AGE: &str = "feed_horizon_age_seconds";
+/// Counter: messages the stream had lost and the relay has put on it again.
+pub const RELAY_REFILLED: &str = "relay_refilled_total";
 /// Gauge `{projection}`: events in the store that a projection has not seen yet.
 pub const PROJECTION_LAG: &str = "projection_lag_events";
 /// Counter `{projection}`: events a projection could not apply and put aside for an operator.
@@ -112,6 +116,8 @@ fn describe() {
     describe_counter!(EVENTS_APPENDED, Unit::Count, "Events appended to the event store.");
     describe_counter!(RELAY_PUBLISHED, Unit::Count, "Events the relay has put on the stream.");
     describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
+    describe_gauge!(FEED_HORIZON_AGE, Unit::Seconds, "How long the oldest event has waited for an older open transaction.");
+    describe_counter!(RELAY_REFILLED, Unit::Count, "Messages the stream had lost and that were put on it again.");
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");
     describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
@@ -159,6 +165,16 @@ pub fn relay_published(events: u64) {
 /// The relay is `events` behind the store.
 pub fn relay_lag(events: u64) {
     gauge!(RELAY_LAG).set(as_gauge(events));
+}
+
+/// The oldest event that is committed and not yet visible has waited so long.
+pub fn feed_horizon_age(waiting: Duration) {
+    gauge!(FEED_HORIZON_AGE).set(waiting.as_secs_f64());
+}
+
+/// The relay put `messages` on the stream that it had lost.
+pub fn relay_refilled(messages: u64) {
+    counter!(RELAY_REFILLED).increment(messages);
 }
 
 /// The projection is `events` behind the store.
@@ -213,6 +229,8 @@ mod tests {
             super::event_appended("AudioDownloaded");
             super::relay_published(5);
             super::relay_lag(2);
+            super::feed_horizon_age(Duration::from_millis(2500));
+            super::relay_refilled(4);
             super::projection_lag("jobs", 1);
             super::event_parked("jobs");
             super::stage_attempt("transcribe", "retry");
@@ -229,6 +247,8 @@ mod tests {
             r#"events_appended_total{event_type="AudioDownloaded"} 1"#,
             "relay_published_total 5",
             "relay_lag_events 2",
+            "feed_horizon_age_seconds 2.5",
+            "relay_refilled_total 4",
             r#"projection_lag_events{projection="jobs"} 1"#,
             r#"projection_parked_events_total{projection="jobs"} 1"#,
             r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,

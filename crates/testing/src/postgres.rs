@@ -55,7 +55,7 @@ impl Postgres {
         let port = free_port();
         let server = format!(
             "{run_as}{}/postgres -D {} -p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync={fsync} \
-             -c max_connections={MAX_CONNECTIONS}",
+             -c max_connections={MAX_CONNECTIONS} -c max_prepared_transactions=4",
             programs.display(),
             data.display(),
             folder.display()

@@ -1,0 +1,124 @@
+//! The horizon: the oldest open transaction that has written, anywhere in the cluster. The feed shows nothing younger,
+//! so a forgotten one holds every reader back.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use sqlx::{FromRow, PgPool};
+
+/// So long may an event wait for its neighbours' transactions before something is wrong; longer than any of ours take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Of a query only so many characters are shown, and none of what stands in quotes.
+const QUERY_CHARACTERS: usize = 60;
+
+/// The oldest event that is committed and that readers do not see yet.
+const WAITING: &str = "
+    SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM events
+     WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
+     ORDER BY transaction_id, position LIMIT 1";
+
+/// Whose transaction the horizon is: a session's, or a prepared one, which no session holds any more.
+const HOLDER: &str = "
+    WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::xid AS xid)
+    SELECT pid, NULL AS prepared, application_name AS application, usename::text AS user_name, datname::text AS database,
+           host(client_addr) AS client, state, query,
+           extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age
+      FROM pg_stat_activity, horizon WHERE backend_xid = xid AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT NULL, quote_literal(gid), NULL, owner::text, database::text, NULL, 'prepared', NULL,
+           extract(epoch FROM clock_timestamp() - prepared)::float8
+      FROM pg_prepared_xacts, horizon WHERE transaction = xid";
+
+/// Looks at the horizon.
+#[derive(Debug, Clone)]
+pub struct Horizon {
+    pool: PgPool,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HorizonView {
+    /// How long the oldest committed event has waited to be seen; zero if none waits.
+    pub waiting: Duration,
+    /// The oldest open transaction that has written; none if there is no such.
+    pub holder: Option<Holder>,
+}
+
+/// Who holds the horizon. What the database does not tell this user is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
+pub struct Holder {
+    /// Process of the session; none for a prepared transaction.
+    pub pid: Option<i32>,
+    /// Name of the prepared transaction, quoted for SQL.
+    pub prepared: Option<String>,
+    /// What the session calls its program.
+    pub application: Option<String>,
+    /// The database role.
+    pub user_name: Option<String>,
+    /// The database, of this cluster; not always ours.
+    pub database: Option<String>,
+    /// Address of the client; none for one on the same machine.
+    pub client: Option<String>,
+    /// What the session does: `idle in transaction`, `active`, …
+    pub state: Option<String>,
+    /// How its last query began.
+    pub query: Option<String>,
+    /// Age of the transaction in seconds.
+    pub age: Option<f64>,
+}
+
+impl HorizonView {
+    /// Whether events have waited for longer than is normal.
+    pub fn is_stalled(&self) -> bool {
+        self.waiting >= PATIENCE
+    }
+}
+
+impl Holder {
+    /// The SQL that ends the transaction.
+    pub fn remedy(&self) -> String {
+        match (&self.prepared, self.pid) {
+            (Some(name), _) => {
+                let database = self.database.as_deref().unwrap_or_default();
+                format!("ROLLBACK PREPARED {name} (or COMMIT PREPARED), connected to the database {database}")
+            }
+            (None, Some(pid)) => format!("SELECT pg_terminate_backend({pid})"),
+            (None, None) => "look for it in pg_stat_activity".to_owned(),
+        }
+    }
+}
+
+impl Horizon {
+    /// The horizon as seen from a database.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// How long events wait, and for whom.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn look(&self) -> Result<HorizonView, sqlx::Error> {
+        let waiting: Option<f64> = sqlx::query_scalar(WAITING).fetch_optional(&self.pool).await?;
+        let mut holder: Option<Holder> = sqlx::query_as(HOLDER).fetch_optional(&self.pool).await?;
+        if let Some(holder) = &mut holder {
+            holder.query = holder.query.as_deref().map(beginning);
+        }
+        Ok(HorizonView { waiting: Duration::from_secs_f64(waiting.unwrap_or_default()), holder })
+    }
+}
+
+/// How a query begins, up to its first literal: what stands in quotes may be a secret.
+fn beginning(query: &str) -> String {
+    let open = query.split(['\'', '$']).next().unwrap_or_default();
+    let words = open.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut begins: String = words.chars().take(QUERY_CHARACTERS).collect();
+    if begins.len() < words.len() || open.len() < query.len() {
+        begins.push('…');
+    }
+    begins
+}
+
+#[cfg(test)]
+#[path = "horizon_tests.rs"]
+mod tests;
