@@ -4,7 +4,7 @@
 //! - [`plan_chunks`]: where to cut a long recording for many workers;
 //! - [`Transcriber`]: samples to a [`ytcaption_domain::captions::Transcript`].
 //!
-//! Inside, sound goes `silence` → `windows` → `features` → `decode`: find the speech, pack it into
+//! Inside, sound goes `vad` → `windows` → `features` → `decode`: find the speech, pack it into
 //! windows that end in pauses, compute spectrograms, and let the model write with timestamps.
 //! CTranslate2 is used through its low-level interface only, because the high-level one cuts blindly
 //! every 30 s and has none of the guards in `decode`.
@@ -31,13 +31,14 @@ mod span;
 mod testing;
 mod tokenizer;
 mod transcriber;
+mod vad;
 mod windows;
 
 pub use error::TranscribeError;
 pub use file::{FileError, FileTranscript, transcribe_chunk, transcribe_file};
-pub use model::{ComputeType, Device, ModelError, ModelSettings};
+pub use model::{ComputeType, Device, ModelError, ModelInfo, ModelSettings, model_name};
 pub use options::{Task, TranscribeOptions};
 pub use plan::{AudioPlan, PlanSettings, plan_chunks};
-pub use silence::VadOptions;
 pub use span::Span;
 pub use transcriber::{Progress, Transcriber};
+pub use vad::VadOptions;

@@ -49,6 +49,29 @@ pub enum ModelError {
         /// How that shows.
         reason: String,
     },
+    /// The program cannot compute on a graphics card.
+    #[error(
+        "models.device is \"cuda\", but this program was built without CUDA: build it with `--features cuda` \
+         (docs/operations.md says what that needs), or set models.device to \"cpu\""
+    )]
+    NoCuda,
+    /// There is no such graphics card.
+    #[error(
+        "there is no NVIDIA card number {index} (this machine shows {found}): check models.device_index, the driver \
+         with `nvidia-smi`, and in a container that it was given the card"
+    )]
+    NoCard {
+        /// What was asked for, counted from 0.
+        index: i32,
+        /// How many there are.
+        found: i32,
+    },
+    /// A precision that this device does not compute in.
+    #[error("models.compute_type \"{compute_type}\" needs an NVIDIA card; on a processor use \"auto\", \"int8\" or \"float32\"")]
+    NotOnProcessor {
+        /// What was asked for.
+        compute_type: &'static str,
+    },
     /// CTranslate2 refused it.
     #[error("the model in {} could not be loaded: {reason}", path.display())]
     Load {
@@ -57,4 +80,11 @@ pub enum ModelError {
         /// CTranslate2's own words.
         reason: String,
     },
+}
+
+impl ModelError {
+    /// The vocabulary lacks a token that every Whisper has.
+    pub(crate) fn no_token(folder: &std::path::Path, token: &str) -> Self {
+        Self::NotWhisper { path: folder.to_owned(), reason: format!("its vocabulary has no token {token}") }
+    }
 }

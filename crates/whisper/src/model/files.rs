@@ -2,7 +2,7 @@
 //! middle of `model.bin` it does not notice at all.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use super::ModelError;
+use super::weights::Weights;
 
 const WEIGHTS: &str = "model.bin";
 const CONFIG: &str = "config.json";
@@ -19,9 +20,6 @@ const OLD_VOCABULARY: &str = "vocabulary.txt";
 const PREPROCESSOR: &str = "preprocessor_config.json";
 const CHECKSUMS: &str = "SHA256SUMS";
 
-/// The name CTranslate2 writes at the head of a Whisper `model.bin`.
-const SPEC: &str = "WhisperSpec";
-
 /// Window of every published Whisper, in seconds.
 const CHUNK_LENGTH_S: u32 = 30;
 
@@ -30,6 +28,11 @@ pub(super) struct ModelFiles {
     pub(super) config: ModelConfig,
     pub(super) vocabulary: Vec<String>,
     pub(super) chunk_length_s: u32,
+    pub(super) weights: Weights,
+    /// Mel bins the encoder was built for.
+    pub(super) mels: usize,
+    /// Whether there are checksums.
+    pub(super) checksums: bool,
 }
 
 /// The part of `config.json` that concerns us.
@@ -50,20 +53,32 @@ impl ModelFiles {
         if !dir.is_dir() {
             return Err(ModelError::NoFolder { path: dir.to_owned() });
         }
-        check_header(dir)?;
+        let weights_path = dir.join(WEIGHTS);
+        if !weights_path.exists() {
+            return Err(missing(dir, WEIGHTS));
+        }
+        let weights = Weights::read(&weights_path)?;
         let config = read_json(dir, CONFIG)?.ok_or_else(|| missing(dir, CONFIG))?;
-        let vocabulary = match read_json(dir, VOCABULARY)? {
+        let vocabulary: Vec<String> = match read_json(dir, VOCABULARY)? {
             Some(tokens) => tokens,
             None => read(dir, OLD_VOCABULARY)?
                 .map(|text| text.lines().map(str::to_owned).collect())
                 .ok_or_else(|| missing(dir, VOCABULARY))?,
         };
         let preprocessor: Option<Preprocessor> = read_json(dir, PREPROCESSOR)?;
+        let mels = check_shapes(dir, &weights, &vocabulary)?;
         if verify_checksums {
             check_sums(dir)?;
         }
         let chunk_length_s = preprocessor.and_then(|p| p.chunk_length).unwrap_or(CHUNK_LENGTH_S);
-        Ok(Self { config, vocabulary, chunk_length_s: chunk_length_s.clamp(1, CHUNK_LENGTH_S) })
+        let chunk_length_s = chunk_length_s.clamp(1, CHUNK_LENGTH_S);
+        let checksums = dir.join(CHECKSUMS).is_file();
+        Ok(Self { config, vocabulary, chunk_length_s, weights, mels, checksums })
+    }
+
+    /// As CTranslate2 sees it: an empty token stands only in the vocabularies of many languages.
+    pub(super) fn is_multilingual(&self) -> bool {
+        self.vocabulary.iter().any(String::is_empty)
     }
 }
 
@@ -90,36 +105,21 @@ fn read_json<T: DeserializeOwned>(dir: &Path, file: &str) -> Result<Option<T>, M
         .transpose()
 }
 
-/// `model.bin` begins with a format version (u32), then the length (u16) and text of the spec's name.
-fn check_header(dir: &Path) -> Result<(), ModelError> {
-    let path = dir.join(WEIGHTS);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(missing(dir, WEIGHTS));
-        }
-        Err(source) => return Err(ModelError::Unreadable { path, source }),
-    };
-    let broken = |reason: &str| ModelError::BrokenFile { path: path.clone(), reason: reason.to_owned() };
-    let mut head = [0_u8; 6];
-    file.read_exact(&mut head).map_err(|_| broken("it is too short"))?;
-    let name_length = usize::from(u16::from_le_bytes([head[4], head[5]]));
-    // Spec names are short class names; anything else is not CTranslate2's format.
-    if name_length > 64 {
-        return Err(broken("it is not in CTranslate2's format"));
+/// Whether weights and vocabulary belong together; a token without a row, or a row without a token, would have
+/// CTranslate2 read beside its tables. Answers the number of mel bins.
+fn check_shapes(dir: &Path, weights: &Weights, vocabulary: &[String]) -> Result<usize, ModelError> {
+    let not_whisper = |reason: &str| ModelError::NotWhisper { path: dir.to_owned(), reason: reason.to_owned() };
+    let tokens = weights.tokens().ok_or_else(|| not_whisper("its decoder has no embeddings"))?;
+    let mels = weights.mels().ok_or_else(|| not_whisper("its encoder has no convolution"))?;
+    if tokens == vocabulary.len() {
+        return Ok(mels);
     }
-    let mut name = vec![0_u8; name_length];
-    file.read_exact(&mut name).map_err(|_| broken("it is too short"))?;
-    let name = String::from_utf8_lossy(&name);
-    let name = name.trim_end_matches('\0');
-    if name == SPEC {
-        Ok(())
-    } else if name.ends_with("Spec") {
-        let reason = format!("it holds a {name}");
-        Err(ModelError::NotWhisper { path: dir.to_owned(), reason })
-    } else {
-        Err(broken("it is not in CTranslate2's format"))
-    }
+    let path = dir.join(if dir.join(VOCABULARY).exists() { VOCABULARY } else { OLD_VOCABULARY });
+    let reason = format!(
+        "it has {} tokens and the weights have {tokens}: they are of different models",
+        vocabulary.len()
+    );
+    Err(ModelError::BrokenFile { path, reason })
 }
 
 /// Compares every file that `SHA256SUMS` names (the format of the program `sha256sum`).
@@ -127,7 +127,15 @@ fn check_sums(dir: &Path) -> Result<(), ModelError> {
     let Some(sums) = read(dir, CHECKSUMS)? else { return Ok(()) };
     for line in sums.lines() {
         let Some((sum, name)) = line.split_once(char::is_whitespace) else { continue };
-        let path = dir.join(name.trim_start().trim_start_matches('*'));
+        let name = name.trim_start().trim_start_matches('*');
+        let path = dir.join(name);
+        // Only the model's own files: a list of checksums is no way to have others read.
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            return Err(ModelError::BrokenFile {
+                path: dir.join(CHECKSUMS),
+                reason: format!("it names {name:?}, which is no file of this folder"),
+            });
+        }
         let unreadable = |source| ModelError::Unreadable { path: path.clone(), source };
         let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(unreadable)?);
         let mut hash = Sha256::new();

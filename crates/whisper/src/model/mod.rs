@@ -2,7 +2,9 @@
 
 mod error;
 mod files;
+mod info;
 mod settings;
+mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -11,10 +13,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ct2rs::sys::{self, Config, Whisper};
 
 pub use error::ModelError;
+pub use info::{ModelInfo, model_name};
 pub use settings::{ComputeType, Device, ModelSettings};
 
+use crate::options::Task;
 use crate::tokenizer::{Merges, Vocabulary};
 use files::ModelFiles;
+
+/// The language of a model that knows only one.
+pub(crate) const ENGLISH: &str = "en";
 
 /// A model in memory. Threads may share it.
 pub(crate) struct Model {
@@ -39,14 +46,13 @@ pub(crate) struct Model {
 impl Model {
     /// Checks the folder's files, then loads it.
     pub(crate) fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
+        settings.check()?;
         let files = ModelFiles::check(dir, settings.verify_checksums)?;
-        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| ModelError::NotWhisper {
-            path: dir.to_owned(),
-            reason: format!("its vocabulary has no token {missing}"),
-        })?;
+        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| ModelError::no_token(dir, missing))?;
         let config = Config {
             device: settings.device.into(),
             compute_type: settings.compute_type.into(),
+            device_indices: vec![settings.device_index],
             num_threads_per_replica: settings.intra_threads,
             ..Config::default()
         };
@@ -80,6 +86,11 @@ impl Model {
         self.multilingual
     }
 
+    /// Whether the model can write English for another language.
+    pub(crate) fn can_translate(&self) -> bool {
+        self.multilingual && self.vocabulary.id(Task::Translate.token()).is_some()
+    }
+
     /// How many batches can be decoded at the same time.
     pub(crate) fn replicas(&self) -> usize {
         self.replicas.len()
@@ -99,13 +110,9 @@ impl Model {
         merges.as_ref().map(|merges| merges.encode(&self.vocabulary, text))
     }
 
-    /// The folder's own name: what people call the model.
+    /// What people call it.
     pub(crate) fn name(&self) -> String {
-        self.dir
-            .canonicalize()
-            .unwrap_or_else(|_| self.dir.clone())
-            .file_name()
-            .map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+        model_name(&self.dir)
     }
 }
 

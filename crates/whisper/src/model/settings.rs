@@ -3,12 +3,16 @@
 use ct2rs::sys;
 use serde::{Deserialize, Serialize};
 
+use super::ModelError;
+
 /// Settings of a loaded model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
     /// Where it computes.
     pub device: Device,
+    /// Which card, counted from 0; always 0 for the processor.
+    pub device_index: i32,
     /// In which precision it computes.
     pub compute_type: ComputeType,
     /// Threads of one replica; 0 leaves it to CTranslate2 (up to 4). One is best for volume: with MKL
@@ -26,11 +30,33 @@ impl Default for ModelSettings {
     fn default() -> Self {
         Self {
             device: Device::default(),
+            device_index: 0,
             compute_type: ComputeType::default(),
             intra_threads: 1,
             inter_threads: 1,
             verify_checksums: true,
             seed: 0,
+        }
+    }
+}
+
+impl ModelSettings {
+    /// Refuses what this program or this machine cannot do, in words that say what to do instead: CTranslate2's own
+    /// only say that it is so.
+    pub(super) fn check(&self) -> Result<(), ModelError> {
+        match self.device {
+            Device::Cpu => match self.compute_type {
+                ComputeType::Float16 | ComputeType::Int8Float16 => {
+                    Err(ModelError::NotOnProcessor { compute_type: self.compute_type.as_str() })
+                }
+                _ => Ok(()),
+            },
+            Device::Cuda if !cfg!(feature = "cuda") => Err(ModelError::NoCuda),
+            Device::Cuda => {
+                let found = sys::get_device_count(sys::Device::CUDA);
+                let there = (0..found).contains(&self.device_index);
+                if there { Ok(()) } else { Err(ModelError::NoCard { index: self.device_index, found }) }
+            }
         }
     }
 }
@@ -71,6 +97,38 @@ pub enum ComputeType {
     Float16,
     /// Brain floats.
     Bfloat16,
+}
+
+impl ComputeType {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Default,
+        Self::Auto,
+        Self::Float32,
+        Self::Int8,
+        Self::Int8Float32,
+        Self::Int8Float16,
+        Self::Int8Bfloat16,
+        Self::Int16,
+        Self::Float16,
+        Self::Bfloat16,
+    ];
+
+    /// CTranslate2's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Auto => "auto",
+            Self::Float32 => "float32",
+            Self::Int8 => "int8",
+            Self::Int8Float32 => "int8_float32",
+            Self::Int8Float16 => "int8_float16",
+            Self::Int8Bfloat16 => "int8_bfloat16",
+            Self::Int16 => "int16",
+            Self::Float16 => "float16",
+            Self::Bfloat16 => "bfloat16",
+        }
+    }
 }
 
 impl From<Device> for sys::Device {

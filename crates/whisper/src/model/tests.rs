@@ -71,7 +71,9 @@ fn a_truncated_model_is_an_error() {
     let bytes = std::fs::read(&path).unwrap();
     for part in [bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..part]).unwrap();
-        assert!(matches!(refused(dir.path()), ModelError::Load { .. }), "{part} bytes");
+        let error = refused(dir.path());
+        assert!(matches!(error, ModelError::BrokenFile { .. }), "{part} bytes: {error}");
+        assert!(error.to_string().contains("ends too early"), "{error}");
     }
 }
 
@@ -86,8 +88,67 @@ fn another_kind_of_model_is_told_apart() {
     let error = refused(dir.path()).to_string();
     assert!(error.contains("is not a Whisper model: it holds a BigBertSpec"), "{error}");
     let dir = copy();
-    std::fs::write(dir.path().join("vocabulary.json"), r#"["a", "<|endoftext|>"]"#).unwrap();
+    let text = std::fs::read_to_string(dir.path().join("vocabulary.json")).unwrap();
+    std::fs::write(dir.path().join("vocabulary.json"), text.replace("startoftranscript", "other")).unwrap();
     assert!(refused(dir.path()).to_string().contains("<|startoftranscript|>"));
+}
+
+#[test]
+fn a_vocabulary_of_another_model_is_told_apart() {
+    let text = std::fs::read_to_string(model_dir().join("vocabulary.json")).unwrap();
+    let tokens: Vec<String> = serde_json::from_str(&text).unwrap();
+    let longer = [tokens.clone(), vec!["<|30.02|>".to_owned()]].concat();
+    for changed in [&tokens[..tokens.len() - 1], &longer] {
+        let dir = copy();
+        std::fs::write(dir.path().join("vocabulary.json"), serde_json::to_string(changed).unwrap()).unwrap();
+        let error = refused(dir.path()).to_string();
+        assert!(error.contains("of different models"), "{error}");
+    }
+}
+
+#[test]
+fn a_table_of_contents_that_lies_is_an_error() {
+    let bytes = std::fs::read(model_dir().join("model.bin")).unwrap();
+    let first_variable = bytes.windows(18).position(|name| name == b"decoder/activation").unwrap();
+    let count = first_variable - 2 - 4;
+    for (at, value) in [(0, 7), (count, u8::MAX), (count + 3, u8::MAX), (first_variable + 19, 200)] {
+        let dir = copy();
+        let mut bytes = bytes.clone();
+        bytes[at] = value;
+        std::fs::write(dir.path().join("model.bin"), bytes).unwrap();
+        let error = refused(dir.path());
+        assert!(matches!(error, ModelError::BrokenFile { .. }), "byte {at}: {error}");
+    }
+}
+
+#[test]
+fn what_loading_will_take_is_known_before() {
+    let read = |compute_type| {
+        let settings = ModelSettings { compute_type, ..ModelSettings::default() };
+        ModelInfo::read(&model_dir(), &settings).unwrap()
+    };
+    let info = read(ComputeType::Default);
+    assert_eq!((info.precision, info.mels, info.multilingual, info.can_align), ("int8", 80, true, true));
+    assert_eq!(info.languages, ["en", "pt"]);
+    // The weights are nearly all of the file.
+    assert!(info.replica_bytes < info.weights_bytes && info.replica_bytes > info.weights_bytes * 9 / 10, "{info:?}");
+    assert!(read(ComputeType::Float32).replica_bytes > info.replica_bytes * 2);
+}
+
+#[test]
+fn a_list_of_checksums_reaches_no_other_files() {
+    let dir = copy();
+    std::fs::write(dir.path().join("SHA256SUMS"), format!("{}  ../../etc/passwd\n", "0".repeat(64))).unwrap();
+    let error = refused(dir.path()).to_string();
+    assert!(error.contains("no file of this folder"), "{error}");
+}
+
+#[test]
+fn a_card_that_cannot_be_used_is_an_error() {
+    let settings = ModelSettings { device: Device::Cuda, device_index: 99, ..ModelSettings::default() };
+    let error = Model::load(&model_dir(), &settings).err().unwrap().to_string();
+    let expected = if cfg!(feature = "cuda") { "no NVIDIA card number 99" } else { "--features cuda" };
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]
