@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
-use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource, Priority};
+use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp};
 
@@ -29,9 +29,8 @@ fn create() -> JobCommand {
     JobCommand::CreateTranscription {
         account: AccountId::default(),
         source: MediaSource::Url { url: "https://www.youtube.com/watch?v=dQw4w9WgXcQ".parse().expect("a URL") },
-        language: "auto".into(),
+        transcription: TranscriptionOptions::default(),
         priority: Priority::Normal,
-        model: None,
         webhook_url: None,
     }
 }

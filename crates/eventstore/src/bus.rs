@@ -6,10 +6,12 @@ use chrono::{DateTime, SubsecRound, Utc};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
 use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
+use sqlx::PgPool;
 use uuid::Uuid;
+use ytcaption_domain::upcast::Versioned;
 use ytcaption_domain::{CommandContext, EventMetadata, Routed};
 
-use crate::{Appender, Database, EventRepository, Stamp};
+use crate::{Appender, Database, EventRepository, Stamp, read_stream};
 
 /// How often a command is decided anew after others were faster.
 const MAX_CONFLICTS: u32 = 8;
@@ -44,7 +46,7 @@ pub enum CommandError<E: std::error::Error> {
     #[error("the event store does not answer: {0}")]
     Unavailable(String),
     /// The aggregate has events that this program cannot read.
-    #[error("the stored events cannot be read: {0}; they may be from a newer version of this program")]
+    #[error("{0}")]
     Unreadable(String),
 }
 
@@ -65,17 +67,19 @@ impl<E: std::error::Error> From<AggregateError<E>> for CommandError<E> {
 pub struct CommandBus<A: Aggregate> {
     store: PersistedEventStore<EventRepository, A>,
     stamp: Stamp,
+    pool: PgPool,
 }
 
 impl<A> CommandBus<A>
 where
     A: Aggregate<Services = ()> + Routed + Clone,
     A::Command: Clone,
+    A::Event: Versioned,
 {
     /// A bus over a database; buses of one process share the appender.
     pub fn new(database: &Database, appender: Appender, stamp: Stamp) -> Self {
-        let repository = EventRepository::new(database.pool().clone(), appender, stamp);
-        Self { store: PersistedEventStore::new_event_store(repository), stamp }
+        let repository = EventRepository::new::<A::Event>(database.pool().clone(), appender, stamp);
+        Self { store: PersistedEventStore::new_event_store(repository), stamp, pool: database.pool().clone() }
     }
 
     /// Carries out the command that brings an aggregate into being, without a look at what is stored.
@@ -109,7 +113,7 @@ where
     ) -> Result<Executed<A>, CommandError<A::Error>> {
         let mut conflicts = 0;
         loop {
-            let loaded = self.store.load_aggregate(&id.to_string()).await?;
+            let loaded = self.load_aggregate(id).await?;
             match self.decide_and_append(loaded, command.clone(), context).await {
                 Err(CommandError::Conflict) if conflicts < MAX_CONFLICTS => {
                     conflicts += 1;
@@ -125,8 +129,25 @@ where
     /// # Errors
     /// The store does not answer, or holds events that this program cannot read.
     pub async fn load(&self, id: Uuid) -> Result<(A, u64), CommandError<A::Error>> {
-        let context = self.store.load_aggregate(&id.to_string()).await?;
+        let context = self.load_aggregate(id).await?;
         Ok((context.aggregate, context.current_sequence as u64))
+    }
+
+    async fn load_aggregate(&self, id: Uuid) -> Result<EventStoreAggregateContext<A>, CommandError<A::Error>> {
+        match self.store.load_aggregate(&id.to_string()).await {
+            Err(AggregateError::DeserializationError(error)) => Err(self.unreadable(id, &*error).await),
+            loaded => Ok(loaded?),
+        }
+    }
+
+    /// Which event it is that cannot be read. Looked up only now: those who load an aggregate every day need not pay.
+    async fn unreadable(&self, id: Uuid, error: &(dyn std::error::Error + Send + Sync)) -> CommandError<A::Error> {
+        let events = match read_stream(&self.pool, A::TYPE, &id.to_string()).await {
+            Ok(events) => events,
+            Err(error) => return CommandError::Unavailable(error.to_string()),
+        };
+        let fault = events.iter().find_map(|event| event.decode::<A::Event>().err());
+        CommandError::Unreadable(fault.map_or_else(|| error.to_string(), |fault| fault.to_string()))
     }
 
     async fn decide_and_append(

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use cqrs_es::DomainEvent;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row};
+use ytcaption_domain::upcast::{self, EventFault, Versioned};
 use ytcaption_domain::{EventMetadata, MetadataError};
 
 use crate::Cursor;
@@ -37,31 +37,38 @@ pub struct RecordedEvent {
 
 /// A stored event that this program cannot read.
 #[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The payload has an unknown type or shape.
-    #[error(
-        "event {event_type} v{event_version} at {cursor} cannot be read: {source}; \
-         it may have been written by a newer version of this program"
-    )]
-    Payload {
-        /// Its name.
-        event_type: String,
-        /// Its version.
-        event_version: String,
-        /// Its place in the feed.
-        cursor: Cursor,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
+#[error(
+    "event {sequence} of {aggregate_type} {aggregate_id}, {event_type} version {event_version} at {cursor}, cannot be \
+     read: {source}"
+)]
+pub struct DecodeError {
+    /// Kind of the aggregate.
+    pub aggregate_type: String,
+    /// Identity of the aggregate.
+    pub aggregate_id: String,
+    /// Its place in the aggregate's life.
+    pub sequence: u64,
+    /// Its name.
+    pub event_type: String,
+    /// Its version.
+    pub event_version: String,
+    /// Its place in the feed.
+    pub cursor: Cursor,
+    /// What is wrong with it, and what to do.
+    pub source: EventFault,
 }
 
 impl RecordedEvent {
-    /// The typed event.
+    /// The typed events that it stands for, in order; at least one, and one only if it was written in its version of
+    /// today. They share its sequence: whoever applies it applies them all.
     ///
     /// # Errors
-    /// The event is of a type or shape that `E` does not know.
-    pub fn decode<E: DomainEvent>(&self) -> Result<E, DecodeError> {
-        E::deserialize(&self.payload).map_err(|source| DecodeError::Payload {
+    /// It is of a type, version or shape that this program cannot read.
+    pub fn decode<E: Versioned>(&self) -> Result<Vec<E>, DecodeError> {
+        upcast::read(&self.event_type, &self.event_version, &self.payload).map_err(|source| DecodeError {
+            aggregate_type: self.aggregate_type.clone(),
+            aggregate_id: self.aggregate_id.clone(),
+            sequence: self.sequence,
             event_type: self.event_type.clone(),
             event_version: self.event_version.clone(),
             cursor: self.cursor,

@@ -1,13 +1,15 @@
 //! The store as cqrs-es knows it: postgres-es loads aggregates, our writer appends.
 //!
 //! What is replaced, and why: postgres-es takes 3+N round trips an append and calls every unique violation a
-//! conflict; its streams end silently when the database fails.
+//! conflict; its streams end silently when the database fails; upcasters of cqrs-es can neither fail nor turn one event
+//! into several.
 
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot};
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
 use sqlx::PgPool;
+use ytcaption_domain::upcast::{EventFault, Versioned, upcast};
 
 use crate::feed::{Cursor, Feed};
 use crate::{Appender, RecordedEvent, Stamp};
@@ -17,24 +19,37 @@ const STREAM_PAGE: u32 = 500;
 /// Metadata key under which each event gets its own id.
 const EVENT_ID: &str = "event_id";
 
-/// Loads aggregates' events and appends new ones.
+/// Reads a payload of any version in today's, see [`ytcaption_domain::upcast`].
+type Upcast = fn(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, EventFault>;
+
+/// Loads the events of aggregates of one kind and appends new ones.
 pub struct EventRepository {
     stored: PostgresEventRepository,
     appender: Appender,
     feed: Feed,
     stamp: Stamp,
+    upcast: Upcast,
 }
 
 impl EventRepository {
-    /// A repository over a database.
-    pub fn new(pool: PgPool, appender: Appender, stamp: Stamp) -> Self {
-        Self { stored: PostgresEventRepository::new(pool.clone()), appender, feed: Feed::new(pool), stamp }
+    /// A repository of aggregates whose events are `E`.
+    pub fn new<E: Versioned>(pool: PgPool, appender: Appender, stamp: Stamp) -> Self {
+        let stored = PostgresEventRepository::new(pool.clone());
+        Self { stored, appender, feed: Feed::new(pool), stamp, upcast: upcast::<E> }
+    }
+
+    fn upcast(&self, stored: Vec<SerializedEvent>) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        let mut events = Vec::with_capacity(stored.len());
+        for event in stored {
+            events.extend(today(event, self.upcast)?);
+        }
+        Ok(events)
     }
 }
 
 impl PersistedEventRepository for EventRepository {
     async fn get_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.stored.get_events::<A>(aggregate_id).await
+        self.upcast(self.stored.get_events::<A>(aggregate_id).await?)
     }
 
     async fn get_last_events<A: Aggregate>(
@@ -42,7 +57,7 @@ impl PersistedEventRepository for EventRepository {
         aggregate_id: &str,
         last_sequence: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.stored.get_last_events::<A>(aggregate_id, last_sequence).await
+        self.upcast(self.stored.get_last_events::<A>(aggregate_id, last_sequence).await?)
     }
 
     async fn get_snapshot<A: Aggregate>(
@@ -78,7 +93,7 @@ impl PersistedEventRepository for EventRepository {
 
     async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
         let (mut sink, stream) = ReplayStream::new(STREAM_PAGE as usize);
-        let feed = self.feed.clone();
+        let (feed, upcast) = (self.feed.clone(), self.upcast);
         tokio::spawn(async move {
             let mut cursor = Cursor::default();
             loop {
@@ -93,14 +108,29 @@ impl PersistedEventRepository for EventRepository {
                 let Some(last) = page.last() else { return };
                 cursor = last.cursor;
                 for event in page.into_iter().filter(|e| e.aggregate_type == A::TYPE) {
-                    if sink.push(Ok(serialized(event))).await.is_err() {
-                        return;
+                    let parts = match today(serialized(event), upcast) {
+                        Ok(parts) => parts.into_iter().map(Ok).collect(),
+                        Err(error) => vec![Err(error)],
+                    };
+                    for part in parts {
+                        if sink.push(part).await.is_err() {
+                            return;
+                        }
                     }
                 }
             }
         });
         Ok(stream)
     }
+}
+
+/// An event as it is written today. What it has become keeps its sequence, so that the last event's is still the
+/// aggregate's version.
+fn today(mut event: SerializedEvent, upcast: Upcast) -> Result<Vec<SerializedEvent>, PersistenceError> {
+    let payload = event.payload.take();
+    let parts = upcast(&event.event_type, &event.event_version, payload)
+        .map_err(|fault| PersistenceError::DeserializationError(Box::new(fault)))?;
+    Ok(parts.into_iter().map(|payload| SerializedEvent { payload, ..event.clone() }).collect())
 }
 
 fn serialized(event: RecordedEvent) -> SerializedEvent {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use sqlx::PgPool;
 use uuid::Uuid;
-use ytcaption_domain::job::{Job, JobCommand, JobRejection, JobStatus, MediaSource, Priority};
+use ytcaption_domain::job::{Job, JobCommand, JobRejection, JobStatus, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_testing::Postgres;
 
@@ -41,9 +41,8 @@ pub(crate) fn create() -> JobCommand {
     JobCommand::CreateTranscription {
         account: AccountId::default(),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-        language: "auto".into(),
+        transcription: TranscriptionOptions::default(),
         priority: Priority::High,
-        model: None,
         webhook_url: None,
     }
 }
@@ -262,6 +261,25 @@ async fn readers_are_woken_by_an_append() {
         quickest = quickest.min(begun.elapsed());
     }
     assert!(quickest < Duration::from_millis(400), "only polling woke the reader: {quickest:?}");
+}
+
+#[tokio::test]
+async fn what_is_appended_while_a_reader_is_busy_wakes_it_all_the_same() {
+    let database = database().await;
+    let wake = Wake::listen(database.pool().clone());
+    let bus = bus(&database);
+    let mut quickest = Duration::MAX;
+    // An alarm that nothing woke rings after half a second.
+    for n in 1..=10 {
+        let mut alarm = wake.alarm();
+        bus.create(Uuid::from_u128(n), create(), &context()).await.expect("a new job");
+        // The reader is busy with something else meanwhile.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let begun = tokio::time::Instant::now();
+        alarm.wait().await;
+        quickest = quickest.min(begun.elapsed());
+    }
+    assert!(quickest < Duration::from_millis(100), "only polling woke the reader: {quickest:?}");
 }
 
 #[tokio::test]

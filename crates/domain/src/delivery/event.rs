@@ -4,6 +4,7 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 
 use crate::JobId;
+use crate::upcast::{Upcaster, Versioned};
 
 /// A fact in the life of a delivery. Addresses may carry secrets, so only the host is repeated here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,12 @@ impl DeliveryEvent {
             | Self::WebhookAbandoned { job_id, .. } => *job_id,
         }
     }
+}
+
+impl Versioned for DeliveryEvent {
+    const CURRENT: &'static [(&'static str, u32)] =
+        &[("WebhookDelivered", 1), ("WebhookAttemptFailed", 1), ("WebhookAbandoned", 1)];
+    const UPCASTERS: &'static [Upcaster] = &[];
 }
 
 impl DomainEvent for DeliveryEvent {

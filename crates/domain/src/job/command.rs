@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Audio, ChunkSpan, Failure, MediaSource, Priority};
+use super::{Audio, ChunkSpan, Failure, MediaSource, Priority, TranscriptionOptions};
 use crate::AccountId;
 use crate::captions::Segment;
 
@@ -15,12 +15,10 @@ pub enum JobCommand {
         account: AccountId,
         /// Where the recording comes from.
         source: MediaSource,
-        /// ISO 639-1 code, or `auto`.
-        language: String,
+        /// What is asked of the transcription.
+        transcription: TranscriptionOptions,
         /// How urgent it is.
         priority: Priority,
-        /// Name of the model; the worker's default if absent.
-        model: Option<String>,
         /// Told when the job ends.
         webhook_url: Option<Url>,
     },

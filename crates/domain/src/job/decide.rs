@@ -11,10 +11,10 @@ use crate::captions::{Segment, UNDETERMINED};
 /// # Errors
 /// The command makes no sense for the job as it stands.
 pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
-    if let JobCommand::CreateTranscription { account, source, language, priority, model, webhook_url } = command {
+    if let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command {
         return match job.status {
             None => {
-                Ok(vec![JobEvent::TranscriptionJobCreated { account, source, language, priority, model, webhook_url }])
+                Ok(vec![JobEvent::TranscriptionJobCreated { account, source, transcription, priority, webhook_url }])
             }
             Some(_) => Err(JobRejection::AlreadyExists),
         };

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::AccountId;
-use crate::job::{MediaSource, Priority, evolve};
+use crate::job::{MediaSource, Priority, TranscriptionOptions, evolve};
 
 struct Given(Job);
 
@@ -30,9 +30,8 @@ fn create() -> JobCommand {
     JobCommand::CreateTranscription {
         account: AccountId::default(),
         source: source(),
-        language: "auto".into(),
+        transcription: TranscriptionOptions::default(),
         priority: Priority::Normal,
-        model: None,
         webhook_url: None,
     }
 }
@@ -41,9 +40,8 @@ fn created() -> JobEvent {
     JobEvent::TranscriptionJobCreated {
         account: AccountId::default(),
         source: source(),
-        language: "auto".into(),
+        transcription: TranscriptionOptions::default(),
         priority: Priority::Normal,
-        model: None,
         webhook_url: None,
     }
 }

@@ -4,12 +4,11 @@ use cqrs_es::DomainEvent;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Audio, Failure, MediaSource, Priority, Stage};
+use super::upcast::UPCASTERS;
+use super::{Audio, Failure, MediaSource, Priority, Stage, TranscriptionOptions};
 use crate::AccountId;
 use crate::captions::Segment;
-
-/// Version of every event type so far.
-const VERSION_1: &str = "1";
+use crate::upcast::{Upcaster, Versioned};
 
 /// A fact in the life of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,13 +20,10 @@ pub enum JobEvent {
         account: AccountId,
         /// Where the recording comes from.
         source: MediaSource,
-        /// ISO 639-1 code, or `auto`.
-        language: String,
+        /// What is asked of the transcription.
+        transcription: TranscriptionOptions,
         /// How urgent it is.
         priority: Priority,
-        /// Name of the model asked for.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        model: Option<String>,
         /// Told when the job ends.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         webhook_url: Option<Url>,
@@ -136,6 +132,9 @@ pub enum JobEvent {
 }
 
 impl JobEvent {
+    /// The names of the events that end a job.
+    pub const ENDS: [&'static str; 3] = ["TranscriptionCompleted", "TranscriptionFailed", "JobCancelled"];
+
     /// The event's name, as stored and as it stands in subjects.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -153,6 +152,32 @@ impl JobEvent {
             Self::JobCancelled { .. } => "JobCancelled",
         }
     }
+
+    /// Version of the event's shape.
+    pub const fn version(&self) -> u32 {
+        match self {
+            Self::TranscriptionJobCreated { .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
+impl Versioned for JobEvent {
+    const CURRENT: &'static [(&'static str, u32)] = &[
+        ("TranscriptionJobCreated", 2),
+        ("DownloadStarted", 1),
+        ("DownloadProgressed", 1),
+        ("DownloadAttemptFailed", 1),
+        ("AudioDownloaded", 1),
+        ("ChunkScheduled", 1),
+        ("ChunkStarted", 1),
+        ("ChunkAttemptFailed", 1),
+        ("ChunkTranscribed", 1),
+        ("TranscriptionCompleted", 1),
+        ("TranscriptionFailed", 1),
+        ("JobCancelled", 1),
+    ];
+    const UPCASTERS: &'static [Upcaster] = UPCASTERS;
 }
 
 impl DomainEvent for JobEvent {
@@ -161,6 +186,6 @@ impl DomainEvent for JobEvent {
     }
 
     fn event_version(&self) -> String {
-        VERSION_1.to_owned()
+        self.version().to_string()
     }
 }

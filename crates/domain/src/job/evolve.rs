@@ -6,14 +6,14 @@ use crate::captions::Segment;
 /// Applies one event.
 pub fn evolve(job: &mut Job, event: &JobEvent) {
     match event {
-        JobEvent::TranscriptionJobCreated { account, source, language, priority, model, .. } => {
+        JobEvent::TranscriptionJobCreated { account, source, transcription, priority, .. } => {
             *job = Job {
                 status: Some(JobStatus::Pending),
                 account: account.clone(),
                 source: Some(source.clone()),
-                language: language.clone(),
+                model: transcription.model.clone(),
+                transcription: transcription.clone(),
                 priority: *priority,
-                model: model.clone(),
                 ..Job::default()
             };
         }

@@ -18,6 +18,8 @@ mod event;
 mod evolve;
 mod source;
 mod state;
+mod transcription;
+mod upcast;
 
 pub use command::JobCommand;
 pub use decide::decide;
@@ -26,3 +28,4 @@ pub use event::JobEvent;
 pub use evolve::evolve;
 pub use source::{Audio, ChunkSpan, Failure, MediaSource, Priority, Stage, UnknownPriority};
 pub use state::{Chunk, ChunkResult, Job, JobStatus, UnknownStatus};
+pub use transcription::{Task, TranscriptionOptions, UnknownTask};

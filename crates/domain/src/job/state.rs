@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audio, ChunkSpan, MediaSource, Priority};
+use super::{Audio, ChunkSpan, MediaSource, Priority, TranscriptionOptions};
 use crate::AccountId;
 
 /// Where a job stands.
@@ -77,8 +77,8 @@ pub struct Job {
     pub account: AccountId,
     /// Where the recording comes from.
     pub source: Option<MediaSource>,
-    /// ISO 639-1 code, or `auto`.
-    pub language: String,
+    /// What is asked of the transcription.
+    pub transcription: TranscriptionOptions,
     /// How urgent it is.
     pub priority: Priority,
     /// The model asked for, or else the one the first chunk was begun with.
