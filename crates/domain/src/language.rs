@@ -132,6 +132,11 @@ pub fn parse(text: &str) -> Result<&'static str, UnknownLanguage> {
     })
 }
 
+/// The English name of a language by its code.
+pub fn name(code: &str) -> Option<&'static str> {
+    LANGUAGES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+}
+
 fn code(asked: &str) -> Option<&'static str> {
     LANGUAGES.iter().find(|(code, _)| *code == asked).map(|(code, _)| *code)
 }

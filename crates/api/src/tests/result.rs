@@ -15,6 +15,9 @@ async fn captions_come_in_the_format_asked_for() {
         ("srt", "application/x-subrip; charset=utf-8", "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n"),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n"),
         ("json", "application/json", "{"),
+        ("tsv", "text/tab-separated-values; charset=utf-8", "start\tend\ttext\n0\t1500\tHello there.\n"),
+        ("ass", "text/x-ssa; charset=utf-8", "[Script Info]\n"),
+        ("lrc", "application/x-lrc; charset=utf-8", "[00:00.00]Hello there.\n"),
     ] {
         let answer = api.get(&format!("{path}?format={format}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -34,6 +37,34 @@ async fn captions_come_in_the_format_asked_for() {
     let json = api.get(&path).await.json();
     assert_eq!((&json["language"], &json["duration_ms"]), (&json!("en"), &json!(4_000)));
     assert_eq!(json["segments"][1]["start_ms"], 2_000);
+    let verbose = api.get(&format!("{path}?format=verbose_json")).await;
+    assert_eq!((verbose.json()["language"].clone(), verbose.json()["duration"].clone()), (json!("english"), json!(4.0)));
+    assert!(verbose.header("content-disposition").contains(".json\""), "{verbose:?}");
+}
+
+#[tokio::test]
+async fn cues_are_shaped_as_asked() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, None).await;
+    let path = format!("{COLLECTION}/{job}/result?format=srt");
+    let usual = api.get(&path).await;
+    let words = api.get(&format!("{path}&max_words_per_line=1&max_line_count=1&min_cue_duration_ms=0")).await;
+    assert!(usual.text().contains("\nHello there.\n"), "{}", usual.text());
+    assert!(words.text().contains("\nHello\n\n2\n"), "{}", words.text());
+    assert_ne!(usual.header("etag"), words.header("etag"));
+    for (parameter, value, told) in [
+        ("max_line_width", "7", "from 8 to 200"),
+        ("max_line_count", "two", "from 1 to 4"),
+        ("max_cue_duration_ms", "-1", "from 5000 to 60000"),
+        ("highlight_words", "yes", "neither `true` nor `false`"),
+        ("highlight_words", "true", "choose vtt, ass or lrc"),
+        ("format=vtt&highlight_words", "true", "word_timestamps"),
+    ] {
+        let path = if parameter.contains("format") { path.replace("format=srt&", "").replace("?format=srt", "?") } else { format!("{path}&") };
+        let problem = api.get(&format!("{path}{parameter}={value}")).await.problem(400, "invalid-parameter");
+        assert!(problem["errors"][0]["detail"].as_str().is_some_and(|text| text.contains(told)), "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -6,10 +6,12 @@ pub(crate) mod parameters;
 pub(crate) mod past;
 pub(crate) mod result;
 pub(crate) mod show;
+pub(crate) mod stream;
 pub(crate) mod submit;
 
 mod accept;
 mod body;
+mod cue_style;
 mod fields;
 mod form;
 mod idempotency;

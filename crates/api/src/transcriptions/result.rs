@@ -9,12 +9,13 @@ use ytcaption_domain::captions::{self, Format};
 use ytcaption_domain::job::JobStatus;
 use ytcaption_projections::JobView;
 
-use super::accept;
 use super::parameters::{JobPath, Query};
 use super::show::{REVALIDATE, is_known};
+use super::cue_style::CueStyleParameters;
+use super::{accept, cue_style};
 use crate::ApiState;
 use crate::caller::Caller;
-use crate::problem::{ApiError, JobError, Problem};
+use crate::problem::{ApiError, Fault, JobError, Problem};
 
 /// Longest file name without its extension, in characters.
 const MAX_STEM_CHARS: usize = 80;
@@ -36,7 +37,7 @@ pub(crate) struct TranscriptDocument {
 /// One stretch of speech.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the domain writes; a test compares them")]
-struct SegmentDocument {
+pub(super) struct SegmentDocument {
     /// When the speech begins, in milliseconds from the start of the recording.
     #[schema(example = 1_250)]
     start_ms: u64,
@@ -86,10 +87,13 @@ struct WordDocument {
     tag = "transcriptions",
     params(
         ("id" = uuid::Uuid, Path, description = "The job"),
-        ("format" = Option<String>, Query, example = "srt", pattern = "^(txt|srt|vtt|json)$",
-         description = "`txt`, `srt`, `vtt` or `json`; goes before the header `Accept`"),
+        ("format" = Option<String>, Query, example = "srt", pattern = "^(txt|srt|vtt|json|tsv|verbose_json|ass|lrc)$",
+         description = "`txt`, `srt`, `vtt`, `json`, `tsv`, `verbose_json`, `ass` or `lrc`; goes before the header \
+                        `Accept`"),
+        CueStyleParameters,
         ("Accept" = Option<String>, Header, example = "text/vtt",
-         description = "`text/plain`, `application/x-subrip`, `text/vtt` or `application/json`"),
+         description = "`text/plain`, `application/x-subrip`, `text/vtt`, `application/json`, \
+                        `text/tab-separated-values`, `text/x-ssa` or `application/x-lrc`"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag` of the captions that the client has"),
     ),
     responses(
@@ -100,6 +104,10 @@ struct WordDocument {
              example = "1\n00:00:01,250 --> 00:00:03,900\nCaptions begin with a voice.\n"),
             (String = "text/vtt",
              example = "WEBVTT\n\n00:00:01.250 --> 00:00:03.900\nCaptions begin with a voice.\n"),
+            (String = "text/tab-separated-values",
+             example = "start\tend\ttext\n1250\t3900\tCaptions begin with a voice.\n"),
+            (String = "text/x-ssa"),
+            (String = "application/x-lrc", example = "[00:01.25]Captions begin with a voice.\n[00:03.90]\n"),
          ), headers(
             ("Content-Disposition" = String, description = "A file name from the title of the recording"),
             ("ETag" = String, description = "Names these captions in this format"),
@@ -125,12 +133,13 @@ pub(crate) async fn result(
 ) -> Result<Response, ApiError> {
     let mut query = Query::new(query.as_deref());
     let asked = query.take("format", str::parse::<Format>);
+    let style = cue_style::read(&mut query);
     query.finish()?;
     let format = asked.or_else(|| accept::preferred(&headers)).ok_or(ApiError::NotAcceptable)?;
 
     let view = super::find(&state, &caller, id).await?;
     require_completed(&view)?;
-    let tag = format!("\"{}.{format}\"", view.version);
+    let tag = format!("\"{}.{format}{}\"", view.version, cue_style::tag(&style));
     let said = [
         (ETAG, tag.clone()),
         (CACHE_CONTROL, REVALIDATE.to_owned()),
@@ -144,7 +153,9 @@ pub(crate) async fn result(
     let transcript = state.queries.transcript(id).await?;
     // Found completed a moment ago: only a read model that is being rebuilt can have lost it again.
     let transcript = transcript.ok_or(ApiError::Busy)?;
-    Ok((said, captions::write(&transcript, format)).into_response())
+    let written = captions::write(&transcript, format, &style)
+        .map_err(|error| ApiError::InvalidParameter(vec![Fault::of_parameter("highlight_words", error.to_string())]))?;
+    Ok((said, written).into_response())
 }
 
 fn require_completed(view: &JobView) -> Result<(), ApiError> {
@@ -164,10 +175,10 @@ fn require_completed(view: &JobView) -> Result<(), ApiError> {
 
 /// The header that names the file (RFC 6266): in ASCII for old clients, and in full by RFC 8187.
 fn disposition(view: &JobView, format: Format) -> String {
-    let stem = file_stem(view);
+    let (stem, extension) = (file_stem(view), format.extension());
     let ascii: String = stem.chars().map(|c| if c.is_ascii() && c != '%' { c } else { '_' }).collect();
     let full: String = stem.bytes().map(encoded).collect();
-    format!("attachment; filename=\"{ascii}.{format}\"; filename*=UTF-8''{full}.{format}")
+    format!("attachment; filename=\"{ascii}.{extension}\"; filename*=UTF-8''{full}.{extension}")
 }
 
 /// The title, else the name of the uploaded file, else the job's id; fit for every file system.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bar;
+mod cue_style;
 mod doctor;
 mod event_format;
 mod events;

@@ -15,8 +15,9 @@ use ytcaption_domain::captions::Format;
 
 use super::Global;
 use super::bar::Bar;
+use super::cue_style::CueStyleArgs;
 use crate::managed::published_api;
-use client::{Client, ClientError, Job, Receipt};
+use client::{Client, ClientError, Job, Parameters, Receipt};
 
 /// Where the API is when neither `--api` nor a running `up` says so.
 const USUAL_API: &str = "http://127.0.0.1:8000";
@@ -37,6 +38,7 @@ const EXIT_NO_ANSWER: u8 = 4;
 Examples:
   ytcaption submit https://example.org/talk --wait --format srt > talk.srt
   ytcaption submit talk.mp4 --language en --wait
+  ytcaption submit palestra.mp4 --language pt --task translate --hotwords 'Itaipu, Ana Souza' --wait
 
 Without --wait, the job's address is printed.
 
@@ -52,12 +54,30 @@ pub(super) struct Submit {
     /// Wait for the captions and print them
     #[arg(long)]
     wait: bool,
-    /// srt, vtt, txt or json; with --wait
+    /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc; with --wait
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
+    #[command(flatten)]
+    style: CueStyleArgs,
     /// auto, or the code of the spoken language, such as en
     #[arg(long)]
     language: Option<String>,
+    /// transcribe, or translate for an English translation
+    #[arg(long)]
+    task: Option<String>,
+    /// Name of the model [default: the server's]
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Text as if it had been said before, for names and style; of a text longer than the model takes (223 tokens) the
+    /// end counts
+    #[arg(long, value_name = "TEXT")]
+    initial_prompt: Option<String>,
+    /// Words to expect, such as names
+    #[arg(long, value_name = "WORDS")]
+    hotwords: Option<String>,
+    /// Also find the time of each word; they show in --format json
+    #[arg(long)]
+    word_timestamps: bool,
     /// high, normal or low
     #[arg(long)]
     priority: Option<String>,
@@ -97,7 +117,9 @@ impl Submit {
             println!("{}", client.resolve(&receipt?.status_url)?);
             return Ok(());
         };
-        let captions = follow(client, receipt, self.format, bar).await;
+        let mut wanted = vec![("format", self.format.to_string())];
+        wanted.extend(self.style.parameters());
+        let captions = follow(client, receipt, &wanted, bar).await;
         bar.clear();
         print!("{}", captions?);
         Ok(())
@@ -105,12 +127,21 @@ impl Submit {
 
     async fn send(&self, client: &Client, bar: Option<&Bar>) -> Result<Receipt, Failure> {
         let mut fields = serde_json::Map::new();
-        for (name, value) in
-            [("language", &self.language), ("priority", &self.priority), ("webhook_url", &self.webhook_url)]
-        {
+        for (name, value) in [
+            ("language", &self.language),
+            ("task", &self.task),
+            ("model", &self.model),
+            ("initial_prompt", &self.initial_prompt),
+            ("hotwords", &self.hotwords),
+            ("priority", &self.priority),
+            ("webhook_url", &self.webhook_url),
+        ] {
             if let Some(value) = value {
                 fields.insert(name.to_owned(), json!(value));
             }
+        }
+        if self.word_timestamps {
+            fields.insert("word_timestamps".to_owned(), json!(true));
         }
         let path = PathBuf::from(&self.recording);
         if path.exists() {
@@ -164,10 +195,10 @@ impl From<ClientError> for Failure {
 }
 
 /// Waits for the end of the job and fetches its captions; outages of the API are waited out.
-async fn follow(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -> Result<String, Failure> {
+async fn follow(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar) -> Result<String, Failure> {
     let mut silent_since: Option<Instant> = None;
     loop {
-        match look(client, receipt, format, bar).await {
+        match look(client, receipt, wanted, bar).await {
             Ok(Some(captions)) => return Ok(captions),
             Ok(None) => silent_since = None,
             Err(Failure::NoAnswer(error)) => {
@@ -183,12 +214,12 @@ async fn follow(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -
     }
 }
 
-async fn look(client: &Client, receipt: &Receipt, format: Format, bar: &Bar) -> Result<Option<String>, Failure> {
+async fn look(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar) -> Result<Option<String>, Failure> {
     let job: Job = client.job(&receipt.status_url).await?;
     bar.step(&job.status);
     bar.set(job.progress.percent, 100);
     match job.status.as_str() {
-        "completed" => Ok(Some(client.captions(&receipt.status_url, format).await?)),
+        "completed" => Ok(Some(client.captions(&receipt.status_url, wanted).await?)),
         "failed" => Err(Failure::Job(job.error.map_or_else(
             || format!("the job {} failed", job.id),
             |error| format!("the job {} failed: {} ({})", job.id, error.message, error.code),

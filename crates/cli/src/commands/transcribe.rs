@@ -11,6 +11,7 @@ use ytcaption_whisper::{FileTranscript, ModelSettings, Progress, TranscribeOptio
 
 use super::Global;
 use super::bar::Bar;
+use super::cue_style::CueStyleArgs;
 use crate::settings::{Overrides, find_model, load};
 use crate::signals::Shutdown;
 
@@ -25,9 +26,11 @@ pub(super) struct Transcribe {
     /// Folder of a Whisper model in CTranslate2 format
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// srt, vtt, txt or json
+    /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
+    #[command(flatten)]
+    style: CueStyleArgs,
     /// ISO 639-1 code of the spoken language, such as en; auto hears which
     #[arg(long, default_value = "auto")]
     language: String,
@@ -59,7 +62,7 @@ impl Transcribe {
         if let Some(damage) = damage {
             eprintln!("ytcaption: {} is damaged: {damage}", self.file.display());
         }
-        print!("{}", captions::write(&transcript, self.format));
+        print!("{}", captions::write(&transcript, self.format, &self.style.style())?);
         Ok(ExitCode::SUCCESS)
     }
 }

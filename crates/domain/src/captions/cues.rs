@@ -1,90 +1,159 @@
-//! Cues: segments cut to what fits on the screen.
+//! Cues: what was said, cut to what can be read at once.
 
-use super::lines::{self, Piece};
-use super::{Segment, Transcript};
+use std::ops::Range;
+
+use super::breaks::cheapest;
+use super::lines::{fit, join, width, wrap};
+use super::pieces::pieces;
+use super::{CueStyle, Piece, Transcript};
+
+/// Speech after a silence longer than this begins a cue of its own, in milliseconds.
+const JOIN_GAP_MS: u64 = 500;
+/// A silence between two words that is a natural place for a break, in milliseconds.
+const PAUSE_MS: u64 = 300;
+/// A cue may appear this long before it is spoken, in milliseconds, if it would be gone too soon otherwise.
+const LEAD_MS: u64 = 300;
+
+// Costs of a cue; only their proportions mean something.
+const CUE: u64 = 100;
+const AFTER_CLAUSE: u64 = 40;
+const AFTER_PAUSE: u64 = 60;
+const WITHIN_CLAUSE: u64 = 140;
+/// Two segments in one cue: only worth it if one would be gone too soon or leave a word alone.
+const JOINED: u64 = 250;
+const ONE_WORD: u64 = 150;
+/// A cue that is shown for no time at all; in proportion, one that is shown too short.
+const TOO_SHORT: u64 = 500;
+/// A cue that is spoken for longer than it may be shown, and could be two.
+const TOO_LONG: u64 = 400;
+/// An empty cue; in proportion to its square, one that is not full, so that neighbours become even.
+const EMPTY: u64 = 100;
 
 /// Text that is shown at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cue {
     /// When it appears, in milliseconds.
     pub start_ms: u64,
-    /// When it goes, in milliseconds; after `start_ms`.
+    /// When it goes, in milliseconds; after `start_ms`, and not after the next one appears.
     pub end_ms: u64,
-    /// One or two lines of about 42 characters, none of them empty.
-    pub lines: Vec<String>,
+    /// Its lines, none of them empty.
+    pub lines: Vec<Vec<Piece>>,
 }
 
-/// The cues of a transcript in the order of time. Long segments are parted at clauses and words; each
-/// part gets the time of its words where that is known, else its share by length.
-pub fn cues(transcript: &Transcript) -> Vec<Cue> {
-    transcript.segments.iter().flat_map(of_segment).collect()
+impl Cue {
+    /// Its lines as text.
+    pub fn text_lines(&self) -> Vec<String> {
+        self.lines.iter().map(|line| join(line)).collect()
+    }
+
+    /// Columns of its text.
+    fn width(&self) -> usize {
+        self.lines.iter().map(|line| width(line)).sum()
+    }
 }
 
-fn of_segment(segment: &Segment) -> Vec<Cue> {
-    let pieces = lines::pieces(&lines::tidy(&segment.text));
-    if pieces.is_empty() {
-        return Vec::new();
-    }
-    let clock = Clock::new(segment, &pieces);
-    let mut cues = Vec::new();
-    let mut first = 0;
-    for part in part(&pieces) {
-        let last = first + part.len();
-        let (start_ms, end_ms) = clock.times(first, last);
-        cues.push(Cue { start_ms, end_ms: end_ms.max(start_ms + 1), lines: lines::wrap(part) });
-        first = last;
-    }
+/// The cues of a transcript in the order of time: broken at sentences, clauses and pauses, with no word left alone,
+/// shown long enough to be read.
+pub fn cues(transcript: &Transcript, style: &CueStyle) -> Vec<Cue> {
+    let script = Script::new(transcript, style);
+    let parts = cheapest(script.pieces.len(), |part| script.cost(&part));
+    let mut cues: Vec<Cue> = parts.into_iter().map(|part| script.cue(part)).collect();
+    give_time(&mut cues, style);
     cues
 }
 
-/// Halves the pieces until each part fits into a cue.
-fn part(pieces: &[Piece]) -> Vec<&[Piece]> {
-    if pieces.len() < 2 || lines::fits(pieces) {
-        return vec![pieces];
-    }
-    let (left, right) = pieces.split_at(lines::cue_break(pieces));
-    [part(left), part(right)].concat()
+/// All that is said, in pieces.
+struct Script<'a> {
+    style: &'a CueStyle,
+    pieces: Vec<Piece>,
+    /// Index of each piece's segment.
+    segments: Vec<usize>,
 }
 
-/// When each piece of a segment is spoken.
-struct Clock {
-    /// Start of each piece, and the end of the last.
-    starts_ms: Vec<u64>,
-    /// End of each piece.
-    ends_ms: Vec<u64>,
+impl<'a> Script<'a> {
+    fn new(transcript: &Transcript, style: &'a CueStyle) -> Self {
+        let mut script = Self { style, pieces: Vec::new(), segments: Vec::new() };
+        for (index, segment) in transcript.segments.iter().enumerate() {
+            script.pieces.extend(pieces(segment, usize::from(style.max_line_width)));
+            script.segments.resize(script.pieces.len(), index);
+        }
+        script
+    }
+
+    fn cue(&self, part: Range<usize>) -> Cue {
+        let pieces = &self.pieces[part];
+        let ends_ms = pieces.last().map_or(0, |last| last.end_ms);
+        Cue { start_ms: pieces[0].start_ms, end_ms: ends_ms, lines: wrap(pieces, self.style) }
+    }
+
+    /// What it costs to show these pieces as one cue; `None` if they cannot be one.
+    fn cost(&self, part: &Range<usize>) -> Option<u64> {
+        let pieces = &self.pieces[part.clone()];
+        let joined = self.segments[part.end - 1] - self.segments[part.start];
+        if pieces.len() > 1 {
+            let silence = pieces.windows(2).any(|pair| gap_ms(&pair[0], &pair[1]) > JOIN_GAP_MS);
+            if (joined > 0 && silence) || !fit(pieces, self.style) {
+                return None;
+            }
+        }
+        Some(CUE + JOINED * joined as u64 + self.cost_of_break(part) + self.cost_of_size(part, pieces))
+    }
+
+    /// What it costs that the cue ends where it does.
+    fn cost_of_break(&self, part: &Range<usize>) -> u64 {
+        let last = &self.pieces[part.end - 1];
+        match self.pieces.get(part.end) {
+            None => 0,
+            Some(_) if self.segments[part.end] != self.segments[part.end - 1] => 0,
+            Some(_) if last.ends_sentence() => 0,
+            Some(_) if last.ends_clause() => AFTER_CLAUSE,
+            Some(next) if gap_ms(last, next) >= PAUSE_MS => AFTER_PAUSE,
+            Some(_) => WITHIN_CLAUSE,
+        }
+    }
+
+    /// What it costs that the cue is small, soon gone, or spoken for too long.
+    fn cost_of_size(&self, part: &Range<usize>, pieces: &[Piece]) -> u64 {
+        let columns = width(pieces);
+        let shown_ms = self.pieces.get(part.end).map(|next| next.start_ms.saturating_sub(pieces[0].start_ms));
+        let wanted_ms = self.style.reading_ms(columns).max(1);
+        let missing_ms = shown_ms.map_or(0, |shown_ms| wanted_ms.saturating_sub(shown_ms));
+        let length_ms = pieces[pieces.len() - 1].end_ms.saturating_sub(pieces[0].start_ms);
+        let too_long = length_ms > u64::from(self.style.max_cue_duration_ms);
+        let most = usize::from(self.style.max_line_width) * usize::from(self.style.max_line_count);
+        let free_percent = (100 * most.saturating_sub(columns) / most.max(1)) as u64;
+        let words_wanted = self.style.max_words_per_line.is_none_or(|most| most > 1);
+        let alone = words_wanted && pieces.len() == 1 && self.has_company(part.start);
+        TOO_SHORT * missing_ms / wanted_ms
+            + EMPTY * free_percent * free_percent / 10_000
+            + if alone { ONE_WORD } else { 0 }
+            + if too_long { TOO_LONG } else { 0 }
+    }
+
+    /// Whether the piece's segment has others.
+    fn has_company(&self, piece: usize) -> bool {
+        let segment = self.segments[piece];
+        let is_same = |other: Option<usize>| other.and_then(|i| self.segments.get(i)) == Some(&segment);
+        is_same(piece.checked_sub(1)) || is_same(Some(piece + 1))
+    }
 }
 
-impl Clock {
-    fn new(segment: &Segment, pieces: &[Piece]) -> Self {
-        Self::from_words(segment, pieces).unwrap_or_else(|| Self::by_length(segment, pieces))
-    }
+fn gap_ms(before: &Piece, after: &Piece) -> u64 {
+    after.start_ms.saturating_sub(before.end_ms)
+}
 
-    /// Takes the words' own times, if they are the pieces.
-    fn from_words(segment: &Segment, pieces: &[Piece]) -> Option<Self> {
-        let same = segment.words.len() == pieces.len()
-            && segment.words.iter().zip(pieces).all(|(word, piece)| word.text.trim() == piece.text);
-        same.then(|| Self {
-            starts_ms: segment.words.iter().map(|word| word.start_ms).collect(),
-            ends_ms: segment.words.iter().map(|word| word.end_ms).collect(),
-        })
-    }
-
-    /// Shares the segment's time out by characters.
-    fn by_length(segment: &Segment, pieces: &[Piece]) -> Self {
-        let total: usize = pieces.iter().map(|piece| piece.width() + 1).sum();
-        let length_ms = segment.end_ms.saturating_sub(segment.start_ms);
-        let mut spoken = 0;
-        let mut at = |width: usize| {
-            spoken += width;
-            segment.start_ms + length_ms * spoken as u64 / total as u64
-        };
-        let ends_ms: Vec<u64> = pieces.iter().map(|piece| at(piece.width() + 1)).collect();
-        let starts_ms = std::iter::once(segment.start_ms).chain(ends_ms.iter().copied()).take(pieces.len());
-        Self { starts_ms: starts_ms.collect(), ends_ms }
-    }
-
-    /// When pieces `first..last` are spoken.
-    fn times(&self, first: usize, last: usize) -> (u64, u64) {
-        (self.starts_ms[first], self.ends_ms[last - 1])
+/// Gives each cue the time that reading takes: from the silence after it, then from the silence before.
+fn give_time(cues: &mut [Cue], style: &CueStyle) {
+    let mut free_from_ms = 0;
+    for i in 0..cues.len() {
+        let next_ms = cues.get(i + 1).map_or(u64::MAX, |next| next.start_ms);
+        let cue = &mut cues[i];
+        let start_ms = cue.start_ms.max(free_from_ms);
+        let wanted_ms = style.reading_ms(cue.width());
+        let longest_ms = start_ms + u64::from(style.max_cue_duration_ms);
+        cue.end_ms = cue.end_ms.max(start_ms + wanted_ms).min(longest_ms).min(next_ms).max(start_ms + 1);
+        let missing_ms = wanted_ms.saturating_sub(cue.end_ms - start_ms);
+        cue.start_ms = start_ms.saturating_sub(missing_ms.min(LEAD_MS)).max(free_from_ms);
+        free_from_ms = cue.end_ms;
     }
 }

@@ -1,28 +1,32 @@
 //! What was heard, and how it is written down: segments and the caption file formats.
+//!
+//! Segments are the model's. For reading they are cut into cues ([`cues`], shaped by a [`CueStyle`]); the formats made
+//! for players are written from the cues, those made for programs from the segments.
 
+mod ass;
+mod breaks;
 mod cues;
 mod format;
 mod json;
 mod lines;
+mod lrc;
+mod pieces;
 mod segment;
 mod srt;
+mod style;
 mod timecode;
+mod tsv;
 mod txt;
+mod verbose_json;
 mod vtt;
+mod write;
 
 pub use cues::{Cue, cues};
 pub use format::{Format, UnknownFormat};
+pub use pieces::Piece;
 pub use segment::{Segment, Transcript, UNDETERMINED, Word};
-
-/// Writes a transcript as a file of the given format, ending in a line break.
-pub fn write(transcript: &Transcript, format: Format) -> String {
-    match format {
-        Format::Txt => txt::write(transcript),
-        Format::Srt => srt::write(transcript),
-        Format::Vtt => vtt::write(transcript),
-        Format::Json => json::write(transcript),
-    }
-}
+pub use style::CueStyle;
+pub use write::{HighlightError, write};
 
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,17 @@
 use std::fmt::Write as _;
 
 use super::timecode::timecode;
-use super::{Transcript, cues};
+use super::{CueStyle, Transcript, cues};
 
 /// Invisible, has no width and breaks no word (U+2060); between `<` and `b` it keeps both from being a tag.
 const WORD_JOINER: char = '\u{2060}';
 
 /// Numbered cues.
-pub(super) fn write(transcript: &Transcript) -> String {
+pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let mut out = String::new();
-    for (number, cue) in (1..).zip(cues(transcript)) {
+    for (number, cue) in (1..).zip(cues(transcript, style)) {
         let (start, end) = (timecode(cue.start_ms, ','), timecode(cue.end_ms, ','));
-        let text = harmless(&cue.lines.join("\n"));
+        let text = harmless(&cue.text_lines().join("\n"));
         let _ = write!(out, "{number}\n{start} --> {end}\n{text}\n\n");
     }
     out

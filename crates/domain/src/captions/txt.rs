@@ -1,7 +1,7 @@
 //! Plain text.
 
 use super::Transcript;
-use super::lines::tidy;
+use super::pieces::tidy;
 
 /// A line for each segment.
 pub(super) fn write(transcript: &Transcript) -> String {

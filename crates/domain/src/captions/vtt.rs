@@ -3,15 +3,35 @@
 use std::fmt::Write as _;
 
 use super::timecode::timecode;
-use super::{Transcript, cues};
+use super::{CueStyle, Piece, Transcript, cues};
 
-/// Cues without settings: where they stand is the player's business.
-pub(super) fn write(transcript: &Transcript) -> String {
+/// Cues without settings: where they stand is the player's business. Highlighted words have a timestamp before each
+/// (section 4.2.2 of the standard), by which a page's `::cue(:past)` and `::cue(:future)` tell them apart.
+pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let mut out = String::from("WEBVTT\n\n");
-    for cue in cues(transcript) {
+    for cue in cues(transcript, style) {
         let (start, end) = (timecode(cue.start_ms, '.'), timecode(cue.end_ms, '.'));
-        let text = escape(&cue.lines.join("\n"));
-        let _ = write!(out, "{start} --> {end}\n{text}\n\n");
+        let mut shown_ms = cue.start_ms;
+        let mut stamp = |piece: &Piece| {
+            // A timestamp must be later than the one before and within the cue.
+            let told = style.highlight_words && piece.start_ms > shown_ms && piece.start_ms < cue.end_ms;
+            shown_ms = if told { piece.start_ms } else { shown_ms };
+            told.then(|| format!("<{}>", timecode(piece.start_ms, '.'))).unwrap_or_default()
+        };
+        let lines: Vec<String> = cue.lines.iter().map(|line| text(line, &mut stamp)).collect();
+        let _ = write!(out, "{start} --> {end}\n{}\n\n", lines.join("\n"));
+    }
+    out
+}
+
+fn text(line: &[Piece], mut stamp: impl FnMut(&Piece) -> String) -> String {
+    let mut out = String::new();
+    for (i, piece) in line.iter().enumerate() {
+        if i > 0 && piece.spaced {
+            out.push(' ');
+        }
+        out.push_str(&stamp(piece));
+        out.push_str(&escape(&piece.text));
     }
     out
 }

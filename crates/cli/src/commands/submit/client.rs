@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 use uuid::Uuid;
-use ytcaption_domain::captions::Format;
 
 /// Names a request, so that it can be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
@@ -19,6 +18,9 @@ const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for an answer to anything but an upload.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Parameters of a request by name.
+pub(super) type Parameters = [(&'static str, String)];
 
 /// Why the API was of no help.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +153,7 @@ impl Client {
         let mut form = Form::new();
         // Before the file, so that faults are found before it is sent.
         for (name, value) in fields {
-            form = form.text(name.clone(), value.as_str().unwrap_or_default().to_owned());
+            form = form.text(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let form = form.part("file", Part::file(path).await.map_err(unreadable)?);
         self.ask(self.submission()?.multipart(form)).await
@@ -161,9 +163,9 @@ impl Client {
         self.ask(self.http.get(self.resolve(status_url)?).timeout(ANSWER_TIMEOUT)).await
     }
 
-    pub(super) async fn captions(&self, status_url: &str, format: Format) -> Result<String, ClientError> {
+    pub(super) async fn captions(&self, status_url: &str, wanted: &Parameters) -> Result<String, ClientError> {
         let url = self.resolve(&format!("{status_url}/result"))?;
-        let request = self.http.get(url).query(&[("format", format.extension())]).timeout(ANSWER_TIMEOUT);
+        let request = self.http.get(url).query(wanted).timeout(ANSWER_TIMEOUT);
         self.send(request).await?.text().await.map_err(|error| self.absent(&error))
     }
 

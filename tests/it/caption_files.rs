@@ -1,0 +1,111 @@
+//! Caption files as others read them: webvtt-py, pysubs2 and ffmpeg.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ytcaption_domain::captions::{Cue, CueStyle, Format, Segment, Transcript, Word, cues, write};
+
+/// Text that a careless writer would break a file with.
+const ODD: [&str; 14] = [
+    "An ordinary sentence, long enough that it has to be broken into two lines somewhere.",
+    "1 --> 2 and <b>bold</b> & {\\an8} {comment} R&B &amp; 3 < 4 > 2",
+    "00:00:01,000 --> 00:00:02,000",
+    "00:00:01.000 --> 00:00:02.000",
+    "42",
+    "WEBVTT",
+    "NOTE this is no comment",
+    "STYLE ::cue { color: red }",
+    "[00:10.00] [ti:no title] <00:11.00>",
+    "a line\n\nbreak, a tab\t, a return\r\nand a bell\u{7}",
+    "👩‍👩‍👧 שלום עולם, مرحبا بالعالم! עוד מילים כאן כדי לשבור שורה",
+    "這是一個沒有空格的很長的句子，用來測試換行是否正確，也不會在標點之前斷開。",
+    "Dialogue: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,no\\Nbreak, \\h",
+    "#comment; ;comment ! \\ / | ~ ` ^",
+];
+/// What the writers put in place of what would be read as something else; it looks the same.
+const LOOKALIKES: [(&str, &str); 4] = [("→", "-->"), ("｛", "{"), ("｝", "}"), ("\u{2060}", "")];
+
+fn transcript() -> Transcript {
+    let segments = ODD.iter().zip(0..).map(|(text, i)| {
+        let start_ms = 6_000 * i;
+        let words = text.split_whitespace().zip(0..).map(|(word, k)| Word {
+            start_ms: start_ms + 200 * k,
+            end_ms: start_ms + 200 * k + 150,
+            text: format!(" {word}"),
+            probability: 0.9,
+        });
+        Segment {
+            start_ms,
+            end_ms: start_ms + 5_000,
+            text: (*text).to_owned(),
+            avg_logprob: -0.2,
+            no_speech_prob: 0.0,
+            compression_ratio: 1.0,
+            temperature: 0.0,
+            words: words.collect(),
+        }
+    });
+    Transcript { language: "en".to_owned(), duration_ms: 90_000, segments: segments.collect() }
+}
+
+fn file(folder: &Path, format: Format, style: &CueStyle) -> PathBuf {
+    let path = folder.join(format!("odd.{}", format.extension()));
+    std::fs::write(&path, write(&transcript(), format, style).unwrap()).unwrap();
+    path
+}
+
+/// The cues that other people's parsers find in a file.
+fn read(path: &Path) -> Vec<(u64, u64, String)> {
+    let cache = std::env::var("YTCAPTION_CACHE").expect("run the tests by `make test`, or after `. scripts/env.sh`");
+    let python = Path::new(&cache).join("tools/caption-parsers/bin/python");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/read_captions.py");
+    let said = Command::new(python).arg(script).arg(path).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    serde_json::from_slice(&said.stdout).unwrap()
+}
+
+fn original(text: &str) -> String {
+    LOOKALIKES.iter().fold(text.to_owned(), |text, (lookalike, meant)| text.replace(lookalike, meant))
+}
+
+fn expected(cue: &Cue) -> String {
+    cue.text_lines().join("\n")
+}
+
+#[test]
+fn others_read_the_cues_that_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = CueStyle::default();
+    let karaoke = CueStyle { highlight_words: true, ..plain };
+    let cues = cues(&transcript(), &plain);
+    for (format, style) in
+        [(Format::Srt, plain), (Format::Vtt, plain), (Format::Vtt, karaoke), (Format::Ass, plain), (Format::Ass, karaoke)]
+    {
+        let found = read(&file(folder.path(), format, &style));
+        assert_eq!(found.len(), cues.len(), "{format}: {found:#?}");
+        for (cue, (start_ms, end_ms, text)) in cues.iter().zip(found) {
+            // ASS has hundredths of a second.
+            let rough = if format == Format::Ass { 10 } else { 1 };
+            assert_eq!((start_ms / rough, end_ms / rough), (cue.start_ms / rough, cue.end_ms / rough), "{format}");
+            assert_eq!(original(&text), original(&expected(cue)), "{format}");
+        }
+    }
+}
+
+#[test]
+fn ffmpeg_reads_lyrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let lyrics = file(folder.path(), Format::Lrc, &CueStyle::default());
+    let said = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&lyrics).args(["-f", "srt", "-"]).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let srt = folder.path().join("back.srt");
+    std::fs::write(&srt, said.stdout).unwrap();
+    let found: Vec<_> = read(&srt).into_iter().filter(|(.., text)| !text.trim().is_empty()).collect();
+    let cues = cues(&transcript(), &CueStyle::default());
+    assert_eq!(found.len(), cues.len(), "{found:#?}");
+    for (cue, (start_ms, _, text)) in cues.iter().zip(found) {
+        assert_eq!(start_ms / 10, cue.start_ms / 10);
+        let words = |text: &str| original(text).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(words(&text), words(&expected(cue)));
+    }
+}

@@ -1,0 +1,19 @@
+"""Prints the cues of a caption file as JSON, read by parsers that are not ours: webvtt-py for VTT, else pysubs2."""
+
+import json
+import sys
+
+import pysubs2
+import webvtt
+
+
+def milliseconds(time):
+    return ((time.hours * 60 + time.minutes) * 60 + time.seconds) * 1000 + time.milliseconds
+
+
+path = sys.argv[1]
+if path.endswith(".vtt"):
+    cues = [(milliseconds(c.start_time), milliseconds(c.end_time), c.text) for c in webvtt.read(path)]
+else:
+    cues = [(event.start, event.end, event.plaintext) for event in pysubs2.load(path)]
+json.dump(cues, sys.stdout)
