@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 use ytcaption_domain::AccountId;
+use ytcaption_domain::upcast::{self, EventFault, Versioned};
 use ytcaption_eventstore::RecordedEvent;
 
 /// Before the subject of every event.
@@ -77,6 +78,16 @@ impl CloudEvent {
             account: context.account.clone(),
             traceparent: context.traceparent.clone(),
         }
+    }
+
+    /// The typed events that it stands for, see [`ytcaption_domain::upcast`].
+    ///
+    /// # Errors
+    /// It is of a type, version or shape that this program cannot read, or came without its data.
+    pub fn decode<E: Versioned>(&self) -> Result<Vec<E>, EventFault> {
+        let (name, version) = self.kind.rsplit_once(".v").unwrap_or((&self.kind, ""));
+        let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
+        upcast::read(name, version, self.data.as_ref().unwrap_or(&Value::Null))
     }
 
     /// The same event with a reference in place of its data.

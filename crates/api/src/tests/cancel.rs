@@ -16,8 +16,8 @@ async fn a_job_is_cancelled_once_and_knows_why() {
     assert_eq!((again.status, &again.json()["status"]), (StatusCode::OK, &json!("cancelled")));
     let events = api.events(job).await;
     assert_eq!(events.len(), 2);
-    let event: JobEvent = events[1].decode().expect("a job's event");
-    assert_eq!(event, JobEvent::JobCancelled { reason: Some("wrong video".into()) });
+    let cancelled: Vec<JobEvent> = events[1].decode().expect("a job's event");
+    assert_eq!(cancelled, [JobEvent::JobCancelled { reason: Some("wrong video".into()) }]);
 
     api.project(job).await;
     let shown = api.get(&format!("{COLLECTION}/{job}")).await.json();

@@ -12,6 +12,7 @@ mod problems;
 mod result;
 mod serve;
 mod show;
+mod stream;
 mod submit;
 mod traces;
 mod upload;
@@ -27,6 +28,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -35,17 +37,19 @@ use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, read_stream};
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
 use ytcaption_projections::{JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
 
-use crate::{ApiSettings, ApiState};
+use crate::{ApiSettings, ApiState, Streams};
 
 const COLLECTION: &str = "/api/v1/transcriptions";
 /// Largest upload in tests, in bytes.
 const MAX_UPLOAD_BYTES: u64 = 100_000;
 /// Largest JSON body in tests, in bytes.
 const MAX_BODY_BYTES: u64 = 4_096;
+/// Most streams in tests.
+const MAX_STREAMS: usize = 3;
 /// How long something that happens beside the request may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -65,6 +69,8 @@ struct Api {
     state: ApiState,
     projector: Projector,
     folder: TempDir,
+    /// Ends the streams.
+    stop: CancellationToken,
 }
 
 impl Api {
@@ -81,6 +87,7 @@ impl Api {
         let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stamp = Stamp::system();
+        let stop = CancellationToken::new();
         let state = ApiState {
             jobs: Arc::new(CommandBus::new(&database, appender, stamp)),
             queries: JobQueries::new(&database),
@@ -94,9 +101,10 @@ impl Api {
             }),
             stamp,
             metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
+            streams: Streams::start(&database, Wake::listen(database.pool().clone()), MAX_STREAMS, stop.clone()),
             database,
         };
-        Self { router: crate::router(state.clone()), projector: Projector::new(&state.database), state, folder }
+        Self { router: crate::router(state.clone()), projector: Projector::new(&state.database), state, folder, stop }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
@@ -177,7 +185,7 @@ impl Api {
 
     /// The event that created a job.
     async fn creation(&self, job: JobId) -> JobEvent {
-        self.events(job).await[0].decode().expect("a job's event")
+        self.events(job).await[0].decode().expect("a job's event").remove(0)
     }
 
     async fn job_count(&self) -> i64 {

@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
-use ytcaption_domain::job::{Failure, JobCommand, MediaSource, Priority};
+use ytcaption_domain::job::{Failure, JobCommand, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 
 use super::{Api, COLLECTION};
@@ -84,9 +84,8 @@ async fn jobs_of_another_account_are_not_there() {
     let create = JobCommand::CreateTranscription {
         account: theirs.clone(),
         source: MediaSource::Url { url: "https://example.org/a".parse().expect("a URL") },
-        language: "auto".into(),
+        transcription: TranscriptionOptions::default(),
         priority: Priority::Normal,
-        model: None,
         webhook_url: None,
     };
     let context = CommandContext {

@@ -1,7 +1,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use ytcaption_domain::job::{JobEvent, MediaSource, Priority};
+use ytcaption_domain::job::{JobEvent, MediaSource, Priority, Task, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor};
 
 use super::{Api, COLLECTION, MAX_BODY_BYTES, request};
@@ -11,7 +11,7 @@ async fn an_address_becomes_a_job() {
     let api = Api::new().await;
     let body = json!({
         "youtube_url": "https://www.youtube.com/watch?v=jNQXAC9IVRw",
-        "language": "PT", "priority": "high", "model": "faster-whisper-small",
+        "language": "PT", "priority": "high", "model": "faster-whisper-small", "task": "translate", "prompt": "Itaipu",
         "webhook_url": "https://example.org/hooks",
     });
     let answer = api.post(COLLECTION, &body).await;
@@ -23,6 +23,7 @@ async fn an_address_becomes_a_job() {
 
     let shown = api.get(answer.header("location")).await.json();
     assert_eq!(shown["created_at"], receipt["created_at"]);
+    assert_eq!((&shown["language"], &shown["task"]), (&json!("pt"), &json!("translate")));
     assert_eq!(shown["source"], json!({"kind": "url", "name": "https://www.youtube.com/watch?v=jNQXAC9IVRw"}));
 
     let events = api.events(job).await;
@@ -34,9 +35,14 @@ async fn an_address_becomes_a_job() {
         JobEvent::TranscriptionJobCreated {
             account: AccountId::default(),
             source: MediaSource::Url { url: "https://www.youtube.com/watch?v=jNQXAC9IVRw".parse().expect("a URL") },
-            language: "pt".into(),
+            transcription: TranscriptionOptions {
+                language: "pt".into(),
+                task: Task::Translate,
+                model: Some("faster-whisper-small".into()),
+                initial_prompt: Some("Itaipu".into()),
+                ..TranscriptionOptions::default()
+            },
             priority: Priority::High,
-            model: Some("faster-whisper-small".into()),
             webhook_url: Some("https://example.org/hooks".parse().expect("a URL")),
         }
     );

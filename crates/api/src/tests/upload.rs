@@ -46,11 +46,11 @@ async fn a_file_becomes_a_job_whose_blob_is_the_file() {
     let answer = post_form(&api, Body::from_stream(stream::iter(pieces)), &[]).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
 
-    let JobEvent::TranscriptionJobCreated { source, language, priority, .. } = api.creation(answer.job_id()).await
+    let JobEvent::TranscriptionJobCreated { source, transcription, priority, .. } = api.creation(answer.job_id()).await
     else {
         panic!("the first event creates the job");
     };
-    assert_eq!((language.as_str(), priority.as_str()), ("en", "low"));
+    assert_eq!((transcription.language.as_str(), priority.as_str()), ("en", "low"));
     let MediaSource::Upload { key, file_name, bytes, sha256 } = source else { panic!("an upload: {source:?}") };
     assert_eq!((file_name.as_str(), bytes), ("My talk.mp4", 90_000));
     let stored = api.state.blobs.info(&BlobKey::new(key).expect("a key")).await.expect("the blob is there");

@@ -42,6 +42,21 @@ impl Fields {
         (!text.is_empty()).then_some(text)
     }
 
+    /// A yes or no: a boolean, or in a form the word `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.given.remove(name)? {
+            Value::Null => None,
+            Value::Bool(flag) => Some(flag),
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) if text.trim() == "true" => Some(true),
+            Value::String(text) if text.trim() == "false" => Some(false),
+            _ => {
+                self.faults.of_field(name, format!("`{name}` must be true or false"));
+                None
+            }
+        }
+    }
+
     /// A text of at most `max_chars` characters that `read` accepts.
     pub(super) fn parsed<T, E: ToString>(
         &mut self,

@@ -6,7 +6,7 @@ use url::Url;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
-use ytcaption_domain::job::Priority;
+use ytcaption_domain::job::{Priority, TranscriptionOptions};
 use ytcaption_domain::language;
 use ytcaption_domain::network::AddressPolicy;
 
@@ -15,7 +15,10 @@ use crate::problem::ApiError;
 
 /// Longest name of a model, in characters.
 const MAX_MODEL_CHARS: usize = 100;
-/// Longest word for a language or a priority, in characters; an unknown one is repeated in the answer.
+/// Longest prompt and longest list of hot words, in characters: several times what a model takes (223 tokens), so that
+/// nothing is refused that it would have read.
+const MAX_PROMPT_CHARS: usize = 4_000;
+/// Longest word for a language, a task or a priority, in characters; an unknown one is repeated in the answer.
 const MAX_WORD_CHARS: usize = 40;
 
 /// A recording to be captioned. One of `url` and `youtube_url` is required.
@@ -37,12 +40,27 @@ pub(crate) struct TranscriptionRequest {
     /// `auto`, or the code of a language that Whisper knows, such as `en`, `pt` or `yue`.
     #[schema(default = "auto")]
     pub(crate) language: Option<String>,
+    /// `transcribe` writes down what is said, `translate` its English translation.
+    #[schema(default = "transcribe", pattern = "^(transcribe|translate)$")]
+    pub(crate) task: Option<String>,
     /// `high` overtakes others, `low` waits for them.
     #[schema(default = "normal", pattern = "^(high|normal|low)$")]
     pub(crate) priority: Option<String>,
     /// Name of the model; the default model unless given.
     #[schema(max_length = 100)]
     pub(crate) model: Option<String>,
+    /// Text as if it had been said before, for names and style. The model takes 223 tokens, the hot words included; of
+    /// a longer text the end counts.
+    #[schema(max_length = 4000)]
+    pub(crate) initial_prompt: Option<String>,
+    /// Another name of `initial_prompt`.
+    #[schema(max_length = 4000)]
+    pub(crate) prompt: Option<String>,
+    /// Words to expect, such as names. The model takes 223 tokens; of more the first count.
+    #[schema(max_length = 4000)]
+    pub(crate) hotwords: Option<String>,
+    /// Also find the time of each word.
+    pub(crate) word_timestamps: Option<bool>,
     /// Told when the job ends, as a signed POST (Standard Webhooks).
     #[schema(format = Uri, max_length = 2048)]
     pub(crate) webhook_url: Option<String>,
@@ -78,9 +96,8 @@ impl ToSchema for TranscriptionForm {}
 pub(super) struct Wish {
     /// The address, unless a file comes instead.
     pub(super) url: Option<Url>,
-    pub(super) language: &'static str,
+    pub(super) transcription: TranscriptionOptions,
     pub(super) priority: Priority,
-    pub(super) model: Option<String>,
     pub(super) webhook_url: Option<Url>,
 }
 
@@ -110,17 +127,32 @@ impl Wish {
             }
             _ => {}
         }
+        if fields.has("initial_prompt") && fields.has("prompt") {
+            fields.faults.of_field("prompt", "Give `initial_prompt` or `prompt`, not both; they mean the same");
+        }
         let url = fields.url("url", network);
         let youtube_url = fields.url("youtube_url", network);
         let wish = Self {
             url: url.or(youtube_url),
-            language: fields.parsed("language", MAX_WORD_CHARS, language::parse).unwrap_or(language::AUTO),
+            transcription: read_options(&mut fields),
             priority: fields.parsed("priority", MAX_WORD_CHARS, str::parse).unwrap_or_default(),
-            model: fields.parsed("model", MAX_MODEL_CHARS, read_model),
             webhook_url: fields.url("webhook_url", network),
         };
         fields.finish()?;
         Ok(wish)
+    }
+}
+
+fn read_options(fields: &mut Fields) -> TranscriptionOptions {
+    let initial_prompt = fields.text("initial_prompt", MAX_PROMPT_CHARS);
+    let prompt = fields.text("prompt", MAX_PROMPT_CHARS);
+    TranscriptionOptions {
+        language: fields.parsed("language", MAX_WORD_CHARS, language::parse).unwrap_or(language::AUTO).to_owned(),
+        task: fields.parsed("task", MAX_WORD_CHARS, str::parse).unwrap_or_default(),
+        model: fields.parsed("model", MAX_MODEL_CHARS, read_model),
+        initial_prompt: initial_prompt.or(prompt),
+        hotwords: fields.text("hotwords", MAX_PROMPT_CHARS),
+        word_timestamps: fields.flag("word_timestamps"),
     }
 }
 
@@ -139,6 +171,7 @@ fn read_model(name: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use ytcaption_domain::job::Task;
 
     use super::*;
 
@@ -164,9 +197,8 @@ mod tests {
             wish,
             Ok(Wish {
                 url: Some("https://example.org/a".parse().expect("a URL")),
-                language: "auto",
+                transcription: TranscriptionOptions::default(),
                 priority: Priority::Normal,
-                model: None,
                 webhook_url: None,
             })
         );
@@ -176,11 +208,52 @@ mod tests {
     fn all_faults_come_at_once() {
         let given = json!({
             "url": "file:///etc/passwd", "language": "klingon", "priority": 1, "model": "../secret",
-            "webhook_url": "http://10.0.0.1/", "colour": "blue", "a/b": 1,
+            "webhook_url": "http://10.0.0.1/", "colour": "blue", "a/b": 1, "task": "summarise", "hotwords": "a\nb",
+            "prompt": "p".repeat(4_001), "word_timestamps": "yes",
         });
         let mut found = pointers(&given, File::Absent);
         found.sort();
-        assert_eq!(found, ["/a~1b", "/colour", "/language", "/model", "/priority", "/url", "/webhook_url"]);
+        let expected = [
+            "/a~1b",
+            "/colour",
+            "/hotwords",
+            "/language",
+            "/model",
+            "/priority",
+            "/prompt",
+            "/task",
+            "/url",
+            "/webhook_url",
+            "/word_timestamps",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_asked_of_the_transcription_is_read_under_either_name() {
+        let asked = |fields: Value| read(&fields, File::Sent).expect("fit fields").transcription;
+        let json =
+            json!({"task": "translate", "prompt": " Dr. Ana Souza ", "hotwords": "Itaipu", "word_timestamps": true});
+        let form = json!({
+            "task": "translate", "initial_prompt": "Dr. Ana Souza", "hotwords": "Itaipu", "word_timestamps": "true",
+        });
+        let expected = TranscriptionOptions {
+            task: Task::Translate,
+            initial_prompt: Some("Dr. Ana Souza".into()),
+            hotwords: Some("Itaipu".into()),
+            word_timestamps: Some(true),
+            ..TranscriptionOptions::default()
+        };
+        assert_eq!((asked(json), asked(form)), (expected.clone(), expected));
+        assert_eq!(pointers(&json!({"prompt": "a", "initial_prompt": "a"}), File::Sent), ["/prompt"]);
+        assert_eq!(asked(json!({"word_timestamps": "", "prompt": null})), TranscriptionOptions::default());
+    }
+
+    #[test]
+    fn an_unknown_task_is_answered_with_those_there_are() {
+        let faults = read(&json!({"task": "dub"}), File::Sent).expect_err("no task");
+        let said = "`dub` is no task; use transcribe, or translate for an English translation";
+        assert_eq!(faults, [("/task".to_owned(), said.to_owned())]);
     }
 
     #[test]
@@ -198,8 +271,8 @@ mod tests {
         let all: Value =
             described.as_object().expect("an object").keys().map(|name| (name.clone(), json!(1))).collect();
         let faults = read(&all, File::Absent).expect_err("numbers are no texts");
-        // `url` and `youtube_url` together are one fault more.
-        assert_eq!(faults.len(), all.as_object().map_or(0, Map::len) + 1, "{faults:?}");
+        // `url` and `youtube_url` together are one fault more, and so are the two names of the prompt.
+        assert_eq!(faults.len(), all.as_object().map_or(0, Map::len) + 2, "{faults:?}");
         assert!(faults.iter().all(|(_, detail)| !detail.contains("unknown")), "{faults:?}");
     }
 }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use ytcaption_domain::job::{Job, JobCommand, JobEvent, MediaSource};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::read_stream;
-use ytcaption_projections::JobView;
 
 use super::view::Receipt;
 use crate::ApiState;
@@ -55,14 +54,11 @@ impl IdempotencyKey {
 /// # Errors
 /// It was created by another request, or the database does not answer.
 pub(super) async fn repeat(state: &ApiState, id: JobId, command: &JobCommand) -> Result<Receipt, ApiError> {
-    let mut view = None;
     let mut created_by_same = false;
-    for recorded in read_stream(state.database.pool(), Job::TYPE, &id.to_string()).await? {
-        let event: JobEvent = recorded.decode()?;
-        created_by_same |= is_result_of(command, &event);
-        view = JobView::fold(view, &recorded, &event);
+    if let Some(first) = read_stream(state.database.pool(), Job::TYPE, &id.to_string()).await?.first() {
+        created_by_same = first.decode()?.iter().any(|event| is_result_of(command, event));
     }
-    match view {
+    match state.queries.find(id).await? {
         Some(view) if created_by_same => Ok(Receipt::new(id, view.status, view.created_at)),
         Some(_) => Err(ApiError::IdempotencyKeyReused { job: id }),
         None => Err(ApiError::Internal(format!("job {id} was in the way of its own creation and is not there"))),
@@ -71,15 +67,14 @@ pub(super) async fn repeat(state: &ApiState, id: JobId, command: &JobCommand) ->
 
 /// Whether the event is what the command leads to. An upload has a key of its own each time; its content counts.
 fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
-    let JobCommand::CreateTranscription { account, source, language, priority, model, webhook_url } = command else {
+    let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command else {
         return false;
     };
     let JobEvent::TranscriptionJobCreated {
         account: stored_account,
         source: stored_source,
-        language: stored_language,
+        transcription: stored_transcription,
         priority: stored_priority,
-        model: stored_model,
         webhook_url: stored_webhook_url,
     } = event
     else {
@@ -87,9 +82,8 @@ fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
     };
     account == stored_account
         && is_same_recording(source, stored_source)
-        && language == stored_language
+        && transcription == stored_transcription
         && priority == stored_priority
-        && model == stored_model
         && webhook_url == stored_webhook_url
 }
 

@@ -130,9 +130,8 @@ impl Order {
         let command = JobCommand::CreateTranscription {
             account: context.account.clone(),
             source,
-            language: wish.language.to_owned(),
+            transcription: wish.transcription,
             priority: wish.priority,
-            model: wish.model,
             webhook_url: wish.webhook_url,
         };
         let outcome = state.jobs.create(id.0, command.clone(), &context).await;

@@ -66,6 +66,9 @@ pub(crate) struct Transcription {
     /// Language asked for: `auto` or a code.
     #[schema(example = "auto")]
     language: String,
+    /// `transcribe`, or `translate` for an English translation.
+    #[schema(example = "transcribe")]
+    task: &'static str,
     /// Language heard, once completed.
     #[schema(example = "en")]
     detected_language: Option<String>,
@@ -167,6 +170,7 @@ impl From<JobView> for Transcription {
             source: Source { kind: view.source_kind, name: view.source_name },
             title: view.title,
             language: view.language,
+            task: view.task.as_str(),
             detected_language: view.detected_language,
             priority: view.priority.as_str(),
             model: view.model,

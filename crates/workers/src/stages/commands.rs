@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cqrs_es::Aggregate;
 use uuid::Uuid;
+use ytcaption_domain::upcast::{EventFault, Versioned};
 use ytcaption_domain::{CommandContext, Routed};
 use ytcaption_eventstore::{CommandBus, CommandError, Executed};
 
@@ -34,6 +35,17 @@ pub(super) fn outcome_of<E: std::error::Error>(error: &CommandError<E>) -> Outco
     }
 }
 
+/// What becomes of a message whose event cannot be read. Nothing is lost by an upgrade in which old and new workers run
+/// side by side: what a newer program wrote waits for one.
+pub(super) fn unreadable(fault: &EventFault) -> Outcome {
+    if fault.is_from_the_future() {
+        tracing::error!(%fault, "the message waits for a worker that can read it");
+        Outcome::Again(UNREADABLE_PAUSE)
+    } else {
+        Outcome::Unreadable(fault.to_string())
+    }
+}
+
 /// Gives a command whose result must not be lost: while the store does not answer, it is given again for some minutes.
 /// A command that was carried out without our hearing of it decides to nothing the second time.
 pub(super) async fn insist<A>(
@@ -45,6 +57,7 @@ pub(super) async fn insist<A>(
 where
     A: Aggregate<Services = ()> + Routed + Clone,
     A::Command: Clone,
+    A::Event: Versioned,
 {
     for offer in 1..OFFERS {
         match bus.execute(id, command.clone(), context).await {

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use uuid::Uuid;
 use ytcaption_blobstore::LocalFolder;
-use ytcaption_domain::job::{JobCommand, JobEvent, MediaSource, Priority};
+use ytcaption_domain::job::{JobCommand, JobEvent, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
@@ -95,9 +95,8 @@ impl House {
         let command = JobCommand::CreateTranscription {
             account: AccountId::default(),
             source,
-            language: "auto".into(),
+            transcription: TranscriptionOptions::default(),
             priority: Priority::Normal,
-            model: None,
             webhook_url,
         };
         self.deps.jobs.create(id, command, &client()).await.unwrap();
@@ -125,8 +124,8 @@ impl House {
         let begun = Instant::now();
         loop {
             for event in self.events(job).await {
-                let event = event.decode().unwrap();
-                if wanted(&event) {
+                let found = event.decode().unwrap().into_iter().find(|event| wanted(event));
+                if let Some(event) = found {
                     return event;
                 }
             }

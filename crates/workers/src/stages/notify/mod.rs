@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
 use ytcaption_domain::job::JobEvent;
-use ytcaption_eventstore::{RecordedEvent, read_stream};
+use ytcaption_eventstore::{DecodeError, RecordedEvent, read_stream};
 use ytcaption_telemetry::metrics;
 
 pub use settings::WebhookSettings;
 
-use super::commands::{STORE_PAUSE, insist, outcome_of};
+use super::commands::{STORE_PAUSE, insist, outcome_of, unreadable};
 use crate::backoff::{as_ms, spread};
 use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage};
@@ -66,13 +66,17 @@ impl Stage for Notify {
         let Some(end) = events.iter().find(|event| event.metadata.event_id == message.event.id) else {
             return Outcome::Unreadable("the event store has no such event".to_owned());
         };
-        let ending = match end.decode::<JobEvent>().map(|event| Ending::of(&event)) {
+        let ending = match end.decode::<JobEvent>().map(|events| events.iter().find_map(Ending::of)) {
             Ok(Some(ending)) => ending,
             Ok(None) => return Outcome::Unreadable("it does not end a job".to_owned()),
-            Err(error) => return Outcome::Unreadable(error.to_string()),
+            Err(error) => return unreadable(&error.source),
         };
-        let Some(created) = events.first().and_then(Created::read) else {
-            return Outcome::Unreadable("the job's first event cannot be read".to_owned());
+        let created = match events.first().map(Created::read).transpose() {
+            Ok(created) => created.flatten(),
+            Err(error) => return unreadable(&error.source),
+        };
+        let Some(created) = created else {
+            return Outcome::Unreadable("the job's first event does not create it".to_owned());
         };
         if message.deliveries == 1 {
             let took = (end.metadata.occurred_at - created.at).to_std().unwrap_or_default();
@@ -97,13 +101,13 @@ struct Created {
 }
 
 impl Created {
-    fn read(event: &RecordedEvent) -> Option<Self> {
-        match event.decode().ok()? {
+    fn read(event: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
+        Ok(event.decode()?.into_iter().find_map(|created| match created {
             JobEvent::TranscriptionJobCreated { webhook_url, .. } => {
                 Some(Self { at: event.metadata.occurred_at, webhook_url })
             }
             _ => None,
-        }
+        }))
     }
 }
 
@@ -146,7 +150,8 @@ impl Notify {
         }
         let events = read_stream(self.deps.database.pool(), "delivery", id).await?;
         let Some(last) = events.last() else { return Ok(None) };
-        let Ok(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = last.decode() else {
+        let ended = last.decode().ok().and_then(|mut events| events.pop());
+        let Some(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = ended else {
             return Ok(None);
         };
         Ok(schedule::left(last.metadata.occurred_at, pause, crate::now()))

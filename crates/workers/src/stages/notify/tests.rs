@@ -43,7 +43,7 @@ async fn delivery_events(house: &House, job: JobId) -> Vec<DeliveryEvent> {
     let end = house.events(job).await.pop().unwrap();
     let id = delivery_id(end.metadata.event_id).to_string();
     let events = read_stream(house.deps.database.pool(), "delivery", &id).await.unwrap();
-    events.iter().map(|event| event.decode().unwrap()).collect()
+    events.iter().flat_map(|event| event.decode().unwrap()).collect()
 }
 
 async fn names(house: &House, job: JobId) -> Vec<&'static str> {

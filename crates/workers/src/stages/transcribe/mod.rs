@@ -10,19 +10,21 @@ mod settings;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{ChunkSpan, Job, JobCommand, JobRejection};
+use ytcaption_domain::job::{self, ChunkSpan, Job, JobCommand, JobEvent, JobRejection};
+use ytcaption_domain::language::AUTO;
+use ytcaption_domain::upcast::EventFault;
 use ytcaption_eventstore::CommandError;
-use ytcaption_whisper::{FileError, Span, TranscribeError, TranscribeOptions, Transcriber, transcribe_chunk};
+use ytcaption_whisper::{FileError, Span, Task, TranscribeError, TranscribeOptions, Transcriber, transcribe_chunk};
 
 pub use settings::TranscribeSettings;
 
 use super::attempt::{Attempt, Step};
-use super::commands::outcome_of;
+use super::commands::{outcome_of, unreadable};
 use super::fault::{Fault, sentence};
+use crate::cloud_event::CloudEvent;
 use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
 use crate::{StartError, WorkerDeps};
 use cache::AudioCache;
@@ -71,19 +73,29 @@ struct Transcribe {
 }
 
 /// What a `ChunkScheduled` says.
-#[derive(Deserialize)]
 struct Scheduled {
     chunk: u32,
     start_ms: u64,
     end_ms: u64,
 }
 
+impl Scheduled {
+    fn read(event: &CloudEvent) -> Result<Self, EventFault> {
+        let wanted = |event| match event {
+            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => Some(Self { chunk, start_ms, end_ms }),
+            _ => None,
+        };
+        event.decode()?.into_iter().find_map(wanted).ok_or(EventFault::UnknownType)
+    }
+}
+
 impl Stage for Transcribe {
     const NAME: &'static str = "transcribe";
 
     async fn work(&self, message: Message) -> Outcome {
-        let Some(Ok(scheduled)) = message.event.data.clone().map(serde_json::from_value::<Scheduled>) else {
-            return Outcome::Unreadable("it names no chunk".to_owned());
+        let scheduled = match Scheduled::read(&message.event) {
+            Ok(scheduled) => scheduled,
+            Err(fault) => return unreadable(&fault),
         };
         let context = self.deps.context(Self::NAME, &message.event);
         let attempt = |number| Attempt {
@@ -134,8 +146,19 @@ impl Transcribe {
     }
 
     fn options(&self, job: &Job) -> Result<TranscribeOptions, Fault> {
-        let language = Some(job.language.clone()).filter(|language| language != "auto");
-        let options = TranscribeOptions { language, ..self.settings.options.clone() };
+        let asked = job.transcription.clone();
+        let usual = &self.settings.options;
+        let options = TranscribeOptions {
+            language: Some(asked.language).filter(|language| language != AUTO),
+            task: match asked.task {
+                job::Task::Transcribe => Task::Transcribe,
+                job::Task::Translate => Task::Translate,
+            },
+            initial_prompt: asked.initial_prompt.or_else(|| usual.initial_prompt.clone()),
+            hotwords: asked.hotwords.or_else(|| usual.hotwords.clone()),
+            word_timestamps: asked.word_timestamps.unwrap_or(usual.word_timestamps),
+            ..usual.clone()
+        };
         self.transcriber.check(&options).map_err(|error| fault_of(FileError::Transcribe(error)))?;
         Ok(options)
     }
@@ -172,6 +195,9 @@ fn fault_of(error: FileError) -> Fault {
         FileError::Audio(error) => error.into(),
         FileError::Transcribe(error @ TranscribeError::UnknownLanguage { .. }) => {
             Fault::permanent("unknown_language", format!("{}.", sentence(&error)))
+        }
+        FileError::Transcribe(error @ TranscribeError::CannotTranslate) => {
+            Fault::permanent("cannot_translate", format!("{}.", sentence(&error)))
         }
         FileError::Transcribe(error) if error.is_permanent() => {
             Fault::permanent("invalid_option", format!("{}.", sentence(&error)))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use ytcaption_domain::job::{Audio, JobEvent};
+use ytcaption_domain::job::{Audio, JobEvent, TranscriptionOptions};
 use ytcaption_whisper::ModelError;
 
 use super::*;
@@ -84,9 +84,12 @@ async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
         let command = JobCommand::CreateTranscription {
             account: ytcaption_domain::AccountId::default(),
             source: ytcaption_domain::job::MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() },
-            language: language.into(),
+            transcription: TranscriptionOptions {
+                language: language.into(),
+                model: model.map(str::to_owned),
+                ..TranscriptionOptions::default()
+            },
             priority: ytcaption_domain::job::Priority::High,
-            model: model.map(str::to_owned),
             webhook_url: None,
         };
         house.deps.jobs.create(id, command, &crate::testing::client()).await.unwrap();
