@@ -55,7 +55,17 @@ impl Transcriber {
         Ok(Self { inner: Arc::new(Inner { model, extractor }) })
     }
 
-    /// The name of the model's folder.
+    /// Whether both are the same model in memory.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Whether a clone of this lives elsewhere, be it in a batch that nobody waits for any more.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.inner) > 1
+    }
+
+    /// What people call the model.
     pub fn model_name(&self) -> String {
         self.inner.model.name()
     }
@@ -71,7 +81,7 @@ impl Transcriber {
     /// Whether the options fit this model; also the first thing [`Transcriber::transcribe`] does.
     pub fn check(&self, options: &TranscribeOptions) -> Result<(), TranscribeError> {
         decode::resolve_language(&self.inner.model, options.language.as_deref())?;
-        if options.task == Task::Translate && !self.inner.model.is_multilingual() {
+        if options.task == Task::Translate && !self.inner.model.can_translate() {
             return Err(TranscribeError::CannotTranslate);
         }
         options.check()
