@@ -8,7 +8,9 @@ use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
 
 use crate::Span;
 use crate::audio::{self, AudioError};
+use crate::decode;
 use crate::error::TranscribeError;
+use crate::language::detect_language;
 use crate::options::TranscribeOptions;
 use crate::plan::{PlanSettings, plan_chunks};
 use crate::transcriber::{Progress, Transcriber};
@@ -42,9 +44,11 @@ pub async fn transcribe_file(
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<FileTranscript, FileError> {
     transcriber.check(options)?;
-    let settings = PlanSettings { vad: options.vad_parameters, ..PlanSettings::default() };
-    let plan = plan_chunks(path, &settings).await?;
+    let plan = plan_chunks(path, &PlanSettings::default()).await?;
     let mut options = options.clone();
+    if plan.chunks.len() > 1 && decode::is_open(options.language.as_deref()) {
+        options.language = detect_language(transcriber, path, plan.duration_ms, &options).await?;
+    }
     let mut whole =
         Transcript { language: UNDETERMINED.to_owned(), duration_ms: plan.duration_ms, segments: Vec::new() };
     for chunk in plan.chunks {
@@ -53,7 +57,7 @@ pub async fn transcribe_file(
         let part = transcribe_chunk(transcriber, path, chunk, &options, &mut tell).await?;
         if part.language != UNDETERMINED {
             whole.language.clone_from(&part.language);
-            // One recording has one language: what the first speech was heard as holds for the rest.
+            // One recording has one language: where none was heard before, the first speech decides.
             options.language = Some(part.language);
         }
         whole.segments.extend(part.segments);

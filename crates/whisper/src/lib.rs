@@ -22,6 +22,7 @@ mod decode;
 mod error;
 mod features;
 mod file;
+mod language;
 mod model;
 mod options;
 mod plan;
@@ -36,6 +37,7 @@ mod windows;
 
 pub use error::TranscribeError;
 pub use file::{FileError, FileTranscript, transcribe_chunk, transcribe_file};
+pub use language::detect_language;
 pub use model::{ComputeType, Device, ModelError, ModelInfo, ModelSettings, model_name};
 pub use options::{Task, TranscribeOptions};
 pub use plan::{AudioPlan, PlanSettings, plan_chunks};

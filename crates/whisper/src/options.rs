@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::TranscribeError;
-use crate::silence::VadOptions;
+use crate::vad::VadOptions;
 
 /// Upper bound of everything computed side by side: memory grows with it.
 const MOST_AT_ONCE: usize = 64;
@@ -127,7 +127,7 @@ impl TranscribeOptions {
         } else if self.chunk_length.is_some_and(|seconds| !(1..=30).contains(&seconds)) {
             bad("chunk_length", "must be between 1 and 30 seconds")
         } else {
-            Ok(())
+            self.vad_parameters.check()
         }
     }
 }

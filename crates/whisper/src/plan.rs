@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Span;
 use crate::audio::{AudioError, PcmStream, SAMPLE_RATE};
-use crate::silence::{Detector, Envelope, FRAME_MS, VadOptions, quietest_frame};
+use crate::silence::{Detector, Envelope, FRAME_MS, quietest_frame};
 
 /// How [`plan_chunks`] cuts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,13 +14,11 @@ use crate::silence::{Detector, Envelope, FRAME_MS, VadOptions, quietest_frame};
 pub struct PlanSettings {
     /// Length a chunk should have, in milliseconds; each is between three and five quarters of it.
     pub target_chunk_ms: u64,
-    /// Settings of the speech detector.
-    pub vad: VadOptions,
 }
 
 impl Default for PlanSettings {
     fn default() -> Self {
-        Self { target_chunk_ms: 5 * 60 * 1000, vad: VadOptions::default() }
+        Self { target_chunk_ms: 5 * 60 * 1000 }
     }
 }
 
@@ -77,7 +75,7 @@ impl Planner {
         Self {
             // Under a second there is nothing to choose a pause from.
             target_ms: settings.target_chunk_ms.max(1000),
-            detector: Detector::new(&settings.vad),
+            detector: Detector::default(),
             start_ms: 0,
             levels: Vec::new(),
             spans: Vec::new(),

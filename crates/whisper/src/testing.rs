@@ -134,3 +134,42 @@ pub(crate) fn edits(said: &[String], heard: &[String]) -> usize {
     }
     row[heard.len()]
 }
+
+/// A steady tone of so many hertz.
+pub(crate) fn tone(ms: usize, hertz: f32, amplitude: f32) -> Vec<f32> {
+    let sample = |n: usize| (n as f32 / 16_000.0 * hertz * std::f32::consts::TAU).sin() * amplitude;
+    (0..ms * 16).map(sample).collect()
+}
+
+/// Noise whose power falls by 3 dB an octave (Paul Kellet's filter).
+pub(crate) fn pink_noise(ms: usize, amplitude: f32) -> Vec<f32> {
+    let mut rows = [0.0_f32; 3];
+    let coloured = noise(ms, 1.0).into_iter().map(|white| {
+        rows[0] = 0.99765 * rows[0] + white * 0.099_046;
+        rows[1] = 0.963 * rows[1] + white * 0.296_516_4;
+        rows[2] = 0.57 * rows[2] + white * 1.052_691_3;
+        (rows.iter().sum::<f32>() + white * 0.1848) * 0.2 * amplitude
+    });
+    coloured.collect()
+}
+
+/// Notes struck one after another, `per_beat` of them together, each with overtones that die away.
+pub(crate) fn music(ms: usize, note_ms: usize, per_beat: usize) -> Vec<f32> {
+    const SCALE: [f32; 6] = [220.0, 277.2, 329.6, 440.0, 329.6, 277.2];
+    let length = note_ms * 16;
+    let sample = |n: usize| {
+        let (beat, t) = (n / length, (n % length) as f32 / 16_000.0);
+        let note = |hertz: f32| -> f32 {
+            (1..=5_u8).map(f32::from).map(|k| (hertz * k * t * std::f32::consts::TAU).sin() / k).sum()
+        };
+        let struck: f32 = (0..per_beat).map(|voice| note(SCALE[(beat + voice * 2) % SCALE.len()])).sum();
+        struck / per_beat as f32 * (-3.0 * t).exp() * (t * 100.0).min(1.0) * 0.3
+    };
+    (0..ms * 16).map(sample).collect()
+}
+
+/// A burst of noise that dies away, every half second.
+pub(crate) fn drums(ms: usize) -> Vec<f32> {
+    let strike = |n: usize| (-((n % 8_000) as f32) / 480.0).exp();
+    noise(ms, 0.6).into_iter().enumerate().map(|(n, sample)| sample * strike(n)).collect()
+}

@@ -4,7 +4,8 @@
 //! begin and end in pauses, and of the pauses that would do, the longest is taken.
 
 use crate::Span;
-use crate::silence::{FRAME_MS, SpeechMap, quietest_frame};
+use crate::silence::{FRAME_MS, quietest_frame};
+use crate::vad::pad;
 
 /// A pause so long ends a window whatever room is left: the model tends to invent text in silence.
 const LONG_PAUSE_MS: u64 = 4_000;
@@ -12,17 +13,42 @@ const LONG_PAUSE_MS: u64 = 4_000;
 /// The part of a window before which it is not cut for the sake of a longer pause: half.
 const LEAST_FILL: u64 = 2;
 
-/// Packs the speech of `map` into windows of at most `limit_ms`.
-pub(crate) fn pack(map: &SpeechMap, limit_ms: u64) -> Vec<Span> {
-    let spans: Vec<Span> = map.spans.iter().flat_map(|span| split(*span, &map.levels, limit_ms)).collect();
+/// A stretch of the recording for the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) span: Span,
+    /// The speech in it.
+    pub(crate) speech: Vec<Span>,
+}
+
+/// How [`pack`] cuts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packing {
+    /// Longest window.
+    pub(crate) limit_ms: u64,
+    /// Left around the speech where there is room.
+    pub(crate) pad_ms: u64,
+    /// Length of the recording.
+    pub(crate) duration_ms: u64,
+}
+
+/// Packs `speech` into windows. `levels` tell how loud each [`FRAME_MS`] is: speech that alone exceeds the
+/// limit is cut where it is quietest.
+pub(crate) fn pack(speech: &[Span], levels: &[f32], packing: Packing) -> Vec<Packed> {
+    let limit_ms = packing.limit_ms.saturating_sub(2 * packing.pad_ms).max(packing.limit_ms / 2);
+    let parts: Vec<Span> = speech.iter().flat_map(|span| split(*span, levels, limit_ms)).collect();
     let mut windows = Vec::new();
-    let mut rest = spans.as_slice();
+    let mut rest = parts.as_slice();
     while let Some(first) = rest.first() {
         let taken = fill(rest, limit_ms);
         windows.push(Span { start_ms: first.start_ms, end_ms: rest[taken - 1].end_ms });
         rest = &rest[taken..];
     }
-    windows
+    pad(&mut windows, packing.pad_ms, packing.duration_ms);
+    let mut padded = speech.to_vec();
+    pad(&mut padded, packing.pad_ms, packing.duration_ms);
+    let heard = |window: Span| padded.iter().copied().filter(|span| span.overlaps(window)).collect();
+    windows.into_iter().map(|span| Packed { span, speech: heard(span) }).collect()
 }
 
 /// How many of `spans` go into the window that begins with the first.

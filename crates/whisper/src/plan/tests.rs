@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{noise, silence, speak, write_wav};
 
 fn settings(target_chunk_ms: u64) -> PlanSettings {
-    PlanSettings { target_chunk_ms, ..PlanSettings::default() }
+    PlanSettings { target_chunk_ms }
 }
 
 async fn plan(pcm: &[f32], settings: &PlanSettings) -> AudioPlan {

@@ -2,15 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::VadOptions;
 use super::envelope::{FRAME_MS, SILENCE_DB};
 use crate::Span;
 
-/// The noise floor is the quietest, and the speech level the loudest, of this many frames before and
+/// The noise floor is the quietest, and the level of sound the loudest, of this many frames before and
 /// after: 5 s hold a pause or at least the closure of a stop consonant in any speech.
 const REACH: usize = 500;
 
-/// Speech begins this far above the floor … (dB)
+/// Sound begins this far above the floor … (dB)
 const ON_ABOVE_FLOOR_DB: f32 = 7.0;
 /// … and goes on until it is nearer than this. (dB)
 const OFF_ABOVE_FLOOR_DB: f32 = 4.0;
@@ -18,6 +17,12 @@ const OFF_ABOVE_FLOOR_DB: f32 = 4.0;
 const BELOW_LOUDEST_DB: f32 = 42.0;
 /// What is quieter than this nobody can understand. (dB relative to full scale)
 const INAUDIBLE_DB: f32 = -72.0;
+
+/// Shorter bursts are clicks. A quickly spoken "no" is about 200 ms of loud sound. (frames of 10 ms)
+const LEAST_SOUND: usize = 15;
+
+/// Shorter pauses belong to the sound around them. (frames of 10 ms)
+const LEAST_SILENCE: usize = 30;
 
 /// Frames over which levels are smoothed: one glottal period of a low voice is longer than a frame.
 const SMOOTHING: usize = 3;
@@ -47,11 +52,9 @@ impl Extreme {
     }
 }
 
-/// Turns levels, pushed in any pieces, into spans of speech. Memory does not grow with the recording.
+/// Turns levels, pushed in any pieces, into spans of sound. Memory does not grow with the recording.
 #[derive(Debug)]
 pub(crate) struct Detector {
-    min_speech: usize,
-    min_silence: usize,
     recent: VecDeque<f32>,
     /// Smoothed levels that wait for the [`REACH`] frames after them.
     waiting: VecDeque<f32>,
@@ -59,16 +62,13 @@ pub(crate) struct Detector {
     loudest: Extreme,
     pushed: usize,
     decided: usize,
-    /// First and last loud frame of the speech going on, and how many there were.
+    /// First and last loud frame of the sound going on, and how many there were.
     open: Option<(usize, usize, usize)>,
 }
 
-impl Detector {
-    pub(crate) fn new(options: &VadOptions) -> Self {
-        let frames = |ms: u64| usize::try_from(ms / FRAME_MS).unwrap_or(usize::MAX);
+impl Default for Detector {
+    fn default() -> Self {
         Self {
-            min_speech: frames(options.min_speech_duration_ms),
-            min_silence: frames(options.min_silence_duration_ms),
             recent: VecDeque::with_capacity(SMOOTHING),
             waiting: VecDeque::with_capacity(REACH + 1),
             quietest: Extreme { sign: -1.0, candidates: VecDeque::new() },
@@ -78,7 +78,9 @@ impl Detector {
             open: None,
         }
     }
+}
 
+impl Detector {
     /// Takes levels in dB; appends the spans that ended meanwhile.
     pub(crate) fn push(&mut self, levels: &[f32], spans: &mut Vec<Span>) {
         for &level in levels {
@@ -126,14 +128,14 @@ impl Detector {
                 *last = frame;
                 *loud += 1;
             }
-            Some((_, last, _)) if frame - *last >= self.min_silence => self.close(spans),
+            Some((_, last, _)) if frame - *last >= LEAST_SILENCE => self.close(spans),
             _ => {}
         }
     }
 
     fn close(&mut self, spans: &mut Vec<Span>) {
         if let Some((first, last, loud)) = self.open.take()
-            && loud >= self.min_speech
+            && loud >= LEAST_SOUND
         {
             spans.push(Span {
                 // The smoothed level lags: sound may have begun that much earlier.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::Span;
+use crate::audio::samples_to_ms;
 use crate::testing::{noise, silence, speak};
 
 /// A tone of 440 Hz that swells and fades within each 100 ms, as syllables do.
@@ -12,16 +14,19 @@ fn voice(ms: usize, amplitude: f32) -> Vec<f32> {
 }
 
 fn spans(samples: &[f32]) -> Vec<Span> {
-    analyse(samples, &VadOptions::default()).spans
+    let (mut detector, mut spans) = (Detector::default(), Vec::new());
+    detector.push(&levels(samples), &mut spans);
+    detector.finish(&mut spans);
+    spans
 }
 
 fn near(span: Span, start_ms: u64, end_ms: u64) -> bool {
-    const TOLERANCE_MS: u64 = 260; // the padding, and a few frames
+    const TOLERANCE_MS: u64 = 60; // a few frames
     span.start_ms.abs_diff(start_ms) <= TOLERANCE_MS && span.end_ms.abs_diff(end_ms) <= TOLERANCE_MS
 }
 
 #[test]
-fn finds_speech_between_silences() {
+fn finds_sound_between_silences() {
     let pcm = [silence(1000), voice(2000, 0.3), silence(1500), voice(700, 0.1), silence(800)];
     let found = spans(&pcm.concat());
     assert_eq!(found.len(), 2, "{found:?}");
@@ -29,7 +34,7 @@ fn finds_speech_between_silences() {
 }
 
 #[test]
-fn finds_speech_in_noise() {
+fn finds_a_voice_in_noise() {
     // 20 dB between voice and noise.
     let mut pcm = [silence(2000), voice(2000, 0.2), silence(3000)].concat();
     for (sample, noise) in pcm.iter_mut().zip(noise(7000, 0.02)) {
@@ -45,12 +50,12 @@ fn hears_a_real_voice_whole() {
     let word = speak("en-us", "The house is white and the dog is black.");
     let length_ms = samples_to_ms(word.len() as u64);
     let found = spans(&[silence(1000), word, silence(1000)].concat());
-    assert!(near(found[0], 1000, 1000 + length_ms) || found.len() > 1, "{found:?}");
-    assert!(found[0].start_ms.abs_diff(1000) <= 260, "{found:?}");
+    // espeak-ng ends a sentence with 0.3 s of silence.
+    assert!(near(found[0], 1000, 1000 + length_ms - 300), "{found:?}");
 }
 
 #[test]
-fn steady_noise_hum_and_silence_are_not_speech() {
+fn steady_noise_hum_and_silence_are_quiet() {
     let hum: Vec<f32> =
         (0..160_000).map(|n| (n as f32 / 16_000.0 * 50.0 * std::f32::consts::TAU).sin() * 0.3).collect();
     for (name, pcm) in [
@@ -66,7 +71,7 @@ fn steady_noise_hum_and_silence_are_not_speech() {
 }
 
 #[test]
-fn clicks_are_not_speech() {
+fn clicks_are_too_short() {
     let mut pcm = silence(5000);
     for at in [10_000, 40_000, 60_000] {
         pcm[at..at + 160].fill(0.9);
@@ -78,11 +83,10 @@ fn clicks_are_not_speech() {
 fn pieces_of_any_size_give_the_same() {
     let pcm = [voice(3000, 0.2), silence(700), voice(9000, 0.05), silence(6000), voice(400, 0.4)];
     let pcm = [pcm.concat(), noise(3000, 0.01)].concat();
-    let options = VadOptions { speech_pad_ms: 0, ..VadOptions::default() };
-    let whole = analyse(&pcm, &options).spans;
+    let whole = spans(&pcm);
     assert!(whole.len() >= 3, "{whole:?}");
     for size in [1, 77, 160, 16_000] {
-        let (mut envelope, mut detector) = (Envelope::default(), Detector::new(&options));
+        let (mut envelope, mut detector) = (Envelope::default(), Detector::default());
         let mut found = Vec::new();
         for piece in pcm.chunks(size) {
             let mut levels = Vec::new();
@@ -92,12 +96,4 @@ fn pieces_of_any_size_give_the_same() {
         detector.finish(&mut found);
         assert_eq!(found, whole, "pieces of {size}");
     }
-}
-
-#[test]
-fn padding_never_overlaps() {
-    let span = |start_ms, end_ms| Span { start_ms, end_ms };
-    let mut spans = [span(50, 400), span(500, 900), span(2000, 2950)];
-    pad(&mut spans, 200, 3000);
-    assert_eq!(spans, [span(0, 450), span(450, 1100), span(1800, 3000)]);
 }

@@ -8,24 +8,26 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::Inner;
-use crate::audio::{SAMPLES_PER_MS, samples_to_ms};
+use crate::audio::samples_to_ms;
 use crate::decode::{self, Batch, Context, Decoded, Window};
 use crate::error::TranscribeError;
 use crate::options::TranscribeOptions;
-use crate::{Span, silence, windows};
+use crate::windows::{self, Packed, Packing};
+use crate::{Span, silence, vad};
 
 /// How often a caller who waits for a batch is asked whether to go on.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
 /// The stretches of `pcm` that go to the model, each with the speech in it.
-fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<(Span, Vec<Span>)> {
-    let mut map = silence::analyse(pcm, &options.vad_parameters);
-    if !options.vad_filter {
-        let end_ms = samples_to_ms(pcm.len() as u64);
-        map.spans = if end_ms == 0 { Vec::new() } else { vec![Span { start_ms: 0, end_ms }] };
-    }
-    let speech_in = |window: Span| map.spans.iter().copied().filter(|s| s.overlaps(window)).collect();
-    windows::pack(&map, limit_ms).into_iter().map(|window| (window, speech_in(window))).collect()
+pub(super) fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Packed> {
+    let duration_ms = samples_to_ms(pcm.len() as u64);
+    let speech = match options.vad_filter {
+        true => vad::speech(pcm, &options.vad_parameters),
+        false if duration_ms == 0 => Vec::new(),
+        false => vec![Span { start_ms: 0, end_ms: duration_ms }],
+    };
+    let packing = Packing { limit_ms, pad_ms: options.vad_parameters.speech_pad_ms, duration_ms };
+    windows::pack(&speech, &silence::levels(pcm), packing).into()
 }
 
 /// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
@@ -34,7 +36,7 @@ pub(super) struct Run<'a> {
     inner: &'a Arc<Inner>,
     pcm: &'a [f32],
     context: Arc<Context>,
-    waiting: VecDeque<(Span, Vec<Span>)>,
+    waiting: VecDeque<Packed>,
     language: Option<String>,
     previous: Vec<usize>,
     /// Results to come, with the time up to which each reaches.
@@ -104,7 +106,7 @@ impl<'a> Run<'a> {
         let size = if in_turn { 1 } else { options.batch_size };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
             let next: Vec<_> = self.waiting.drain(..size.min(self.waiting.len())).collect();
-            let windows: Vec<Window> = next.into_iter().map(|(span, speech)| self.window(span, speech)).collect();
+            let windows: Vec<Window> = next.into_iter().map(|packed| self.window(packed)).collect();
             let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
             let batch = Batch {
                 windows,
@@ -124,10 +126,8 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn window(&self, span: Span, speech: Vec<Span>) -> Window {
-        let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(self.pcm.len());
-        let samples = self.pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec();
-        Window { span, samples, speech }
+    fn window(&self, Packed { span, speech }: Packed) -> Window {
+        Window::cut(self.pcm, span, speech)
     }
 
     /// Tells the batches still running that nobody waits for them.

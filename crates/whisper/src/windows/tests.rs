@@ -1,39 +1,44 @@
 use super::*;
 
-fn map(spans: &[(u64, u64)]) -> SpeechMap {
-    let spans: Vec<Span> = spans.iter().map(|&(start_ms, end_ms)| Span { start_ms, end_ms }).collect();
-    let frames = spans.last().map_or(0, |span| span.end_ms / FRAME_MS);
-    SpeechMap { spans, levels: vec![-20.0; usize::try_from(frames).unwrap_or(0)] }
+fn spans(spans: &[(u64, u64)]) -> Vec<Span> {
+    spans.iter().map(|&(start_ms, end_ms)| Span { start_ms, end_ms }).collect()
 }
 
-fn packed(map: &SpeechMap, limit_ms: u64) -> Vec<(u64, u64)> {
-    pack(map, limit_ms).into_iter().map(|window| (window.start_ms, window.end_ms)).collect()
+/// The windows of speech that is everywhere equally loud, without padding.
+fn packed(speech: &[(u64, u64)], limit_ms: u64) -> Vec<(u64, u64)> {
+    let levels = vec![-20.0; usize::try_from(speech.last().map_or(0, |span| span.1) / FRAME_MS).unwrap_or(0)];
+    times(&pack(&spans(speech), &levels, Packing { limit_ms, pad_ms: 0, duration_ms: u64::MAX }))
+}
+
+fn times(windows: &[Packed]) -> Vec<(u64, u64)> {
+    windows.iter().map(|window| (window.span.start_ms, window.span.end_ms)).collect()
 }
 
 #[test]
 fn what_fits_is_one_window() {
-    assert_eq!(packed(&map(&[(1000, 5000), (5500, 12_000)]), 30_000), [(1000, 12_000)]);
-    assert_eq!(packed(&map(&[]), 30_000), []);
+    assert_eq!(packed(&[(1000, 5000), (5500, 12_000)], 30_000), [(1000, 12_000)]);
+    assert_eq!(packed(&[], 30_000), []);
 }
 
 #[test]
 fn cuts_in_the_longest_pause_that_leaves_a_window_half_full() {
-    let speech = map(&[(0, 3000), (4500, 6000), (6200, 7900), (8800, 9600), (9700, 14_000)]);
+    let speech = [(0, 3000), (4500, 6000), (6200, 7900), (8800, 9600), (9700, 14_000)];
     // The longest pause, after 3000, would leave too little; of the rest the one before 8800 is longest.
     assert_eq!(packed(&speech, 10_000), [(0, 7900), (8800, 14_000)]);
 }
 
 #[test]
 fn a_long_pause_ends_a_window() {
-    assert_eq!(packed(&map(&[(0, 2000), (7000, 9000)]), 30_000), [(0, 2000), (7000, 9000)]);
+    assert_eq!(packed(&[(0, 2000), (7000, 9000)], 30_000), [(0, 2000), (7000, 9000)]);
 }
 
 #[test]
 fn speech_longer_than_a_window_is_cut_where_it_is_quietest() {
-    let mut speech = map(&[(0, 25_000)]);
-    speech.levels[820..826].fill(-50.0);
-    speech.levels[1600..1604].fill(-45.0);
-    let windows = packed(&speech, 10_000);
+    let mut levels = vec![-20.0; 2500];
+    levels[820..826].fill(-50.0);
+    levels[1600..1604].fill(-45.0);
+    let packing = Packing { limit_ms: 10_000, pad_ms: 0, duration_ms: 25_000 };
+    let windows = times(&pack(&spans(&[(0, 25_000)]), &levels, packing));
     assert_eq!(windows.len(), 3, "{windows:?}");
     assert!((8200..8260).contains(&windows[0].1), "{windows:?}");
     assert!((16_000..16_040).contains(&windows[1].1), "{windows:?}");
@@ -41,13 +46,26 @@ fn speech_longer_than_a_window_is_cut_where_it_is_quietest() {
 }
 
 #[test]
+fn padding_takes_of_a_pause_half_at_most() {
+    let speech = spans(&[(100, 6000), (6300, 9000), (9400, 15_000)]);
+    let packing = Packing { limit_ms: 10_000, pad_ms: 300, duration_ms: 15_100 };
+    let windows = pack(&speech, &[], packing);
+    assert_eq!(times(&windows), [(0, 9200), (9200, 15_100)]);
+    assert_eq!(windows[0].speech, spans(&[(0, 6150), (6150, 9200)]));
+    assert_eq!(windows[1].speech, spans(&[(9200, 15_100)]));
+}
+
+#[test]
 fn no_window_is_longer_than_the_limit_and_no_speech_is_lost() {
-    let spans: Vec<(u64, u64)> = (0..200).map(|i| (i * 1700, i * 1700 + 900 + i % 7 * 100)).collect();
+    let speech: Vec<(u64, u64)> = (0..200).map(|i| (i * 1700, i * 1700 + 900 + i % 7 * 100)).collect();
     for limit_ms in [5_000, 12_000, 30_000] {
-        let windows = packed(&map(&spans), limit_ms);
-        assert!(windows.iter().all(|(start, end)| end - start <= limit_ms), "{limit_ms}");
-        for span in &spans {
-            assert!(windows.iter().any(|(start, end)| *start <= span.0 && span.1 <= *end));
+        for pad_ms in [0, 50, 400] {
+            let packing = Packing { limit_ms, pad_ms, duration_ms: 400_000 };
+            let windows = times(&pack(&spans(&speech), &[], packing));
+            assert!(windows.iter().all(|(start, end)| end - start <= limit_ms), "{limit_ms} {pad_ms}");
+            for span in &speech {
+                assert!(windows.iter().any(|(start, end)| *start <= span.0 && span.1 <= *end));
+            }
         }
     }
 }
