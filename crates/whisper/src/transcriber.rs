@@ -1,5 +1,6 @@
 //! The way in: samples to a transcript.
 
+mod language;
 mod run;
 
 use std::ops::ControlFlow;
@@ -65,6 +66,11 @@ impl Transcriber {
         Arc::strong_count(&self.inner) > 1
     }
 
+    /// How many batches can be decoded at the same time.
+    pub fn replicas(&self) -> usize {
+        self.inner.model.replicas()
+    }
+
     /// What people call the model.
     pub fn model_name(&self) -> String {
         self.inner.model.name()
@@ -101,7 +107,7 @@ impl Transcriber {
         self.check(options)?;
         let model = &self.inner.model;
         let total_ms = samples_to_ms(pcm.len() as u64);
-        let longest_s = options.chunk_length.unwrap_or(model.chunk_length_s).min(model.chunk_length_s);
+        let longest_s = self.longest_s(options);
         let asked = decode::resolve_language(model, options.language.as_deref())?;
         let context = self.context(options, longest_s)?;
         let mut run = Run::new(&self.inner, pcm, context, asked.clone(), longest_s);
@@ -122,6 +128,12 @@ impl Transcriber {
         let language = asked.or(heard).unwrap_or_else(|| UNDETERMINED.to_owned());
         let _ = progress(Progress { done_ms: total_ms, total_ms, segments: &[] });
         Ok(Transcript { language, duration_ms: total_ms, segments })
+    }
+
+    /// Length of a window, in seconds.
+    fn longest_s(&self, options: &TranscribeOptions) -> u32 {
+        let known = self.inner.model.chunk_length_s;
+        options.chunk_length.unwrap_or(known).min(known)
     }
 
     fn context(&self, options: &TranscribeOptions, longest_s: u32) -> Result<Context, TranscribeError> {

@@ -8,12 +8,16 @@ use crate::tokenizer::language_of;
 /// The language of a model that knows only one.
 const ENGLISH: &str = "en";
 
+/// Whether the language is to be heard.
+pub(crate) fn is_open(asked: Option<&str>) -> bool {
+    asked.is_none_or(|code| matches!(code.trim().to_lowercase().as_str(), "" | "auto"))
+}
+
 /// The code asked for, as the model spells it; `None` means that it is to be heard.
 ///
 /// An unknown code has to be caught here: CTranslate2 takes an unknown token for the end of the text.
 pub(crate) fn resolve(model: &Model, asked: Option<&str>) -> Result<Option<String>, TranscribeError> {
-    let code = asked.map(|code| code.trim().to_lowercase().replace('_', "-"));
-    let code = code.filter(|code| !code.is_empty() && code != "auto");
+    let code = asked.filter(|_| !is_open(asked)).map(|code| code.trim().to_lowercase().replace('_', "-"));
     if !model.is_multilingual() {
         return match code {
             Some(code) if base(&code) != ENGLISH => {

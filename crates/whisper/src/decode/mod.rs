@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ytcaption_domain::captions::Segment;
 
-pub(crate) use language::resolve as resolve_language;
+pub(crate) use language::{is_open, resolve as resolve_language};
 use round::Round;
 
 use crate::Span;
@@ -105,6 +105,17 @@ pub(crate) fn decode(
     Ok(Decoded { segments, language: language.unwrap_or_default(), previous })
 }
 
+/// The language that is likeliest over all these windows.
+pub(crate) fn hear_language(
+    model: &Model,
+    extractor: &FeatureExtractor,
+    context: &Context,
+    windows: Vec<Window>,
+) -> Result<String, TranscribeError> {
+    let all = windows.len();
+    language::hear(&Round::encode(model, extractor, context, windows)?, all)
+}
+
 /// faster-whisper's `prompt_reset_on_temperature`: text found by guessing is no prompt.
 const RESET_PROMPT_ABOVE: f32 = 0.5;
 
@@ -115,6 +126,12 @@ struct RawSegment {
 }
 
 impl Window {
+    /// The stretch `span` of `pcm`, whose first sample is at 0.
+    pub(crate) fn cut(pcm: &[f32], span: Span, speech: Vec<Span>) -> Self {
+        let sample = |ms: u64| usize::try_from(ms * crate::audio::SAMPLES_PER_MS).unwrap_or(usize::MAX).min(pcm.len());
+        Self { span, samples: pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec(), speech }
+    }
+
     /// The window from `start_ms` on.
     fn from(&self, start_ms: u64) -> Self {
         let skipped = (start_ms - self.span.start_ms) * crate::audio::SAMPLES_PER_MS;
