@@ -7,6 +7,7 @@ pub mod delivery;
 pub mod job;
 pub mod language;
 pub mod network;
+pub mod schema;
 pub mod upcast;
 
 mod identity;

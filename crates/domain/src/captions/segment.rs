@@ -1,9 +1,10 @@
 //! Segments of recognised speech. All times are integer milliseconds from the start of the recording.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One stretch of speech as the model wrote it down.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     /// When the speech begins, in milliseconds.
     pub start_ms: u64,
@@ -25,7 +26,7 @@ pub struct Segment {
 }
 
 /// One word with its time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Word {
     /// When the word begins, in milliseconds.
     pub start_ms: u64,

@@ -1,13 +1,14 @@
 //! What happened to a delivery.
 
 use cqrs_es::DomainEvent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::JobId;
 use crate::upcast::{Upcaster, Versioned};
 
 /// A fact in the life of a delivery. Addresses may carry secrets, so only the host is repeated here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum DeliveryEvent {
     /// The receiver took it.

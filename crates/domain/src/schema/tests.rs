@@ -1,0 +1,231 @@
+//! What has landed stays as it was, and everything that was ever written can be read.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::job::{Job, JobStatus, Task, TranscriptionOptions, evolve};
+use crate::upcast;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/events");
+/// Digests of the shapes that have landed: `<SHA-256>  <Event>.v<version>` a line.
+const SHAPES: &str = include_str!("../../../../docs/events/shapes.sha256");
+
+fn file(folder: &str, name: &str) -> String {
+    std::fs::read_to_string(Path::new(folder).join(name)).unwrap_or_default()
+}
+
+fn files(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).expect("the folder is committed");
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json")).collect()
+}
+
+fn schema(schema: &EventSchema) -> Value {
+    serde_json::from_str(&schema.text).expect("JSON")
+}
+
+/// Payloads of one event and version as programs have written them.
+fn fixture(name: &str, version: u32) -> Vec<Value> {
+    let text = file(FIXTURES, &format!("{name}.v{version}.json"));
+    serde_json::from_str(&text).unwrap_or_else(|error| {
+        panic!(
+            "there is no fixture of {name} version {version} ({error}): write crates/domain/fixtures/events/\
+             {name}.v{version}.json, a list of payloads in which every member occurs, and keep it for ever"
+        )
+    })
+}
+
+#[test]
+fn the_committed_schemas_are_up_to_date() {
+    let names: BTreeSet<String> = all().iter().map(EventSchema::file_name).collect();
+    assert_eq!(files(FOLDER), names, "renew them with `cargo run -p ytcaption-cli -- events schemas docs/events`");
+    for schema in all() {
+        assert!(
+            file(FOLDER, &schema.file_name()) == schema.text,
+            "docs/events/{} is out of date; renew it with `cargo run -p ytcaption-cli -- events schemas docs/events`",
+            schema.file_name()
+        );
+    }
+}
+
+/// The schema without the words for people.
+fn shape(schema: &Value) -> Value {
+    match schema {
+        Value::Object(object) => {
+            let says = |key: &&String| !matches!(key.as_str(), "description" | "title");
+            object
+                .iter()
+                .filter(|(key, value)| !value.is_string() || says(key))
+                .map(|(key, value)| (key.clone(), shape(value)))
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(shape).collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn no_shape_that_has_landed_changes() {
+    let mut new = String::new();
+    for event in all() {
+        let name = format!("{}.v{}", event.name, event.version);
+        let digest = format!("{:x}", Sha256::digest(shape(&schema(&event)).to_string()));
+        let landed = SHAPES.lines().filter_map(|line| line.split_once("  ")).find(|(_, landed)| *landed == name);
+        match landed.map(|(digest, _)| digest) {
+            Some(landed) => assert!(
+                landed == digest,
+                "{name} has changed its shape, and stores hold events of the one that landed. Leave it, and write the \
+                 new one as the next version, with an upcaster and a fixture: docs/adr/0011 says how"
+            ),
+            None => writeln!(new, "{digest}  {name}").expect("a text takes more text"),
+        }
+    }
+    assert!(new.is_empty(), "when the shapes of these new events are right, add to docs/events/shapes.sha256:\n{new}");
+    let known: BTreeSet<String> = all().iter().map(|event| format!("{}.v{}", event.name, event.version)).collect();
+    for (_, landed) in SHAPES.lines().filter_map(|line| line.split_once("  ")) {
+        assert!(known.contains(landed), "{landed} has landed and is gone: its events are still in stores");
+    }
+}
+
+#[test]
+fn every_event_is_listed_with_every_version_up_to_its_newest() {
+    fn check<E: Versioned + JsonSchema>() {
+        let family = schemars::schema_for!(E).to_value();
+        let variants = family["oneOf"].as_array().expect("variants").iter();
+        let names: Vec<&str> =
+            variants.filter_map(|variant| variant.pointer("/properties/type/const")?.as_str()).collect();
+        let listed: Vec<&str> = E::CURRENT.iter().map(|(name, _)| *name).collect();
+        assert_eq!(listed, names, "CURRENT lists the variants, in their order");
+        for (name, newest) in E::CURRENT {
+            let of_event = all().into_iter().filter(|schema| schema.name == *name);
+            let versions: Vec<u32> = of_event.map(|schema| schema.version).collect();
+            assert_eq!(versions, (1..=*newest).collect::<Vec<_>>(), "{name}: keep its earlier schemas in EARLIER");
+        }
+    }
+    check::<JobEvent>();
+    check::<DeliveryEvent>();
+}
+
+#[test]
+fn there_is_a_fixture_of_every_version_and_it_fits_its_schema() {
+    assert_eq!(files(FIXTURES), all().iter().map(EventSchema::file_name).collect());
+    for event in all() {
+        let document = schema(&event);
+        let validator = jsonschema::validator_for(&document).expect("a valid schema");
+        let payloads = fixture(event.name, event.version);
+        let mut told = BTreeSet::new();
+        for payload in &payloads {
+            let faults: Vec<String> = validator.iter_errors(payload).map(|error| error.to_string()).collect();
+            assert!(faults.is_empty(), "{}: {faults:?} in {payload}", event.file_name());
+            members(payload, "", &mut told);
+        }
+        let mut known = BTreeSet::new();
+        described(&document, &document, "", &mut known);
+        assert_eq!(told, known, "{}: every member occurs in the fixture, and no other", event.file_name());
+    }
+}
+
+/// The places of all members of a payload: `/audio/bytes`; those of a list's items as `/segments//text`.
+fn members(payload: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match payload {
+        Value::Object(object) => {
+            for (key, value) in object {
+                found.insert(format!("{at}/{key}"));
+                members(value, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| members(item, &format!("{at}/"), found)),
+        _ => {}
+    }
+}
+
+/// The places of all members that a schema describes.
+fn described(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).expect("a reference leads somewhere");
+        described(document, target, at, found);
+    }
+    for choice in ["oneOf", "anyOf"].iter().filter_map(|word| schema[word].as_array()).flatten() {
+        described(document, choice, at, found);
+    }
+    if schema["items"].is_object() {
+        described(document, &schema["items"], &format!("{at}/"), found);
+    }
+    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+        found.insert(format!("{at}/{key}"));
+        described(document, property, &format!("{at}/{key}"), found);
+    }
+}
+
+#[test]
+fn every_fixture_is_read_and_those_of_today_are_written_back_the_same() {
+    fn check<E: Versioned>() {
+        for (name, newest) in E::CURRENT {
+            for version in 1..=*newest {
+                for payload in fixture(name, version) {
+                    let events: Vec<E> = upcast::read(name, &version.to_string(), &payload)
+                        .unwrap_or_else(|fault| panic!("{name} version {version}: {fault}: {payload}"));
+                    for event in &events {
+                        let (name, version) = (event.event_type(), event.event_version());
+                        let current = E::CURRENT.iter().find(|(current, _)| *current == name);
+                        assert_eq!(current.map(|(_, version)| version.to_string()), Some(version), "{name}");
+                    }
+                    if version == *newest {
+                        assert_eq!(events.iter().map(|event| json!(event)).collect::<Vec<_>>(), [payload]);
+                    }
+                }
+            }
+        }
+    }
+    check::<JobEvent>();
+    check::<DeliveryEvent>();
+}
+
+/// The job that these fixtures tell of, each by its first or its given payload.
+fn folded(story: &[(&str, u32, usize)]) -> Job {
+    let mut job = Job::default();
+    for (name, version, which) in story {
+        let payload = fixture(name, *version).swap_remove(*which);
+        for event in upcast::read(name, &version.to_string(), &payload).expect("readable") {
+            evolve(&mut job, &event);
+        }
+    }
+    job
+}
+
+#[test]
+fn a_job_of_the_first_versions_is_what_it_was() {
+    let job = folded(&[
+        ("TranscriptionJobCreated", 1, 0),
+        ("DownloadStarted", 1, 0),
+        ("DownloadProgressed", 1, 0),
+        ("AudioDownloaded", 1, 0),
+        ("ChunkScheduled", 1, 0),
+        ("ChunkScheduled", 1, 1),
+        ("ChunkStarted", 1, 0),
+        ("ChunkStarted", 1, 1),
+        ("ChunkTranscribed", 1, 0),
+        ("ChunkTranscribed", 1, 1),
+        ("TranscriptionCompleted", 1, 0),
+    ]);
+    assert_eq!(job.status, Some(JobStatus::Completed));
+    let model = Some("faster-whisper-small".to_owned());
+    let asked = TranscriptionOptions { language: "pt".into(), model: model.clone(), ..TranscriptionOptions::default() };
+    assert_eq!((job.transcription, job.model), (asked, model));
+    assert_eq!((job.chunks.len(), job.chunks.iter().filter(|chunk| chunk.result.is_some()).count()), (2, 2));
+    let plain = folded(&[("TranscriptionJobCreated", 1, 1)]);
+    assert_eq!((plain.transcription, plain.model), (TranscriptionOptions::default(), None));
+}
+
+#[test]
+fn the_second_version_says_more() {
+    let job = folded(&[("TranscriptionJobCreated", 2, 0)]);
+    let asked = job.transcription;
+    assert_eq!((asked.task, asked.word_timestamps), (Task::Translate, Some(true)));
+    assert_eq!(asked.hotwords.as_deref(), Some("Itaipu, Paraná"));
+}
