@@ -1,6 +1,6 @@
 //! How far a reader of the feed has come.
 
-use sqlx::{PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::Cursor;
 
@@ -46,6 +46,23 @@ impl Checkpoints {
             .execute(&self.pool)
             .await?;
         Ok(Cursor::default())
+    }
+
+    /// Where the reader stands, held there until the transaction of this connection ends.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn lock(&self, transaction: &mut PgConnection) -> Result<Cursor, sqlx::Error> {
+        sqlx::query("INSERT INTO checkpoints (name) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(&self.name)
+            .execute(&mut *transaction)
+            .await?;
+        let stored: (String, i64) =
+            sqlx::query_as("SELECT transaction_id::text, position FROM checkpoints WHERE name = $1 FOR UPDATE")
+                .bind(&self.name)
+                .fetch_one(transaction)
+                .await?;
+        cursor(stored)
     }
 
     /// Moves it from one place to another, if it still stands at the first; within the caller's transaction, if that

@@ -9,7 +9,7 @@ use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
 use ytcaption_domain::job::{Job, JobEvent, evolve};
 use ytcaption_eventstore::{DecodeError, EventReader, RecordedEvent};
 
-use crate::{JobView, Moment, Timeline, explain};
+use crate::{JobView, Misfit, Moment, Timeline, explain};
 
 /// Why a job cannot be shown as it was.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum HistoryError {
     /// It has events that this program cannot read.
     #[error(transparent)]
     Unreadable(#[from] DecodeError),
+    /// Its events do not follow from each other.
+    #[error("the events of the job do not fit together: {0}")]
+    Misfit(#[from] Misfit),
     /// The database does not answer.
     #[error("the database does not answer: {0}")]
     Unavailable(#[from] sqlx::Error),
@@ -114,15 +117,17 @@ impl JobHistory {
         let mut aggregate = Job::default();
         let mut last = None;
         for recorded in self.own().take_while(|recorded| recorded.sequence <= version) {
-            let event: JobEvent = recorded.decode()?;
-            evolve(&mut aggregate, &event);
-            view = JobView::fold(view, recorded, &event);
+            let events: Vec<JobEvent> = recorded.decode()?;
+            for event in &events {
+                evolve(&mut aggregate, event);
+            }
+            JobView::fold(&mut view, recorded, &events)?;
             last = Some(recorded);
         }
         let (Some(mut view), Some(last)) = (view, last) else { return Err(HistoryError::NotFound(self.id)) };
         if let Moment::Time(time) = moment {
             for recorded in self.deliveries().filter(|recorded| recorded.recorded_at <= time) {
-                view.apply_delivery(&recorded.decode::<DeliveryEvent>()?);
+                view.fold_delivery(recorded, &recorded.decode::<DeliveryEvent>()?)?;
             }
         }
         Ok(JobAt {
@@ -168,6 +173,7 @@ impl JobAt {
         if let Some(facts) = facts.as_object_mut() {
             // These count events and tell the time; they differ always and say nothing.
             facts.remove("version");
+            facts.remove("delivery_version");
             facts.remove("updated_at");
             facts.insert("chunk_list".to_owned(), serde_json::json!(self.aggregate.chunks));
             facts.insert("audio".to_owned(), serde_json::json!(self.aggregate.audio));
@@ -245,6 +251,7 @@ mod tests {
     #[test]
     fn an_unreadable_event_is_named_and_what_was_before_it_still_shows() {
         let mut events = long_story().events;
+        events[4].event_type = "FromTheFuture".into();
         events[4].payload = serde_json::json!({ "type": "FromTheFuture" });
         let history = JobHistory::of(JOB, events).expect("a job");
         assert!(history.at(Moment::Version(4)).is_ok());

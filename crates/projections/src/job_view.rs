@@ -3,9 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use ytcaption_domain::delivery::{DeliveryEvent, DeliveryStatus};
-use ytcaption_domain::job::{Failure, JobEvent, JobStatus, MediaSource, Priority, Stage};
+use ytcaption_domain::job::{Failure, JobEvent, JobStatus, MediaSource, Priority, Stage, Task};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::RecordedEvent;
+
+use crate::Misfit;
 
 /// Share of the whole work, in percent, that the download counts for; the rest is transcription.
 const DOWNLOAD_SHARE_PERCENT: u32 = 30;
@@ -27,7 +29,9 @@ pub struct JobView {
     pub title: Option<String>,
     /// Language asked for: ISO 639-1 or `auto`.
     pub language: String,
-    /// Language heard, once completed.
+    /// What the text is to be.
+    pub task: Task,
+    /// Language heard, once known.
     pub detected_language: Option<String>,
     /// How urgent it is.
     pub priority: Priority,
@@ -67,45 +71,61 @@ pub struct JobView {
     pub ended_at: Option<DateTime<Utc>>,
     /// Sequence of the job's last event applied.
     pub version: i64,
+    /// Sequence of the last event applied of the delivery that tells of its end; 0 before the first.
+    pub delivery_version: i64,
+}
+
+/// What an event did to a read model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fold {
+    /// It changed it.
+    Applied,
+    /// It had been applied before, and changed nothing.
+    Known,
 }
 
 impl JobView {
-    /// Applies one event of a job. An event that was applied before changes nothing.
-    pub fn fold(view: Option<Self>, recorded: &RecordedEvent, event: &JobEvent) -> Option<Self> {
-        let version = i64::try_from(recorded.sequence).unwrap_or(i64::MAX);
-        let Some(mut view) = view else {
-            return Self::created(recorded, event);
-        };
-        if version <= view.version {
-            return Some(view);
+    /// Applies what one recorded event of a job stands for ([`RecordedEvent::decode`]). Events are applied in their
+    /// order and without a gap: a job that lacks one stays as it was before it.
+    ///
+    /// # Errors
+    /// It is not the next event of the job.
+    pub fn fold(view: &mut Option<Self>, recorded: &RecordedEvent, events: &[JobEvent]) -> Result<Fold, Misfit> {
+        let version = view.as_ref().map_or(0, |view| view.version);
+        let Some(version) = next(version, recorded)? else { return Ok(Fold::Known) };
+        for event in events {
+            let view = match view {
+                Some(view) => view,
+                None => view.insert(Self::created(recorded, event)?),
+            };
+            view.version = version;
+            view.updated_at = recorded.metadata.occurred_at;
+            view.apply(event);
         }
-        view.version = version;
-        view.updated_at = recorded.metadata.occurred_at;
-        view.apply(event);
-        Some(view)
+        Ok(Fold::Applied)
     }
 
-    fn created(recorded: &RecordedEvent, event: &JobEvent) -> Option<Self> {
-        let JobEvent::TranscriptionJobCreated { account, source, language, priority, model, webhook_url } = event
-        else {
-            return None;
+    fn created(recorded: &RecordedEvent, event: &JobEvent) -> Result<Self, Misfit> {
+        let JobEvent::TranscriptionJobCreated { account, source, transcription, priority, webhook_url } = event else {
+            return Err(Misfit::NoBeginning(recorded.event_type.clone()));
         };
         let (source_kind, source_name) = match source {
             MediaSource::Url { url } => ("url", url.to_string()),
             MediaSource::Upload { file_name, .. } => ("upload", file_name.clone()),
         };
         let created_at = recorded.metadata.occurred_at;
-        Some(Self {
-            job_id: recorded.aggregate_id.parse().ok()?,
+        Ok(Self {
+            job_id: recorded.aggregate_id.parse().map_err(|_| Misfit::NoJobId)?,
             account: account.clone(),
             status: JobStatus::Pending,
             source_kind: source_kind.to_owned(),
             source_name,
             title: None,
-            language: language.clone(),
+            language: transcription.language.clone(),
+            task: transcription.task,
             detected_language: None,
             priority: *priority,
-            model: model.clone(),
+            model: transcription.model.clone(),
             webhook_url: webhook_url.as_ref().map(ToString::to_string),
             webhook_status: webhook_url.as_ref().map(|_| delivery_word(DeliveryStatus::Pending).to_owned()),
             webhook_attempts: 0,
@@ -122,14 +142,18 @@ impl JobView {
             created_at,
             updated_at: created_at,
             ended_at: None,
-            version: i64::try_from(recorded.sequence).unwrap_or(i64::MAX),
+            version: 0,
+            delivery_version: 0,
         })
     }
 
     fn apply(&mut self, event: &JobEvent) {
         match event {
             // Only ever the first event, which `created` reads.
-            JobEvent::TranscriptionJobCreated { .. } | JobEvent::ChunkScheduled { .. } => {}
+            JobEvent::TranscriptionJobCreated { .. }
+            | JobEvent::ChunksPlanned { .. }
+            | JobEvent::ChunkScheduled { .. } => {}
+            JobEvent::LanguageDetected { language } => self.detected_language = Some(language.clone()),
             JobEvent::DownloadStarted { attempt, .. } => {
                 self.status = JobStatus::Downloading;
                 self.download_attempt = count(*attempt);
@@ -172,8 +196,19 @@ impl JobView {
         }
     }
 
-    /// Applies one event of the delivery that tells of the job's end.
-    pub fn apply_delivery(&mut self, event: &DeliveryEvent) {
+    /// Applies what one recorded event of the delivery that tells of the job's end stands for, in order and without a
+    /// gap as well.
+    ///
+    /// # Errors
+    /// It is not the next event of the delivery.
+    pub fn fold_delivery(&mut self, recorded: &RecordedEvent, events: &[DeliveryEvent]) -> Result<Fold, Misfit> {
+        let Some(version) = next(self.delivery_version, recorded)? else { return Ok(Fold::Known) };
+        self.delivery_version = version;
+        events.iter().for_each(|event| self.apply_delivery(event));
+        Ok(Fold::Applied)
+    }
+
+    fn apply_delivery(&mut self, event: &DeliveryEvent) {
         match event {
             DeliveryEvent::WebhookDelivered { attempt, .. } => {
                 self.webhook_status = Some(delivery_word(DeliveryStatus::Delivered).to_owned());
@@ -205,7 +240,7 @@ impl JobView {
         self.error_message = Some(failure.message.clone());
         self.retry_at = retry_in_ms
             .and_then(|ms| TimeDelta::try_milliseconds(i64::try_from(ms).ok()?))
-            .map(|delay| self.updated_at + delay);
+            .and_then(|delay| self.updated_at.checked_add_signed(delay));
     }
 
     fn clear_error(&mut self) {
@@ -220,6 +255,16 @@ impl JobView {
         self.retry_at = None;
         self.ended_at = Some(self.updated_at);
     }
+}
+
+/// The version that the event leads to; `None` if it was applied before.
+fn next(version: i64, recorded: &RecordedEvent) -> Result<Option<i64>, Misfit> {
+    let sequence = i64::try_from(recorded.sequence).unwrap_or(i64::MAX);
+    let expected = version.saturating_add(1);
+    if sequence > expected {
+        return Err(Misfit::Waits { aggregate_type: recorded.aggregate_type.clone(), expected });
+    }
+    Ok((sequence == expected).then_some(sequence))
 }
 
 fn count(number: u32) -> i32 {

@@ -9,6 +9,7 @@ use ytcaption_domain::job::{Job, JobEvent, JobStatus};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 
+use crate::generation::live_generation;
 use crate::{JobView, Page, PageCursor, rows};
 
 /// Why a question has no answer.
@@ -57,19 +58,23 @@ impl JobQueries {
 
     /// A job, and the chunks that were transcribed since its row was written.
     async fn up_to_date(&self, id: JobId) -> Result<(Option<JobView>, Chunks), QueryError> {
-        let mut view = rows::load_job(&self.pool, id).await?;
+        let mut view = rows::find_job(&self.pool, id).await?;
         let mut chunks = Chunks::new();
         let projected = view.as_ref().map_or(0, |view| view.version);
         for recorded in read_stream_after(&self.pool, Job::TYPE, &id.to_string(), projected).await? {
-            let event: JobEvent = match recorded.decode() {
-                Ok(event) => event,
+            let events: Vec<JobEvent> = match recorded.decode() {
+                Ok(events) => events,
                 // The projector puts such an event aside for an operator; the job is shown as it was before.
                 Err(_) if view.is_some() => break,
                 Err(error) => return Err(error.into()),
             };
-            view = JobView::fold(view, &recorded, &event);
-            if let JobEvent::ChunkTranscribed { chunk, segments, .. } = event {
-                chunks.insert(chunk, segments);
+            if JobView::fold(&mut view, &recorded, &events).is_err() {
+                break;
+            }
+            for event in events {
+                if let JobEvent::ChunkTranscribed { chunk, segments, .. } = event {
+                    chunks.insert(chunk, segments);
+                }
             }
         }
         Ok((view, chunks))
@@ -80,12 +85,13 @@ impl JobQueries {
     /// # Errors
     /// The database does not answer.
     pub async fn page(&self, filter: &JobFilter, after: Option<PageCursor>, limit: u32) -> Result<Page, QueryError> {
-        let mut jobs: Vec<JobView> = sqlx::query_as(
-            "SELECT * FROM jobs
-              WHERE account = $1 AND ($2::text IS NULL OR status = $2)
+        let mut jobs: Vec<JobView> = sqlx::query_as(concat!(
+            "SELECT * FROM jobs WHERE generation = ",
+            live_generation!(),
+            "   AND account = $1 AND ($2::text IS NULL OR status = $2)
                 AND ($3::timestamptz IS NULL OR (created_at, job_id) < ($3, $4))
-              ORDER BY created_at DESC, job_id DESC LIMIT $5",
-        )
+              ORDER BY created_at DESC, job_id DESC LIMIT $5"
+        ))
         .bind(&filter.account.0)
         .bind(filter.status.map(JobStatus::as_str))
         .bind(after.map(|cursor| cursor.created_at))
@@ -112,8 +118,12 @@ impl JobQueries {
     pub async fn transcript(&self, id: JobId) -> Result<Option<Transcript>, QueryError> {
         let (view, newest) = self.up_to_date(id).await?;
         let Some(view) = view.filter(|view| view.status == JobStatus::Completed) else { return Ok(None) };
-        let mut chunks = rows::load_chunks(&self.pool, id).await?;
+        let mut chunks = rows::find_chunks(&self.pool, id).await?;
         chunks.extend(newest);
+        // A rebuild that left events parked may have been switched to just now: no text with holes.
+        if chunks.len() < usize::try_from(view.chunks).unwrap_or(0) {
+            return Ok(None);
+        }
         Ok(Some(Transcript {
             language: view.detected_language.unwrap_or_else(|| UNDETERMINED.to_owned()),
             duration_ms: view.duration_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),

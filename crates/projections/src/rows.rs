@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{FromRow, PgExecutor, Row};
+use uuid::Uuid;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::{AccountId, JobId};
 
 use crate::JobView;
+use crate::generation::live_generation;
 
 impl FromRow<'_, PgRow> for JobView {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -20,6 +23,7 @@ impl FromRow<'_, PgRow> for JobView {
             source_name: row.try_get("source_name")?,
             title: row.try_get("title")?,
             language: row.try_get("language")?,
+            task: word(row, "task")?,
             detected_language: row.try_get("detected_language")?,
             priority: word(row, "priority")?,
             model: row.try_get("model")?,
@@ -40,6 +44,7 @@ impl FromRow<'_, PgRow> for JobView {
             updated_at: row.try_get("updated_at")?,
             ended_at: row.try_get("ended_at")?,
             version: row.try_get("version")?,
+            delivery_version: row.try_get("delivery_version")?,
         })
     }
 }
@@ -54,15 +59,24 @@ where
         .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
 }
 
-/// Columns of `jobs`, in the order in which [`save_job`] binds them.
-const SAVE_JOB: &str = "
-    INSERT INTO jobs (job_id, account, status, source_kind, source_name, title, language, detected_language,
-        priority, model, webhook_url, webhook_status, webhook_attempts, download_attempt, download_percent,
-        chunks, chunks_done, segments, duration_ms, error_stage, error_code, error_message, retry_at,
-        created_at, updated_at, ended_at, version)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-        $23, $24, $25, $26, $27)
-    ON CONFLICT (job_id) DO UPDATE SET
+/// The columns of `jobs` that this program knows; a newer schema may have more.
+macro_rules! job_columns {
+    () => {
+        "generation, job_id, account, status, source_kind, source_name, title, language, task, detected_language, \
+         priority, model, webhook_url, webhook_status, webhook_attempts, download_attempt, download_percent, chunks, \
+         chunks_done, segments, duration_ms, error_stage, error_code, error_message, retry_at, created_at, updated_at, \
+         ended_at, version, delivery_version"
+    };
+}
+
+/// A column that can change after the job's creation stands in the last list as well.
+const SAVE_JOBS: &str = concat!(
+    "INSERT INTO jobs (",
+    job_columns!(),
+    ") SELECT ",
+    job_columns!(),
+    " FROM jsonb_populate_recordset(NULL::jobs, $1)
+    ON CONFLICT (generation, job_id) DO UPDATE SET
         status = excluded.status, title = excluded.title, detected_language = excluded.detected_language,
         model = excluded.model, webhook_status = excluded.webhook_status,
         webhook_attempts = excluded.webhook_attempts, download_attempt = excluded.download_attempt,
@@ -70,74 +84,85 @@ const SAVE_JOB: &str = "
         chunks_done = excluded.chunks_done, segments = excluded.segments, duration_ms = excluded.duration_ms,
         error_stage = excluded.error_stage, error_code = excluded.error_code,
         error_message = excluded.error_message, retry_at = excluded.retry_at, updated_at = excluded.updated_at,
-        ended_at = excluded.ended_at, version = excluded.version";
+        ended_at = excluded.ended_at, version = excluded.version, delivery_version = excluded.delivery_version"
+);
 
-pub(crate) async fn save_job(executor: impl PgExecutor<'_>, view: &JobView) -> Result<(), sqlx::Error> {
-    sqlx::query(SAVE_JOB)
-        .bind(view.job_id.0)
-        .bind(&view.account.0)
-        .bind(view.status.as_str())
-        .bind(&view.source_kind)
-        .bind(&view.source_name)
-        .bind(&view.title)
-        .bind(&view.language)
-        .bind(&view.detected_language)
-        .bind(view.priority.as_str())
-        .bind(&view.model)
-        .bind(&view.webhook_url)
-        .bind(&view.webhook_status)
-        .bind(view.webhook_attempts)
-        .bind(view.download_attempt)
-        .bind(view.download_percent)
-        .bind(view.chunks)
-        .bind(view.chunks_done)
-        .bind(view.segments)
-        .bind(view.duration_ms)
-        .bind(&view.error_stage)
-        .bind(&view.error_code)
-        .bind(&view.error_message)
-        .bind(view.retry_at)
-        .bind(view.created_at)
-        .bind(view.updated_at)
-        .bind(view.ended_at)
-        .bind(view.version)
-        .execute(executor)
-        .await?;
-    Ok(())
+const SAVE_CHUNKS: &str = "
+    INSERT INTO transcript_chunks (generation, job_id, chunk, language, segments)
+    SELECT generation, job_id, chunk, language, segments FROM jsonb_populate_recordset(NULL::transcript_chunks, $1)
+    ON CONFLICT (generation, job_id, chunk) DO NOTHING";
+
+/// A row of `jobs`.
+#[derive(Serialize)]
+struct JobRow<'a> {
+    generation: i32,
+    #[serde(flatten)]
+    view: &'a JobView,
 }
 
-pub(crate) async fn load_job(executor: impl PgExecutor<'_>, id: JobId) -> Result<Option<JobView>, sqlx::Error> {
-    sqlx::query_as("SELECT * FROM jobs WHERE job_id = $1").bind(id.0).fetch_optional(executor).await
+/// A row of `transcript_chunks`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChunkRow {
+    pub(crate) generation: i32,
+    pub(crate) job_id: JobId,
+    pub(crate) chunk: u32,
+    pub(crate) language: String,
+    pub(crate) segments: Vec<Segment>,
 }
 
-pub(crate) async fn save_chunk(
+pub(crate) async fn save_jobs(
     executor: impl PgExecutor<'_>,
-    id: JobId,
-    chunk: u32,
-    language: &str,
-    segments: &[Segment],
+    generation: i32,
+    views: impl Iterator<Item = &JobView>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO transcript_chunks (job_id, chunk, language, segments) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (job_id, chunk) DO NOTHING",
-    )
-    .bind(id.0)
-    .bind(i32::try_from(chunk).unwrap_or(i32::MAX))
-    .bind(language)
-    .bind(Json(segments))
-    .execute(executor)
-    .await?;
+    let rows: Vec<JobRow<'_>> = views.map(|view| JobRow { generation, view }).collect();
+    if !rows.is_empty() {
+        sqlx::query(SAVE_JOBS).bind(Json(rows)).execute(executor).await?;
+    }
     Ok(())
 }
 
-pub(crate) async fn load_chunks(
+pub(crate) async fn save_chunks(executor: impl PgExecutor<'_>, rows: &[ChunkRow]) -> Result<(), sqlx::Error> {
+    if !rows.is_empty() {
+        sqlx::query(SAVE_CHUNKS).bind(Json(rows)).execute(executor).await?;
+    }
+    Ok(())
+}
+
+/// Jobs of one generation.
+pub(crate) async fn load_jobs(
+    executor: impl PgExecutor<'_>,
+    generation: i32,
+    ids: &[JobId],
+) -> Result<Vec<JobView>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_as("SELECT * FROM jobs WHERE generation = $1 AND job_id = ANY($2)")
+        .bind(generation)
+        .bind(ids)
+        .fetch_all(executor)
+        .await
+}
+
+/// A job as queries see it.
+pub(crate) async fn find_job(executor: impl PgExecutor<'_>, id: JobId) -> Result<Option<JobView>, sqlx::Error> {
+    sqlx::query_as(concat!("SELECT * FROM jobs WHERE generation = ", live_generation!(), " AND job_id = $1"))
+        .bind(id.0)
+        .fetch_optional(executor)
+        .await
+}
+
+/// The text of a job's chunks as queries see it.
+pub(crate) async fn find_chunks(
     executor: impl PgExecutor<'_>,
     id: JobId,
 ) -> Result<BTreeMap<u32, Vec<Segment>>, sqlx::Error> {
-    let chunks: Vec<(i32, Json<Vec<Segment>>)> =
-        sqlx::query_as("SELECT chunk, segments FROM transcript_chunks WHERE job_id = $1")
-            .bind(id.0)
-            .fetch_all(executor)
-            .await?;
+    let chunks: Vec<(i32, Json<Vec<Segment>>)> = sqlx::query_as(concat!(
+        "SELECT chunk, segments FROM transcript_chunks WHERE generation = ",
+        live_generation!(),
+        " AND job_id = $1"
+    ))
+    .bind(id.0)
+    .fetch_all(executor)
+    .await?;
     Ok(chunks.into_iter().filter_map(|(chunk, Json(segments))| Some((u32::try_from(chunk).ok()?, segments))).collect())
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand};
-use ytcaption_domain::job::{Audio, ChunkSpan, Failure, Job, JobCommand, JobStatus, MediaSource, Priority};
+use ytcaption_domain::job::{
+    Audio, ChunkSpan, Failure, Job, JobCommand, JobStatus, MediaSource, Priority, TranscriptionOptions,
+};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
     Appender, CheckpointError, CommandBus, Cursor, Database, DatabaseSettings, Feed, Stamp, Wake,
@@ -41,9 +43,8 @@ impl House {
         let command = JobCommand::CreateTranscription {
             account: AccountId::default(),
             source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-            language: "auto".into(),
+            transcription: TranscriptionOptions::default(),
             priority: Priority::Normal,
-            model: None,
             webhook_url: webhook_url.map(|url| url.parse().expect("a URL")),
         };
         let id = (Stamp::system().new_id)();
@@ -61,9 +62,11 @@ impl House {
         let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 2000 };
         let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 1000 }, ChunkSpan { start_ms: 1000, end_ms: 2000 }];
         self.tell(id, JobCommand::RecordAudio { attempt: 1, audio, title: Some("T".into()), chunks }).await;
+        for chunk in [0, 1] {
+            self.tell(id, JobCommand::StartChunk { chunk, worker: "w".into(), model: "demo".into() }).await;
+        }
         // The second chunk is done first: the transcript is in the order of the recording all the same.
         for (chunk, text) in [(1, "world"), (0, "hello")] {
-            self.tell(id, JobCommand::StartChunk { chunk, worker: "w".into(), model: "demo".into() }).await;
             let segments = vec![segment(u64::from(chunk) * 1000, text)];
             self.tell(id, JobCommand::RecordChunk { chunk, attempt: 1, language: "en".into(), segments }).await;
         }

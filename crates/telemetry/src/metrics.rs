@@ -33,6 +33,8 @@ pub const RELAY_REFILLED: &str = "relay_refilled_total";
 pub const PROJECTION_LAG: &str = "projection_lag_events";
 /// Counter `{projection}`: events a projection could not apply and put aside for an operator.
 pub const PROJECTION_PARKED: &str = "projection_parked_events_total";
+/// Gauge `{projection}`: events that are put aside now.
+pub const PROJECTION_PARKED_NOW: &str = "projection_parked_events";
 /// Histogram `{stage}`, seconds: time a worker stage took for a piece of work that it ended.
 pub const STAGE_DURATION: &str = "stage_duration_seconds";
 /// Counter `{stage,outcome}`: attempts of a worker stage.
@@ -120,6 +122,7 @@ fn describe() {
     describe_counter!(RELAY_REFILLED, Unit::Count, "Messages the stream had lost and that were put on it again.");
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");
+    describe_gauge!(PROJECTION_PARKED_NOW, Unit::Count, "Events a projection has put aside and not applied since.");
     describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
@@ -187,6 +190,11 @@ pub fn event_parked(projection: &'static str) {
     counter!(PROJECTION_PARKED, "projection" => projection).increment(1);
 }
 
+/// The projection has `events` put aside now.
+pub fn parked_events(projection: &'static str, events: u64) {
+    gauge!(PROJECTION_PARKED_NOW, "projection" => projection).set(as_gauge(events));
+}
+
 /// A worker stage ended a piece of work after `took`.
 pub fn stage_ended(stage: &'static str, took: Duration) {
     histogram!(STAGE_DURATION, "stage" => stage).record(took);
@@ -233,6 +241,7 @@ mod tests {
             super::relay_refilled(4);
             super::projection_lag("jobs", 1);
             super::event_parked("jobs");
+            super::parked_events("jobs", 4);
             super::stage_attempt("transcribe", "retry");
             super::stage_ended("transcribe", Duration::from_secs(3));
         });
@@ -251,6 +260,7 @@ mod tests {
             "relay_refilled_total 4",
             r#"projection_lag_events{projection="jobs"} 1"#,
             r#"projection_parked_events_total{projection="jobs"} 1"#,
+            r#"projection_parked_events{projection="jobs"} 4"#,
             r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
             r#"stage_duration_seconds_bucket{stage="transcribe",le="5"} 1"#,
             "# TYPE http_request_duration_seconds histogram",

@@ -88,6 +88,7 @@ fn refusal(error: HistoryError) -> ApiError {
             ApiError::InvalidParameter(vec![Fault::of_parameter("at", error.to_string())])
         }
         HistoryError::Unreadable(error) => error.into(),
+        HistoryError::Misfit(error) => ApiError::Internal(error.to_string()),
         HistoryError::Unavailable(error) => QueryError::from(error).into(),
     }
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
-use ytcaption_domain::job::{Failure, Job, JobEvent, JobStatus, MediaSource, Stage};
-use ytcaption_eventstore::RecordedEvent;
+use ytcaption_domain::job::{Failure, Job, JobEvent, JobStatus, MediaSource, Stage, Task};
+use ytcaption_eventstore::{DecodeError, RecordedEvent};
 
 use super::words::{count, duration, place, then, unended};
 use super::{Entry, Kind, ms_between};
@@ -65,18 +65,36 @@ impl Step {
     fn new(kind: Kind, command: &'static str, text: String) -> Self {
         Self { kind, command: Some(command), text, attempt: None, chunk: None, waited_ms: None, took_ms: None }
     }
+
+    /// What cannot be said of an event.
+    fn unasked(text: String) -> Self {
+        Self { command: None, ..Self::new(Kind::Unknown, "", text) }
+    }
 }
 
 impl Narrator {
     /// Adds the next event to the story.
     pub(super) fn hear(&mut self, recorded: &RecordedEvent) {
         let began_at = *self.began_at.get_or_insert(recorded.recorded_at);
-        let step = match recorded.aggregate_type.as_str() {
-            Job::TYPE => recorded.decode().ok().map(|event| self.of_job(recorded, &event)),
-            Delivery::TYPE => recorded.decode().ok().map(|event| self.of_delivery(recorded, &event)),
-            _ => None,
+        let steps: Vec<Step> = match recorded.aggregate_type.as_str() {
+            Job::TYPE => match recorded.decode() {
+                Ok(events) => events.iter().map(|event| self.of_job(recorded, event)).collect(),
+                Err(error) => vec![unreadable(&error)],
+            },
+            Delivery::TYPE => match recorded.decode() {
+                Ok(events) => events.iter().map(|event| self.of_delivery(recorded, event)).collect(),
+                Err(error) => vec![unreadable(&error)],
+            },
+            other => {
+                vec![Step::unasked(format!("{} of a {other}, which this program does not know", recorded.event_type))]
+            }
         };
-        let step = step.unwrap_or_else(|| unknown(recorded));
+        for step in steps {
+            self.tell(recorded, began_at, step);
+        }
+    }
+
+    fn tell(&mut self, recorded: &RecordedEvent, began_at: DateTime<Utc>, step: Step) {
         if self.is_more_of_the_same(recorded) {
             let Some(last) = self.entries.last_mut() else { return };
             last.events += 1;
@@ -112,14 +130,17 @@ impl Narrator {
     fn of_job(&mut self, recorded: &RecordedEvent, event: &JobEvent) -> Step {
         let at = recorded.recorded_at;
         match event {
-            JobEvent::TranscriptionJobCreated { source, language, priority, model, webhook_url, .. } => {
+            JobEvent::TranscriptionJobCreated { source, transcription, priority, webhook_url, .. } => {
                 self.status = Some(JobStatus::Pending);
                 self.download.waits_since = Some(at);
                 let source = said(source);
-                let model = model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
+                let model = transcription.model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
+                let task = if transcription.task == Task::Translate { ", to be translated" } else { "" };
+                let language = &transcription.language;
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
                 let webhook = host.map_or(String::new(), |host| format!(", webhook at {host}"));
-                let text = format!("{source} submitted: language {language}, priority {priority}{model}{webhook}");
+                let text =
+                    format!("{source} submitted: language {language}{task}, priority {priority}{model}{webhook}");
                 Step::new(Kind::Request, "CreateTranscription", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {
@@ -145,11 +166,25 @@ impl Narrator {
                 let text = format!("downloaded {length}{title}, planned as {pieces}{}", in_time(took));
                 Step { attempt: Some(*attempt), took_ms: took, ..Step::new(Kind::Done, "RecordAudio", text) }
             }
-            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => {
-                self.spans.insert(*chunk, (*start_ms, *end_ms));
-                self.chunks.entry(*chunk).or_default().waits_since = Some(at);
-                let text = format!("{} to be transcribed", count(self.spans.len(), "chunk"));
+            JobEvent::ChunksPlanned { chunks } => {
+                self.spans = (0..).zip(chunks.iter().map(|span| (span.start_ms, span.end_ms))).collect();
+                let text = format!("{} to be transcribed, each in its turn", count(chunks.len(), "chunk"));
                 Step::new(Kind::Progress, "RecordAudio", text)
+            }
+            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => {
+                self.chunks.entry(*chunk).or_default().waits_since = Some(at);
+                if self.spans.insert(*chunk, (*start_ms, *end_ms)).is_none() {
+                    // From before there was `ChunksPlanned`: all chunks were scheduled at once.
+                    let text = format!("{} to be transcribed", count(self.spans.len(), "chunk"));
+                    return Step::new(Kind::Progress, "RecordAudio", text);
+                }
+                let after_start = self.entries.last().is_some_and(|last| last.event_type == "ChunkStarted");
+                let command = if after_start { "StartChunk" } else { "RecordAudio" };
+                let text = format!("{} waits for a worker", self.name(*chunk));
+                Step { chunk: Some(*chunk), ..Step::new(Kind::Progress, command, text) }
+            }
+            JobEvent::LanguageDetected { language } => {
+                Step::new(Kind::Progress, "RecordLanguage", format!("the recording is in {language}"))
             }
             JobEvent::ChunkStarted { chunk, attempt, worker, model } => {
                 self.chunk_attempts += 1;
@@ -274,10 +309,6 @@ fn in_time(took: Option<u64>) -> String {
     took.map_or(String::new(), |ms| format!(" in {}", duration(ms)))
 }
 
-fn unknown(recorded: &RecordedEvent) -> Step {
-    let text = format!(
-        "{} (version {}), which this program cannot read; a newer one may have written it",
-        recorded.event_type, recorded.event_version
-    );
-    Step { command: None, ..Step::new(Kind::Unknown, "", text) }
+fn unreadable(error: &DecodeError) -> Step {
+    Step::unasked(format!("{} version {} cannot be read: {}", error.event_type, error.event_version, error.source))
 }

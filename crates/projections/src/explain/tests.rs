@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use cqrs_es::DomainEvent;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::DeliveryEvent;
-use ytcaption_domain::job::{Audio, Failure, JobEvent, MediaSource, Priority, Stage};
+use ytcaption_domain::job::{Audio, Failure, JobEvent, MediaSource, Priority, Stage, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext, EventMetadata};
 use ytcaption_eventstore::Cursor;
 
@@ -28,9 +28,8 @@ impl Story {
         let created = JobEvent::TranscriptionJobCreated {
             account: AccountId::default(),
             source: MediaSource::Url { url: "https://example.org/talk".parse().expect("a URL") },
-            language: "auto".into(),
+            transcription: TranscriptionOptions::default(),
             priority: Priority::Normal,
-            model: None,
             webhook_url: Some("https://hooks.example.org/in?token=secret".parse().expect("a URL")),
         };
         story.job(0, Actor::Client("anonymous".into()), &created);
@@ -49,16 +48,24 @@ impl Story {
     }
 
     fn job(&mut self, ms: i64, actor: Actor, event: &JobEvent) {
-        self.record(ms, actor, "job", &event.event_type(), serde_json::json!(event));
+        self.record(ms, actor, "job", &event.event_type(), &event.event_version(), serde_json::json!(event));
     }
 
     /// Records an event of the delivery that tells of the job.
     pub(crate) fn told(&mut self, ms: i64, event: &DeliveryEvent) {
         let actor = Actor::Worker("notify@h:1".into());
-        self.record(ms, actor, "delivery", &event.event_type(), serde_json::json!(event));
+        self.record(ms, actor, "delivery", &event.event_type(), &event.event_version(), serde_json::json!(event));
     }
 
-    fn record(&mut self, ms: i64, actor: Actor, kind: &'static str, name: &str, payload: serde_json::Value) {
+    fn record(
+        &mut self,
+        ms: i64,
+        actor: Actor,
+        kind: &'static str,
+        name: &str,
+        version: &str,
+        payload: serde_json::Value,
+    ) {
         let sequence = self.sequences.entry(kind).or_default();
         *sequence += 1;
         let number = self.events.len() as u64 + 1;
@@ -68,7 +75,7 @@ impl Story {
             aggregate_id: JOB.to_string(),
             sequence: *sequence,
             event_type: name.into(),
-            event_version: "1".into(),
+            event_version: version.into(),
             payload,
             metadata: EventMetadata {
                 event_id: Uuid::from_u128(u128::from(number)),
@@ -212,11 +219,22 @@ fn a_job_that_failed_or_was_cancelled_says_why() {
 #[test]
 fn a_running_job_has_no_end_and_an_unknown_event_does_not_stop_the_story() {
     let mut story = Story::new();
-    story.record(50, Actor::Worker("x".into()), "job", "FromTheFuture", serde_json::json!({ "type": "FromTheFuture" }));
+    story.record(
+        50,
+        Actor::Worker("x".into()),
+        "job",
+        "FromTheFuture",
+        "1",
+        serde_json::json!({ "type": "FromTheFuture" }),
+    );
     story.then(70, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
     let told = story.explain();
     assert_eq!((told.status, told.ended_at, told.took_ms), (Some(JobStatus::Downloading), None, None));
     assert_eq!((told.entries[1].kind, told.entries[1].command), (Kind::Unknown, None));
-    assert!(told.entries[1].text.starts_with("FromTheFuture (version 1), which this program cannot read"));
+    assert!(
+        told.entries[1]
+            .text
+            .starts_with("FromTheFuture version 1 cannot be read: this program knows no event of this type")
+    );
     assert_eq!(told.entries.len(), 3);
 }

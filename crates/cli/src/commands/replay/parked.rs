@@ -1,0 +1,69 @@
+//! `ytcaption replay parked`
+
+use std::process::ExitCode;
+
+use chrono::SecondsFormat;
+use clap::Args;
+use serde_json::json;
+use ytcaption_projections::{ParkedEvent, ParkedEvents};
+
+use super::read_models;
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::WHERE;
+
+/// List the events that could not be applied to the read models, and why
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay parked
+  ytcaption replay parked --json | jq -r .error
+
+A job with such an event is listed as it was before it: the later events of the same job wait behind. All others go on.
+Once the reason is gone, usually because a newer version of the program runs, `ytcaption replay retry` applies them; the
+projector also tries by itself, when it starts and every minute.
+{WHERE}"))]
+pub(in crate::commands) struct Parked {
+    /// Most events to list
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100)]
+    lines: u32,
+    /// A JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Parked {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.print(global).await)
+    }
+
+    async fn print(self, global: &Global) -> anyhow::Result<()> {
+        let parked = ParkedEvents::new(&read_models(global).await?);
+        let (count, events) = (parked.count().await?, parked.list(self.lines).await?);
+        let mut out = Output::new();
+        if self.json {
+            for event in &events {
+                out.line(&json!(event).to_string())?;
+            }
+            return Ok(out.flush()?);
+        }
+        out.line(&match count {
+            0 => "Every event is applied.".to_owned(),
+            _ => format!("{count} events are parked, those that only wait behind others last:"),
+        })?;
+        for event in &events {
+            out.line(&text(event))?;
+        }
+        let more = count.saturating_sub(events.len() as u64);
+        if more > 0 {
+            out.line(&format!("… and {more} more; --lines shows them"))?;
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn text(event: &ParkedEvent) -> String {
+    let ParkedEvent { aggregate_type, aggregate_id, sequence, event_type, event_version, error, .. } = event;
+    let since = event.parked_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    format!("  {aggregate_type} {aggregate_id} #{sequence} {event_type} version {event_version}, since {since}\n    {error}")
+}

@@ -1,0 +1,81 @@
+//! `ytcaption replay projection`
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
+use ytcaption_projections::{PROJECTIONS, Rebuild, Switched};
+
+use super::progress::Progress;
+use super::read_models;
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::WHERE;
+
+/// Build a read model anew from all events beside the live one, and switch to it
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay projection jobs
+  ytcaption replay projection jobs --json | tail -1 | jq .parked
+
+Queries are answered all the time: from the live read model until the new one has caught up with it, and from the new one
+after that. Projectors go on and need no restart. Nobody is told: no message is published and no webhook called. It may
+be interrupted; the next one begins again and removes what was left. It takes the room of a second read model.
+{WHERE}"))]
+pub(in crate::commands) struct Projection {
+    /// The read model
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(PROJECTIONS))]
+    name: String,
+    /// Switch even if events cannot be applied that are applied in the live read model
+    #[arg(long)]
+    accept_parked: bool,
+    /// Progress and result in JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+impl Projection {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.rebuild(global).await)
+    }
+
+    async fn rebuild(self, global: &Global) -> anyhow::Result<()> {
+        let database = read_models(global).await?;
+        let (mut out, began) = (Output::new(), Instant::now());
+        let mut rebuild = Rebuild::begin(&database).await?;
+        let mut progress = Progress::new(self.json);
+        while rebuild.advance().await? {
+            progress.set(rebuild.progress(), &mut out)?;
+        }
+        progress.step("switching");
+        let switched = rebuild.switch(self.accept_parked).await;
+        progress.step("tidying up");
+        if let Err(error) = rebuild.end().await {
+            eprintln!("ytcaption: rows that nobody needs are left; the next rebuild removes them ({error})");
+        }
+        progress.clear();
+        self.print(switched?, began, &mut out)
+    }
+
+    fn print(&self, switched: Switched, began: Instant, out: &mut Output) -> anyhow::Result<()> {
+        let Switched { events, parked, generation } = switched;
+        let seconds = began.elapsed().as_secs_f64();
+        if self.json {
+            let result = json!({
+                "step": "switched", "projection": self.name, "events": events, "parked": parked,
+                "generation": generation, "seconds": seconds,
+            });
+            out.line(&result.to_string())?;
+        } else {
+            let name = &self.name;
+            out.line(&format!("Queries see the new read model `{name}`: {events} events in {seconds:.1} s."))?;
+            if parked > 0 {
+                out.line(&format!("{parked} of them are parked; `ytcaption replay parked` says why."))?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}

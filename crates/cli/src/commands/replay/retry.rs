@@ -1,0 +1,50 @@
+//! `ytcaption replay retry`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::json;
+use ytcaption_projections::ParkedEvents;
+
+use super::read_models;
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::WHERE;
+
+/// Try again to apply the events that are parked
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay retry
+  ytcaption replay retry --json | jq .parked
+
+The events of each job are applied in their order, up to the first that still cannot be. Ends with 1 if any stay parked;
+`ytcaption replay parked` says why. Nobody is told of what is applied: no message is published and no webhook called.
+{WHERE}"))]
+pub(in crate::commands) struct Retry {
+    /// As a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Retry {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.retry(global).await)
+    }
+
+    async fn retry(self, global: &Global) -> anyhow::Result<()> {
+        let retried = ParkedEvents::new(&read_models(global).await?).retry(u32::MAX).await?;
+        let mut out = Output::new();
+        if self.json {
+            out.json(&json!(retried))?;
+        } else {
+            out.line(&format!("{} parked events are applied now.", retried.applied))?;
+        }
+        out.flush()?;
+        if retried.parked > 0 {
+            bail!("{} events stay parked; `ytcaption replay parked` says why", retried.parked);
+        }
+        Ok(())
+    }
+}

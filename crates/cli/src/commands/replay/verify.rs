@@ -1,0 +1,92 @@
+//! `ytcaption replay verify`
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::Args;
+use serde_json::{Value, json};
+use ytcaption_projections::{Difference, Rebuild};
+
+use super::progress::Progress;
+use super::read_models;
+use crate::commands::Global;
+use crate::commands::output::{self, Output};
+use crate::commands::store::WHERE;
+
+/// Prove that the read models are what the events say: build them anew, compare row by row
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  ytcaption replay verify
+  ytcaption replay verify --json | jq 'select(.step == \"difference\")'
+
+Compares at one and the same event, while the system runs, and changes nothing that anybody sees. Ends with 1 if a row
+differs; `ytcaption replay projection jobs` puts it right.
+{WHERE}"))]
+pub(in crate::commands) struct Verify {
+    /// Progress, differences and result in JSON, a line each
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        output::end(self.verify(global).await)
+    }
+
+    async fn verify(self, global: &Global) -> anyhow::Result<()> {
+        let database = read_models(global).await?;
+        let mut out = Output::new();
+        let mut rebuild = Rebuild::begin(&database).await?;
+        let mut progress = Progress::new(self.json);
+        while rebuild.advance_to_live().await? {
+            progress.set(rebuild.progress(), &mut out)?;
+        }
+        progress.step("comparing");
+        let mut comparison = rebuild.compare().await?;
+        progress.clear();
+        let mut differences = 0_u64;
+        while let Some(page) = comparison.next_page().await? {
+            for difference in page {
+                differences += 1;
+                self.print(&difference, &mut out)?;
+            }
+        }
+        let (at, rows, events) = (comparison.at, comparison.rows, rebuild.progress().0);
+        drop(comparison);
+        if let Err(error) = rebuild.end().await {
+            eprintln!("ytcaption: rows that nobody needs are left; the next rebuild removes them ({error})");
+        }
+        if self.json {
+            let result = json!({
+                "step": "compared", "at": at.to_string(), "events": events, "rows": rows, "differences": differences,
+            });
+            out.line(&result.to_string())?;
+        } else if differences == 0 {
+            out.line(&format!("{rows} rows are what {events} events say (up to {at})."))?;
+        }
+        out.flush()?;
+        if differences > 0 {
+            bail!(
+                "the read models are not what {events} events say (up to {at}): {differences} differences. \
+                 `ytcaption replay projection jobs` builds them anew"
+            );
+        }
+        Ok(())
+    }
+
+    fn print(&self, difference: &Difference, out: &mut Output) -> anyhow::Result<()> {
+        if self.json {
+            let mut line = json!(difference);
+            line["step"] = "difference".into();
+            return Ok(out.line(&line.to_string())?);
+        }
+        let Difference { table, key, column, live, rebuilt } = difference;
+        let what = match (live, rebuilt) {
+            (Value::Null, row) if column.is_empty() => format!("is missing; the events say {row}"),
+            (row, Value::Null) if column.is_empty() => format!("should not be there: {row}"),
+            _ => format!("{column}: is {live}, the events say {rebuilt}"),
+        };
+        Ok(out.line(&format!("{table} {key} {what}"))?)
+    }
+}
