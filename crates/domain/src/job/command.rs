@@ -63,6 +63,11 @@ pub enum JobCommand {
         /// Name of the model it will use.
         model: String,
     },
+    /// The language of the whole recording was heard.
+    RecordLanguage {
+        /// Its code, see [`crate::language`].
+        language: String,
+    },
     /// An attempt at a chunk failed.
     RecordChunkFailure {
         /// Index of the chunk.

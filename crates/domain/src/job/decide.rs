@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 
 use super::evolve::result_of;
-use super::{Audio, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobStatus, Stage};
+use super::{Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobStatus, Stage};
 use crate::captions::{Segment, UNDETERMINED};
+
+/// So many chunks of a job wait for a worker at a time; when one is begun, the next joins the end of the queue. So jobs
+/// take turns, however long they are, and any number of workers is kept busy.
+const WAITING_CHUNKS: usize = 1;
 
 /// Decides the events that follow from a command; none if what it asks for is already so.
 ///
@@ -36,6 +40,7 @@ pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobReject
             record_audio(job, status, attempt, audio, title, &chunks)
         }
         JobCommand::StartChunk { chunk, worker, model } => start_chunk(job, chunk, worker, model),
+        JobCommand::RecordLanguage { language } => Ok(record_language(job, status, language)),
         JobCommand::RecordChunkFailure { chunk, attempt, failure, retry_in_ms } => {
             record_chunk_failure(job, chunk, attempt, failure, retry_in_ms)
         }
@@ -109,23 +114,41 @@ fn record_audio(
     if chunks == 0 || !in_order {
         return Err(JobRejection::InvalidPlan);
     }
-    let scheduled = (0..chunks).zip(plan).map(|(chunk, span)| JobEvent::ChunkScheduled {
-        chunk,
-        start_ms: span.start_ms,
-        end_ms: span.end_ms,
-    });
-    Ok(std::iter::once(JobEvent::AudioDownloaded { attempt, audio, title, chunks }).chain(scheduled).collect())
+    let planned = JobEvent::ChunksPlanned { chunks: plan.to_vec() };
+    let first = (0..chunks).zip(plan).take(WAITING_CHUNKS).map(|(chunk, span)| scheduled(chunk, *span));
+    Ok([JobEvent::AudioDownloaded { attempt, audio, title, chunks }, planned].into_iter().chain(first).collect())
+}
+
+fn scheduled(chunk: u32, span: ChunkSpan) -> JobEvent {
+    JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms }
+}
+
+/// The chunks whose turn comes when a worker begins `chunk` for the first time: so many that [`WAITING_CHUNKS`] wait.
+fn next_scheduled(job: &Job, chunk: u32) -> impl Iterator<Item = JobEvent> {
+    let waits = |(index, state): &(u32, &Chunk)| state.scheduled && state.attempt == 0 && *index != chunk;
+    let waiting = (0..).zip(&job.chunks).filter(waits).count();
+    let next = (0..).zip(&job.chunks).filter(|(_, state)| !state.scheduled);
+    next.take(WAITING_CHUNKS.saturating_sub(waiting)).map(|(index, state)| scheduled(index, state.span))
 }
 
 fn start_chunk(job: &Job, chunk: u32, worker: String, model: String) -> Result<Vec<JobEvent>, JobRejection> {
-    let state = job.chunk(chunk).ok_or(JobRejection::UnknownChunk(chunk))?;
+    let state = job.chunk(chunk).filter(|state| state.scheduled).ok_or(JobRejection::UnknownChunk(chunk))?;
     if state.result.is_some() {
         return Ok(vec![]);
     }
     if let Some(begun) = job.model.as_ref().filter(|begun| **begun != model) {
         return Err(JobRejection::ModelChanged { begun: begun.clone(), offered: model });
     }
-    Ok(vec![JobEvent::ChunkStarted { chunk, attempt: state.attempt + 1, worker, model }])
+    let started = JobEvent::ChunkStarted { chunk, attempt: state.attempt + 1, worker, model };
+    Ok(std::iter::once(started).chain(next_scheduled(job, chunk)).collect())
+}
+
+/// The first to hear it decides, so that all chunks are in one language.
+fn record_language(job: &Job, status: JobStatus, language: String) -> Vec<JobEvent> {
+    match (status, job.language()) {
+        (JobStatus::Transcribing, None) => vec![JobEvent::LanguageDetected { language }],
+        _ => vec![],
+    }
 }
 
 fn record_chunk_failure(

@@ -68,9 +68,22 @@ fn two_chunks() -> Vec<JobEvent> {
         created(),
         download_started(1),
         JobEvent::AudioDownloaded { attempt: 1, audio: audio(), title: None, chunks: 2 },
-        JobEvent::ChunkScheduled { chunk: 0, start_ms: 0, end_ms: 1000 },
-        JobEvent::ChunkScheduled { chunk: 1, start_ms: 1000, end_ms: 2000 },
+        JobEvent::ChunksPlanned { chunks: vec![span(0, 1000), span(1000, 2000)] },
+        chunk_scheduled(0),
     ]
+}
+
+fn chunk_scheduled(chunk: u32) -> JobEvent {
+    let start_ms = u64::from(chunk) * 1000;
+    JobEvent::ChunkScheduled { chunk, start_ms, end_ms: start_ms + 1000 }
+}
+
+/// The same as it was recorded before there was `ChunksPlanned`.
+fn two_chunks_at_once() -> Vec<JobEvent> {
+    let mut events = two_chunks();
+    events.truncate(3);
+    events.extend([chunk_scheduled(0), chunk_scheduled(1)]);
+    events
 }
 
 fn chunk_started(chunk: u32, attempt: u32) -> JobEvent {
@@ -126,11 +139,65 @@ fn each_download_attempt_gets_the_next_number() {
 }
 
 #[test]
-fn the_audio_schedules_every_chunk() {
+fn the_audio_is_planned_and_its_first_chunk_scheduled() {
     let events = given(&[created(), download_started(1)])
         .when(record_audio_in(1, vec![span(0, 1000), span(1000, 2000)]))
         .expect("the plan is sound");
     assert_eq!(events, two_chunks()[2..]);
+}
+
+#[test]
+fn one_chunk_waits_at_a_time_whoever_begins_one_makes_room_for_the_next() {
+    let spans = (0..4).map(|n| span(n * 1000, (n + 1) * 1000)).collect();
+    let mut events = vec![created(), download_started(1)];
+    events.extend(given(&events).when(record_audio_in(1, spans)).expect("the plan is sound"));
+    for chunk in 0..4 {
+        let begun = given(&events).when(start_chunk_with(chunk, "demo")).expect("its turn has come");
+        let next = (chunk < 3).then(|| chunk_scheduled(chunk + 1));
+        assert_eq!(begun, std::iter::once(chunk_started(chunk, 1)).chain(next).collect::<Vec<_>>());
+        let too_early = given(&events).when(start_chunk_with(chunk + 1, "demo"));
+        assert_eq!(too_early, Err(JobRejection::UnknownChunk(chunk + 1)));
+        events.extend(begun);
+        let again = given(&events).when(start_chunk_with(chunk, "demo"));
+        assert_eq!(again, Ok(vec![chunk_started(chunk, 2)]), "a second attempt makes no more room");
+    }
+}
+
+#[test]
+fn jobs_whose_chunks_were_scheduled_at_once_go_on() {
+    let mut events = two_chunks_at_once();
+    for chunk in [1, 0] {
+        let begun = given(&events).when(start_chunk_with(chunk, "demo")).expect("it was scheduled");
+        assert_eq!(begun, [chunk_started(chunk, 1)]);
+        events.extend(begun);
+        events.extend(given(&events).when(record(chunk, 1, "en", vec![])).expect("it was begun"));
+    }
+    assert!(matches!(events.last(), Some(JobEvent::TranscriptionCompleted { .. })));
+}
+
+#[test]
+fn the_first_to_hear_the_language_decides_it_for_all_chunks() {
+    let hear = |language: &str| JobCommand::RecordLanguage { language: language.into() };
+    let heard = JobEvent::LanguageDetected { language: "pt".into() };
+    let mut events = two_chunks();
+    assert_eq!(given(&events).when(hear("pt")), Ok(vec![heard.clone()]));
+    events.push(heard);
+    assert_eq!(given(&events).when(hear("en")), Ok(vec![]));
+    assert_eq!(given(&events).0.language(), Some("pt"));
+
+    let mut events = two_chunks();
+    events.extend([chunk_started(0, 1), transcribed(0, UNDETERMINED, vec![])]);
+    assert_eq!(given(&events).0.language(), None, "nothing was said");
+    events.extend([chunk_scheduled(1), chunk_started(1, 1), transcribed(1, "en", vec![])]);
+    assert_eq!(given(&events).0.language(), Some("en"));
+
+    let options = TranscriptionOptions { language: "fr".into(), ..TranscriptionOptions::default() };
+    let mut events = two_chunks();
+    if let JobEvent::TranscriptionJobCreated { transcription, .. } = &mut events[0] {
+        *transcription = options;
+    }
+    assert_eq!(given(&events).when(hear("en")), Ok(vec![]), "one was asked for");
+    assert_eq!(given(&events).0.language(), Some("fr"));
 }
 
 #[test]
@@ -193,7 +260,7 @@ fn a_failure_with_a_retry_leaves_the_job_open() {
 
 #[test]
 fn the_last_chunk_completes_the_job_in_the_same_decision() {
-    let mut events = two_chunks();
+    let mut events = two_chunks_at_once();
     events.extend([chunk_started(0, 1), chunk_started(1, 1)]);
     events.push(transcribed(1, "pt", vec![segment(1000, 1900)]));
     let decided = given(&events).when(record(0, 1, "en", vec![segment(0, 500)]));
@@ -217,7 +284,7 @@ fn a_chunk_transcribed_twice_counts_once() {
 
 #[test]
 fn a_silent_recording_has_an_undetermined_language() {
-    let mut events = two_chunks();
+    let mut events = two_chunks_at_once();
     events.extend([chunk_started(0, 1), chunk_started(1, 1), transcribed(1, UNDETERMINED, vec![])]);
     let decided = given(&events).when(record(0, 1, UNDETERMINED, vec![])).expect("silence is a result");
     assert_eq!(
@@ -228,7 +295,7 @@ fn a_silent_recording_has_an_undetermined_language() {
 
 #[test]
 fn the_model_cannot_change_within_a_job() {
-    let mut events = two_chunks();
+    let mut events = two_chunks_at_once();
     events.push(chunk_started(0, 1));
     assert_eq!(
         given(&events).when(start_chunk_with(1, "other")),
@@ -276,6 +343,7 @@ fn any_command() -> impl Strategy<Value = JobCommand> {
             JobCommand::RecordChunkFailure { chunk, attempt, failure: failure(), retry_in_ms }
         }),
         6 => (chunk, attempt).prop_map(|(chunk, attempt)| record(chunk, attempt, "en", vec![segment(0, 9)])),
+        1 => Just(JobCommand::RecordLanguage { language: "en".into() }),
         1 => Just(JobCommand::Cancel { reason: None }),
     ]
 }
@@ -297,6 +365,9 @@ proptest! {
             }
             prop_assert!(before.status <= job.status, "{:?} went back to {:?}", before.status, job.status);
             prop_assert!(job.download_percent <= 100);
+            let waiting = job.chunks.iter().filter(|c| c.scheduled && c.attempt == 0).count();
+            let unscheduled = job.chunks.iter().filter(|c| !c.scheduled).count();
+            prop_assert!(waiting <= WAITING_CHUNKS && (unscheduled == 0 || waiting > 0), "{:?}", job.chunks);
             // A start begins the next attempt by design; everything else said twice changes nothing more.
             if !matches!(command, JobCommand::StartDownload { .. } | JobCommand::StartChunk { .. }
                 | JobCommand::RecordDownloadFailure { .. } | JobCommand::RecordChunkFailure { .. }) {

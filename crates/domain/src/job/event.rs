@@ -1,17 +1,18 @@
 //! What happened to a job. Names and meanings never change once landed; a change is a new version and an upcaster.
 
 use cqrs_es::DomainEvent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::upcast::UPCASTERS;
-use super::{Audio, Failure, MediaSource, Priority, Stage, TranscriptionOptions};
+use super::{Audio, ChunkSpan, Failure, MediaSource, Priority, Stage, TranscriptionOptions};
 use crate::AccountId;
 use crate::captions::Segment;
 use crate::upcast::{Upcaster, Versioned};
 
 /// A fact in the life of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum JobEvent {
     /// The job was accepted.
@@ -64,6 +65,11 @@ pub enum JobEvent {
         /// Into how many chunks it was planned.
         chunks: u32,
     },
+    /// The audio is divided into these chunks; each is scheduled when its turn comes.
+    ChunksPlanned {
+        /// Adjoining, in order.
+        chunks: Vec<ChunkSpan>,
+    },
     /// A chunk waits for a transcription worker.
     ChunkScheduled {
         /// Index, from 0.
@@ -83,6 +89,11 @@ pub enum JobEvent {
         worker: String,
         /// Name of the model it uses.
         model: String,
+    },
+    /// The language of the whole recording was heard; all chunks are transcribed in it.
+    LanguageDetected {
+        /// Its code, see [`crate::language`].
+        language: String,
     },
     /// An attempt at a chunk failed.
     ChunkAttemptFailed {
@@ -143,8 +154,10 @@ impl JobEvent {
             Self::DownloadProgressed { .. } => "DownloadProgressed",
             Self::DownloadAttemptFailed { .. } => "DownloadAttemptFailed",
             Self::AudioDownloaded { .. } => "AudioDownloaded",
+            Self::ChunksPlanned { .. } => "ChunksPlanned",
             Self::ChunkScheduled { .. } => "ChunkScheduled",
             Self::ChunkStarted { .. } => "ChunkStarted",
+            Self::LanguageDetected { .. } => "LanguageDetected",
             Self::ChunkAttemptFailed { .. } => "ChunkAttemptFailed",
             Self::ChunkTranscribed { .. } => "ChunkTranscribed",
             Self::TranscriptionCompleted { .. } => "TranscriptionCompleted",
@@ -169,8 +182,10 @@ impl Versioned for JobEvent {
         ("DownloadProgressed", 1),
         ("DownloadAttemptFailed", 1),
         ("AudioDownloaded", 1),
+        ("ChunksPlanned", 1),
         ("ChunkScheduled", 1),
         ("ChunkStarted", 1),
+        ("LanguageDetected", 1),
         ("ChunkAttemptFailed", 1),
         ("ChunkTranscribed", 1),
         ("TranscriptionCompleted", 1),

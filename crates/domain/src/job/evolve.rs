@@ -1,7 +1,7 @@
 //! How an event changes a job. Never fails: what was decided has happened.
 
 use super::{Chunk, ChunkResult, ChunkSpan, Job, JobEvent, JobStatus};
-use crate::captions::Segment;
+use crate::captions::{Segment, UNDETERMINED};
 
 /// Applies one event.
 pub fn evolve(job: &mut Job, event: &JobEvent) {
@@ -27,11 +27,15 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             job.status = Some(JobStatus::Transcribing);
             job.audio = Some(audio.clone());
         }
-        JobEvent::ChunkScheduled { start_ms, end_ms, .. } => job.chunks.push(Chunk {
-            span: ChunkSpan { start_ms: *start_ms, end_ms: *end_ms },
-            attempt: 0,
-            result: None,
-        }),
+        JobEvent::ChunksPlanned { chunks } => {
+            job.chunks = chunks.iter().map(|span| Chunk::new(*span, false)).collect();
+        }
+        JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => match chunk_mut(job, *chunk) {
+            Some(planned) => planned.scheduled = true,
+            // Jobs from before there was `ChunksPlanned`: all chunks were scheduled at once.
+            None => job.chunks.push(Chunk::new(ChunkSpan { start_ms: *start_ms, end_ms: *end_ms }, true)),
+        },
+        JobEvent::LanguageDetected { language } => job.heard_language = Some(language.clone()),
         JobEvent::ChunkStarted { chunk, attempt, model, .. } => {
             job.model = Some(model.clone());
             if let Some(chunk) = chunk_mut(job, *chunk) {
@@ -39,6 +43,10 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             }
         }
         JobEvent::ChunkTranscribed { chunk, language, segments, .. } => {
+            if language != UNDETERMINED {
+                // Where the first speech comes late, the first chunk with any decides for those after it.
+                job.heard_language.get_or_insert_with(|| language.clone());
+            }
             if let Some(chunk) = chunk_mut(job, *chunk) {
                 chunk.result = Some(result_of(language, segments));
             }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// Where the recording comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MediaSource {
     /// A page or media file that yt-dlp can fetch.
@@ -29,7 +30,7 @@ pub enum MediaSource {
 }
 
 /// How urgent a job is; also the routing token of its events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Overtakes the others.
@@ -75,7 +76,7 @@ impl FromStr for Priority {
 }
 
 /// The stored audio of a job: 16 kHz mono.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audio {
     /// Key of the blob.
     pub key: String,
@@ -88,7 +89,7 @@ pub struct Audio {
 }
 
 /// A stretch of the recording that is transcribed as one piece; cut at silences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChunkSpan {
     /// First millisecond.
     pub start_ms: u64,
@@ -97,7 +98,7 @@ pub struct ChunkSpan {
 }
 
 /// A step of the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Fetching the media and extracting its audio.
@@ -116,7 +117,7 @@ impl fmt::Display for Stage {
 }
 
 /// Why an attempt did not succeed, in words for the person who submitted the job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// Stable word for programs, `snake_case`, for example `no_audio_track`.
     pub code: String,

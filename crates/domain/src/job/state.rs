@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Audio, ChunkSpan, MediaSource, Priority, TranscriptionOptions};
 use crate::AccountId;
+use crate::language::AUTO;
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +92,8 @@ pub struct Job {
     pub audio: Option<Audio>,
     /// The plan and how far it has come.
     pub chunks: Vec<Chunk>,
+    /// The language the recording was heard to be in, if none was asked for.
+    pub heard_language: Option<String>,
 }
 
 /// One chunk of the plan.
@@ -98,10 +101,19 @@ pub struct Job {
 pub struct Chunk {
     /// The stretch it covers.
     pub span: ChunkSpan,
+    /// Whether its turn has come.
+    pub scheduled: bool,
     /// Number of its latest attempt; 0 before the first.
     pub attempt: u32,
     /// What came out, once it is transcribed.
     pub result: Option<ChunkResult>,
+}
+
+impl Chunk {
+    /// One that nobody has begun.
+    pub(super) fn new(span: ChunkSpan, scheduled: bool) -> Self {
+        Self { span, scheduled, attempt: 0, result: None }
+    }
 }
 
 /// What the job remembers of a transcribed chunk; the text itself stays in the events.
@@ -119,6 +131,12 @@ impl Job {
     /// Whether the job exists and has not ended.
     pub fn is_open(&self) -> bool {
         self.status.is_some_and(|status| !status.has_ended())
+    }
+
+    /// Code of the language to transcribe in; `None` if nobody knows yet.
+    pub fn language(&self) -> Option<&str> {
+        let asked = Some(self.transcription.language.as_str()).filter(|language| *language != AUTO);
+        asked.or(self.heard_language.as_deref())
     }
 
     /// The chunk of that index.
