@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ytcaption_whisper::{ModelError, ModelInfo, ModelSettings, model_name};
 
+use crate::hub;
+
 /// A folder with one of these is meant to be a model, be it whole or not.
 const MODEL_FILES: [&str; 4] = ["model.bin", "config.json", "vocabulary.json", "vocabulary.txt"];
 /// How the folder of a repository in a Hugging Face cache begins; `ORG--NAME` follows.
@@ -27,7 +29,7 @@ impl Entry {
     pub fn of(folder: &Path) -> Self {
         let name = model_name(folder);
         let own = folder.file_name().map(|own| own.to_string_lossy().into_owned());
-        let repository = cached_repository(folder);
+        let repository = cached_repository(folder).or_else(|| hub::repository_of(folder));
         let also = own.into_iter().chain(repository).filter(|other| *other != name).collect();
         Self { name, folder: folder.to_owned(), also }
     }

@@ -108,10 +108,9 @@ impl ModelStore {
     /// There is none, its folder is broken, or it is larger than all models may be.
     pub async fn get(&self, name: &str) -> Result<Transcriber, StoreError> {
         let catalogue = self.settings.catalogue.clone();
-        let entry = catalogue.find(name).ok_or_else(|| StoreError::Unknown {
-            asked: name.to_owned(),
-            known: names(&catalogue.models()),
-        })?;
+        let entry = catalogue
+            .find(name)
+            .ok_or_else(|| StoreError::Unknown { asked: name.to_owned(), known: names(&catalogue.models()) })?;
         let slot = self.slot(&entry).await?;
         match slot.loaded.wait().await {
             Ok(model) => Ok(model.clone()),
