@@ -7,6 +7,9 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 use crate::audit::{EntryDocument, EventDocument, TimelineDocument};
 use crate::problem::Problem;
 use crate::transcriptions::TranscriptDocument;
+use crate::transcriptions::stream::{
+    StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus,
+};
 
 /// The frame of the description; the routes bring their own parts.
 #[derive(OpenApi)]
@@ -24,7 +27,8 @@ use crate::transcriptions::TranscriptDocument;
         (name = "transcriptions", description = "Recordings and their captions"),
         (name = "operations", description = "For those who run the system"),
     ),
-    components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument)),
+    components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument,
+                       StreamStatus, StreamProgress, StreamCaptions, StreamFailure, StreamCompleted, StreamCancelled)),
 )]
 pub(crate) struct ApiDocument;
 

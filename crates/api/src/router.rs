@@ -23,6 +23,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcriptions::submit::submit, transcriptions::list::list))
         .routes(routes!(transcriptions::show::show))
         .routes(routes!(transcriptions::result::result))
+        .routes(routes!(transcriptions::stream::stream))
         .routes(routes!(transcriptions::cancel::cancel))
         .routes(routes!(transcriptions::past::events))
         .routes(routes!(transcriptions::past::explain))

@@ -9,7 +9,7 @@ use ytcaption_eventstore::{CommandBus, Database, Stamp};
 use ytcaption_projections::JobQueries;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
-use crate::ApiSettings;
+use crate::{ApiSettings, Streams};
 
 /// Everything a handler may reach. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub nats: Option<async_nats::Client>,
     /// Which addresses may be submitted.
     pub network: Arc<AddressPolicy>,
+    /// Open streams to clients.
+    pub streams: Streams,
     /// Limits.
     pub settings: Arc<ApiSettings>,
     /// Clock and ids.

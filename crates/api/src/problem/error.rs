@@ -66,6 +66,8 @@ pub(crate) enum ApiError {
     InvalidRequest(Vec<Fault>),
     #[error("This Idempotency-Key has created a job from a different request. Use a new key for a new request.")]
     IdempotencyKeyReused { job: JobId },
+    #[error("{0}")]
+    UnreadableJob(String),
     #[error("The server made a mistake. Report it with the request_id.")]
     Internal(String),
     #[error("{} is not available at the moment. Repeat the request in a few seconds.", .dependency.as_str())]
@@ -74,6 +76,8 @@ pub(crate) enum ApiError {
     Busy,
     #[error("The answer took longer than {0} seconds and was given up. Repeat the request in a few seconds.")]
     TimedOut(u64),
+    #[error("As many streams are open as this server takes. Come back in a few seconds, or ask status_url instead.")]
+    TooManyStreams,
 }
 
 fn summary(faults: &[Fault]) -> String {
@@ -105,8 +109,12 @@ impl ApiError {
             CommandError::Rejected(other) => Self::Internal(other.to_string()),
             CommandError::Conflict => Self::Busy,
             CommandError::Unavailable(cause) => Self::Unavailable { dependency: Dependency::Postgres, cause },
-            error @ CommandError::Unreadable(_) => Self::Internal(error.to_string()),
+            CommandError::Unreadable(fault) => Self::unreadable(&fault),
         }
+    }
+
+    fn unreadable(fault: &str) -> Self {
+        Self::UnreadableJob(format!("The job cannot be read here: {fault}. Other jobs are not affected."))
     }
 
     pub(super) const fn kind(&self) -> ProblemKind {
@@ -127,10 +135,12 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => ProblemKind::UnsupportedMediaType,
             Self::InvalidRequest(_) => ProblemKind::InvalidRequest,
             Self::IdempotencyKeyReused { .. } => ProblemKind::IdempotencyKeyReused,
+            Self::UnreadableJob(_) => ProblemKind::UnreadableJob,
             Self::Internal(_) => ProblemKind::Internal,
             Self::Unavailable { .. } => ProblemKind::Unavailable,
             Self::Busy => ProblemKind::Busy,
             Self::TimedOut(_) => ProblemKind::TimedOut,
+            Self::TooManyStreams => ProblemKind::TooManyStreams,
         }
     }
 
@@ -182,7 +192,7 @@ impl From<sqlx::Error> for ApiError {
 
 impl From<DecodeError> for ApiError {
     fn from(error: DecodeError) -> Self {
-        Self::Internal(error.to_string())
+        Self::unreadable(&error.to_string())
     }
 }
 

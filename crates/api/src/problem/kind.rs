@@ -21,10 +21,12 @@ pub(crate) enum ProblemKind {
     UnsupportedMediaType,
     InvalidRequest,
     IdempotencyKeyReused,
+    UnreadableJob,
     Internal,
     Unavailable,
     Busy,
     TimedOut,
+    TooManyStreams,
 }
 
 /// What is known of a kind of problem.
@@ -41,7 +43,7 @@ pub(crate) struct Entry {
 
 impl ProblemKind {
     /// All kinds, by status code.
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::MalformedBody,
         Self::InvalidParameter,
         Self::UploadBrokenOff,
@@ -58,10 +60,12 @@ impl ProblemKind {
         Self::UnsupportedMediaType,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
+        Self::UnreadableJob,
         Self::Internal,
         Self::Unavailable,
         Self::Busy,
         Self::TimedOut,
+        Self::TooManyStreams,
     ];
 
     /// The kind of that slug.
@@ -180,6 +184,14 @@ impl ProblemKind {
                 "A job was created under this key from a different request; `status_url` shows it. Use a new key for \
                  a new request, and the same key only to repeat the same one.",
             ),
+            Self::UnreadableJob => (
+                "unreadable-job",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The job has an event that this version of the program cannot read",
+                "`detail` names the event. If a newer version of the program wrote it, as happens while an upgrade is \
+                 under way, ask a server of that version, or tell the operator. Nothing is lost, and other jobs are \
+                 not affected.",
+            ),
             Self::Internal => (
                 "internal",
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -207,6 +219,14 @@ impl ProblemKind {
                 "The answer took too long",
                 "The request was given up. Repeat it after the seconds in `Retry-After`; with the same \
                  Idempotency-Key a repeated submission creates no second job.",
+            ),
+            Self::TooManyStreams => (
+                "too-many-streams",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many streams are open",
+                "As many clients are streaming captions as this server takes. Come back after the seconds in \
+                 `Retry-After`, or ask `status_url` now and then. The operator can raise `api.max_streams`, or run \
+                 more servers.",
             ),
         };
         Entry { slug, status, title, explanation }
