@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from features import HOP, log_mel
 from heldout import spoken_sentences
 from sentences import ENGLISH, PORTUGUESE, Sentence, words_of
-from speech import HOP, SAMPLE_RATE, Synthesizer, Utterance, log_mel
+from speech import SAMPLE_RATE, Synthesizer, Utterance
 from vocabulary import END, NO_SPEECH, NO_TIMESTAMPS, START, TRANSCRIBE, TRANSLATE
 from windows import WINDOW_SECONDS
 

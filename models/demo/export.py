@@ -13,7 +13,8 @@ import torch
 from ctranslate2.specs import WhisperSpec
 
 from model import ALIGNMENT_HEADS, HEADS, LAYERS, Decoder
-from speech import FFT, HOP, MELS, SAMPLE_RATE
+from features import FFT, HOP, MELS
+from speech import SAMPLE_RATE
 from vocabulary import LANGUAGES, Vocabulary
 
 QUANTIZATION = "int8"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from speech import MELS
+from features import MELS
 from vocabulary import TIMESTAMPS
 from windows import POSITIONS, Batch
 

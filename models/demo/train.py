@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from export import export
+from features import HOP
 from model import GUIDED_HEADS, DemoWhisper
-from speech import HOP, SAMPLE_RATE
+from speech import SAMPLE_RATE
 from vocabulary import Vocabulary
 from windows import IGNORE, Batch, SpeechSet, WindowMaker
 

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 import sentences
+from features import HOP, log_mel
 from sentences import ENGLISH, PORTUGUESE, Sentence, words_of
-from speech import HOP, SAMPLE_RATE, Synthesizer, Utterance, log_mel, random_voice
+from speech import SAMPLE_RATE, Synthesizer, Utterance, random_voice
 from vocabulary import (
     END, NO_SPEECH, NO_TIMESTAMPS, PREVIOUS, START, TRANSCRIBE, TRANSLATE, Vocabulary,
 )

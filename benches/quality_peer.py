@@ -1,0 +1,32 @@
+"""faster-whisper for `quality.py`: arguments as a JSON object, the words and segments of each file as JSON.
+
+Runs in a process of its own, so that both systems are programs that are given files.
+"""
+
+import json
+import sys
+
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+
+def main() -> None:
+    arguments = json.loads(sys.argv[1])
+    model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=1)
+    # The pipeline for batches is another program: cuts at every pause, batches, no timestamps within a cut.
+    batched = BatchedInferencePipeline(model) if arguments["batched"] else model
+    options = {key: value for key, value in arguments["options"].items() if value is not None}
+    if arguments["batched"]:
+        options |= {"without_timestamps": False}
+    for path, language in arguments["files"]:
+        segments, _ = batched.transcribe(path, language=language, vad_filter=True, **options)
+        print(json.dumps([
+            {
+                "start": segment.start, "end": segment.end, "text": segment.text,
+                "words": [{"text": w.word, "start": w.start, "end": w.end} for w in segment.words or []],
+            }
+            for segment in segments
+        ]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
