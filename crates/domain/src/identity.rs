@@ -50,6 +50,13 @@ pub enum Actor {
     Client(String),
     /// A worker of a stage, for example `download@host:4711`.
     Worker(String),
+    /// Of a kind that this program does not know, as a newer one wrote it.
+    Other {
+        /// Its kind.
+        kind: String,
+        /// Its name among those.
+        id: String,
+    },
 }
 
 impl fmt::Display for Actor {
@@ -57,6 +64,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Client(id) => write!(f, "client:{id}"),
             Self::Worker(id) => write!(f, "worker:{id}"),
+            Self::Other { kind, id } => write!(f, "{kind}:{id}"),
         }
     }
 }
@@ -68,7 +76,8 @@ impl FromStr for Actor {
         match text.split_once(':') {
             Some(("client", id)) => Ok(Self::Client(id.to_owned())),
             Some(("worker", id)) => Ok(Self::Worker(id.to_owned())),
-            _ => Err(format!("`{text}` names no actor; expected `client:…` or `worker:…`")),
+            Some((kind, id)) => Ok(Self::Other { kind: kind.to_owned(), id: id.to_owned() }),
+            None => Err(format!("`{text}` names no actor; expected `client:…` or `worker:…`")),
         }
     }
 }

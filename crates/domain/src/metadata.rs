@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{AccountId, Actor};
@@ -52,8 +53,11 @@ pub struct EventMetadata {
     pub context: CommandContext,
 }
 
+/// Stands for a text that cannot be read.
+const UNREADABLE: &str = "unreadable";
+
 /// Stored metadata that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event metadata: `{key}` is missing or malformed")]
 pub struct MetadataError {
     /// The key at fault.
@@ -103,8 +107,33 @@ impl EventMetadata {
     }
 }
 
+impl EventMetadata {
+    /// What can be read of damaged metadata, for people who look into it: ids that cannot are nil, texts `unreadable`,
+    /// and the time is that of the record.
+    pub fn salvaged(stored: &Value, recorded_at: DateTime<Utc>) -> Self {
+        let text = |key: &str| stored.get(key).and_then(Value::as_str);
+        let word = |key: &str| text(key).unwrap_or(UNREADABLE).to_owned();
+        let id = |key: &str| text(key).and_then(|text| text.parse::<Uuid>().ok());
+        let actor = text(ACTOR).and_then(|text| text.parse().ok());
+        Self {
+            event_id: id(EVENT_ID).unwrap_or_default(),
+            occurred_at: text(OCCURRED_AT).and_then(|text| text.parse().ok()).unwrap_or(recorded_at),
+            route: word(ROUTE),
+            context: CommandContext {
+                account: AccountId(word(ACCOUNT)),
+                actor: actor.unwrap_or_else(|| Actor::Other { kind: UNREADABLE.to_owned(), id: word(ACTOR) }),
+                correlation_id: id(CORRELATION_ID).unwrap_or_default(),
+                causation_id: id(CAUSATION_ID),
+                traceparent: text(TRACEPARENT).map(str::to_owned),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -123,6 +152,24 @@ mod tests {
         };
         let read = EventMetadata::from_map(&metadata.to_map()).expect("what was written can be read");
         assert_eq!(read, metadata);
+    }
+
+    #[test]
+    fn an_actor_of_a_later_kind_keeps_its_name() {
+        let actor: Actor = "system:sealer".parse().expect("an actor");
+        assert_eq!(actor, Actor::Other { kind: "system".into(), id: "sealer".into() });
+        assert_eq!(actor.to_string(), "system:sealer");
+        assert!("nobody".parse::<Actor>().is_err());
+    }
+
+    #[test]
+    fn of_damaged_metadata_the_rest_is_shown() {
+        let at = "2026-01-02T03:04:05Z".parse().expect("a valid time");
+        let read = EventMetadata::salvaged(&json!({ "event_id": 7, "actor": "client:ana", "route": "low" }), at);
+        assert_eq!((read.event_id, read.occurred_at, read.route.as_str()), (Uuid::nil(), at, "low"));
+        assert_eq!(read.context.actor, Actor::Client("ana".into()));
+        assert_eq!(read.context.account.to_string(), "unreadable");
+        assert_eq!(EventMetadata::salvaged(&json!([]), at).context.actor.to_string(), "unreadable:unreadable");
     }
 
     #[test]

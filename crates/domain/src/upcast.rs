@@ -15,6 +15,8 @@ use cqrs_es::DomainEvent;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
 
+use crate::MetadataError;
+
 /// Member of a payload that repeats the event's name.
 const TYPE: &str = "type";
 
@@ -84,6 +86,9 @@ pub enum EventFault {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Who, when and why cannot be read.
+    #[error("{0}; it was changed after it was written, or something else wrote it: restore it from a backup")]
+    Metadata(#[from] MetadataError),
     /// An upcaster does not understand it.
     #[error(
         "version {version} of {name} cannot be read as a newer one: {reason}; report this with the event's content"

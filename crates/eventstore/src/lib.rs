@@ -10,12 +10,16 @@ mod checkpoint;
 mod database;
 mod document;
 mod export;
+mod exported;
 mod feed;
 mod horizon;
 mod import;
 mod query;
 mod recorded;
 mod repository;
+mod rights;
+mod schema;
+pub mod seal;
 mod stamp;
 mod wake;
 
@@ -23,12 +27,13 @@ pub use append::Appender;
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
-pub use export::{ExportedEvent, Exporter};
+pub use export::{Begin, End, ExportLine, Exporter};
+pub use exported::ExportedEvent;
 pub use feed::{Cursor, CursorParseError, Feed, read_event, read_stream, read_stream_after, read_stream_page};
 pub use horizon::{Holder, Horizon, HorizonView};
-pub use import::{ImportError, Importer, LineFault};
+pub use import::{ImportError, Imported, Importer, LineFault};
 pub use query::{EventQuery, EventReader};
-pub use recorded::{DecodeError, RecordedEvent};
+pub use recorded::{Damage, DecodeError, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
 pub use wake::{Alarm, Wake};
@@ -36,6 +41,10 @@ pub use wake::{Alarm, Wake};
 #[cfg(test)]
 mod query_tests;
 #[cfg(test)]
+mod rights_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod transfer_tests;
+#[cfg(test)]
+mod version_tests;

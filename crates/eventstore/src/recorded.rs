@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
-use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 use ytcaption_domain::upcast::{self, EventFault, Versioned};
 use ytcaption_domain::{EventMetadata, MetadataError};
@@ -33,6 +33,17 @@ pub struct RecordedEvent {
     pub metadata: EventMetadata,
     /// When it was stored, by the clock of the database.
     pub recorded_at: DateTime<Utc>,
+    /// What is wrong with its metadata, if they cannot be read; [`Self::metadata`] then has what could be saved of them.
+    pub damage: Option<Damage>,
+}
+
+/// Metadata that cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Damage {
+    /// The metadata as they are stored.
+    pub stored: Value,
+    /// What is wrong with them.
+    pub error: MetadataError,
 }
 
 /// A stored event that this program cannot read.
@@ -65,7 +76,11 @@ impl RecordedEvent {
     /// # Errors
     /// It is of a type, version or shape that this program cannot read.
     pub fn decode<E: Versioned>(&self) -> Result<Vec<E>, DecodeError> {
-        upcast::read(&self.event_type, &self.event_version, &self.payload).map_err(|source| DecodeError {
+        let read = match &self.damage {
+            Some(damage) => Err(EventFault::Metadata(damage.error.clone())),
+            None => upcast::read(&self.event_type, &self.event_version, &self.payload),
+        };
+        read.map_err(|source| DecodeError {
             aggregate_type: self.aggregate_type.clone(),
             aggregate_id: self.aggregate_id.clone(),
             sequence: self.sequence,
@@ -79,8 +94,8 @@ impl RecordedEvent {
 
 impl FromRow<'_, PgRow> for RecordedEvent {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let Json(metadata): Json<HashMap<String, String>> = row.try_get("metadata")?;
-        let metadata = EventMetadata::from_map(&metadata).map_err(|error: MetadataError| decode("metadata", error))?;
+        let recorded_at = row.try_get("recorded_at")?;
+        let (metadata, damage) = metadata(row.try_get("metadata")?, recorded_at);
         let sequence: i64 = row.try_get("sequence")?;
         let tx: String = row.try_get("tx")?;
         Ok(Self {
@@ -95,8 +110,18 @@ impl FromRow<'_, PgRow> for RecordedEvent {
             event_version: row.try_get("event_version")?,
             payload: row.try_get("payload")?,
             metadata,
-            recorded_at: row.try_get("recorded_at")?,
+            recorded_at,
+            damage,
         })
+    }
+}
+
+/// Reads what is stored. One damaged event must not hide the others on its page, so damage is no error here.
+fn metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<Damage>) {
+    let map = HashMap::<String, String>::deserialize(&stored).map_err(|_| MetadataError { key: "metadata" });
+    match map.and_then(|map| EventMetadata::from_map(&map)) {
+        Ok(metadata) => (metadata, None),
+        Err(error) => (EventMetadata::salvaged(&stored, recorded_at), Some(Damage { stored, error })),
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct EventDocument {
     payload: Value,
     /// Who, when and why: event id, actor, account, correlation, causation, trace.
     metadata: HashMap<String, String>,
+    /// What is wrong with the metadata, which are then shown as they are stored; absent if nothing is.
+    damage: Option<String>,
 }
 
 /// The story of a job.

@@ -61,13 +61,14 @@ fn text(event: &RecordedEvent) -> String {
         None => payload,
     };
     format!(
-        "{}  {} {} #{}  {}  {}  {payload}",
+        "{}  {} {} #{}  {}  {}  {payload}{}",
         recorded_at(event),
         event.aggregate_type,
         event.aggregate_id,
         event.sequence,
         event.event_type,
         event.metadata.context.actor,
+        event.damage.as_ref().map(|damage| format!("  [{}]", damage.error)).unwrap_or_default(),
     )
 }
 
@@ -136,6 +137,7 @@ mod tests {
                 },
             },
             recorded_at,
+            damage: None,
         }
     }
 

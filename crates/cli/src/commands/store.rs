@@ -29,6 +29,7 @@ pub(super) async fn open_database(global: &Global) -> anyhow::Result<Database> {
     let database = connect(global).await?;
     let there: bool = sqlx::query_scalar("SELECT to_regclass('events') IS NOT NULL").fetch_one(database.pool()).await?;
     if there {
+        database.check_schema().await?;
         return Ok(database);
     }
     bail!("the database has no events; is it the right one? `ytcaption migrate` makes an empty store of it")
