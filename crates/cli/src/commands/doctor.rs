@@ -50,7 +50,8 @@ impl Doctor {
             ("Postgres", postgres),
             ("NATS", nats),
             ("storage", storage),
-            ("model", checks::model(&settings).await),
+            ("model", checks::default_model(&settings).await),
+            ("more models", checks::other_models(&settings).await),
         ];
         let mut bad = 0;
         for (name, outcome) in &rows {

@@ -7,6 +7,7 @@
 mod faces;
 mod kind;
 mod model;
+mod models;
 mod process;
 mod reader;
 mod sample;
@@ -21,7 +22,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use model::find_model;
+pub(crate) use model::{catalogue, is_default_unclear, model_store, store_settings};
 pub(crate) use process::LogFormat;
 pub(crate) use reader::Fault;
 pub(crate) use sample::sample;

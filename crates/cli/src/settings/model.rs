@@ -1,6 +1,9 @@
-//! Where the Whisper model lies when no setting says so.
+//! Which models there are, and which is meant when nobody names one.
 
 use std::path::{Path, PathBuf};
+
+use ytcaption_models::{Catalogue, Entry, ModelStore, StoreSettings, scan};
+use ytcaption_whisper::ModelSettings;
 
 use super::Settings;
 
@@ -13,17 +16,25 @@ const LEVELS_ABOVE_PROGRAM: usize = 4;
 
 /// No model to transcribe with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ModelError {
-    /// The folder that was asked for is none.
+pub(crate) enum NoModel {
+    /// What was asked for is neither a folder with a model nor the name of one.
     #[error(
-        "{} is no model folder (it has no {MODEL_FILE}); point transcription.model or --model at the folder \
-         of a Whisper model in CTranslate2 format", .0.display()
+        "{} is no model folder (it has no {MODEL_FILE}) and no model in {} is called so ({}); name one of those, give \
+         the folder of a Whisper model in CTranslate2 format, or fetch one with `ytcaption models pull`",
+        asked.display(), folder.display(), known_or_none(known)
     )]
-    NotAModel(PathBuf),
-    /// No folder was asked for and none was found.
+    NotAModel {
+        /// What was asked for.
+        asked: PathBuf,
+        /// The folder of models.
+        folder: PathBuf,
+        /// Names of the models in it.
+        known: Vec<String>,
+    },
+    /// Nothing was asked for and none was found.
     #[error(
-        "no Whisper model found; set transcription.model (or --model) to the folder of a Whisper model in \
-         CTranslate2 format, such as a faster-whisper download. Looked in: {}", paths(.0)
+        "no Whisper model found; fetch one with `ytcaption models pull small`, or set transcription.model (or --model) \
+         to the folder of a Whisper model in CTranslate2 format. Looked in: {}", paths(.0)
     )]
     NotFound(Vec<PathBuf>),
 }
@@ -32,27 +43,82 @@ fn paths(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The folder of the model to use.
-///
-/// # Errors
-/// The configured folder is none, or nothing is configured and none lies in the usual places.
-pub(crate) fn find_model(settings: &Settings) -> Result<PathBuf, ModelError> {
-    let program = std::env::current_exe().ok();
-    choose(settings.transcription.model.as_deref(), &settings.data_dir, program.as_deref())
+fn known_or_none(names: &[String]) -> String {
+    if names.is_empty() { "there is none in it".to_owned() } else { format!("it has {}", names.join(", ")) }
 }
 
-fn choose(configured: Option<&Path>, data_dir: &Path, program: Option<&Path>) -> Result<PathBuf, ModelError> {
+/// The models that these settings name.
+///
+/// # Errors
+/// The default model is none, or none is named and none lies in the usual places.
+pub(crate) fn catalogue(settings: &Settings) -> Result<Catalogue, NoModel> {
+    let program = std::env::current_exe().ok();
+    let folder = &settings.models.folder;
+    let default = choose(settings.transcription.model.as_deref(), folder, &settings.data_dir, program.as_deref())?;
+    Ok(Catalogue::new(folder, default))
+}
+
+/// The models that these settings name, to be loaded as they say.
+///
+/// # Errors
+/// As [`catalogue`].
+pub(crate) fn model_store(settings: &Settings) -> Result<ModelStore, NoModel> {
+    Ok(ModelStore::new(store_settings(settings)?))
+}
+
+/// How these settings have models loaded.
+///
+/// # Errors
+/// As [`catalogue`].
+pub(crate) fn store_settings(settings: &Settings) -> Result<StoreSettings, NoModel> {
+    Ok(StoreSettings {
+        catalogue: catalogue(settings)?,
+        model: ModelSettings {
+            device: settings.models.device,
+            device_index: settings.models.device_index,
+            compute_type: settings.models.compute_type,
+            intra_threads: settings.transcription.threads,
+            inter_threads: settings.transcription.concurrency,
+            ..ModelSettings::default()
+        },
+        memory_bytes: settings.models.memory_bytes,
+    })
+}
+
+/// Whether there are several models and no setting says which is the default.
+pub(crate) fn is_default_unclear(settings: &Settings) -> bool {
+    settings.transcription.model.is_none() && scan(&settings.models.folder).len() > 1
+}
+
+fn choose(configured: Option<&Path>, folder: &Path, data_dir: &Path, program: Option<&Path>) -> Result<Entry, NoModel> {
     let is_model = |folder: &Path| folder.join(MODEL_FILE).is_file();
-    if let Some(folder) = configured {
-        return if is_model(folder) { Ok(folder.to_owned()) } else { Err(ModelError::NotAModel(folder.to_owned())) };
+    let mut models = scan(folder);
+    if let Some(asked) = configured {
+        let named = asked.to_str().and_then(|name| models.iter().position(|entry| entry.answers_to(name)));
+        return match named {
+            Some(named) => Ok(models.swap_remove(named)),
+            None if is_model(asked) => Ok(Entry::of(asked)),
+            None => Err(NoModel::NotAModel {
+                asked: asked.to_owned(),
+                folder: folder.to_owned(),
+                known: models.into_iter().map(|entry| entry.name).collect(),
+            }),
+        };
+    }
+    // The first that is whole, so that a broken one does not keep the others from being used.
+    if let Some(first) = models.iter().position(|entry| is_model(&entry.folder)) {
+        return Ok(models.swap_remove(first));
     }
     let mut candidates = vec![data_dir.join("model"), PathBuf::from(DEMO_MODEL)];
     if let Some(program) = program {
         candidates.extend(program.ancestors().skip(1).take(LEVELS_ABOVE_PROGRAM).map(|above| above.join(DEMO_MODEL)));
     }
     match candidates.iter().find(|folder| is_model(folder)) {
-        Some(folder) => Ok(folder.clone()),
-        None => Err(ModelError::NotFound(candidates)),
+        Some(folder) => Ok(Entry::of(folder)),
+        None => {
+            candidates.insert(0, folder.to_owned());
+            Err(NoModel::NotFound(candidates))
+        }
     }
 }
 
@@ -67,14 +133,22 @@ mod tests {
         folder
     }
 
+    fn chosen(configured: Option<&Path>, home: &Path, program: Option<&Path>) -> Option<PathBuf> {
+        choose(configured, &home.join("models"), &home.join("data"), program).ok().map(|entry| entry.folder)
+    }
+
     #[test]
     fn the_configured_model_wins_and_is_checked() {
         let home = tempfile::tempdir().expect("a temporary folder");
-        let configured = folder_with_model(home.path(), "chosen");
-        folder_with_model(home.path(), "model");
-        assert_eq!(choose(Some(&configured), home.path(), None).ok(), Some(configured));
-        let missing = home.path().join("elsewhere");
-        assert!(matches!(choose(Some(&missing), home.path(), None), Err(ModelError::NotAModel(_))));
+        let elsewhere = folder_with_model(home.path(), "chosen");
+        let small = folder_with_model(home.path(), "models/small");
+        let base = folder_with_model(home.path(), "models/base");
+        assert_eq!(chosen(Some(&elsewhere), home.path(), None), Some(elsewhere));
+        assert_eq!(chosen(Some(Path::new("small")), home.path(), None), Some(small));
+        assert_eq!(chosen(None, home.path(), None), Some(base), "the first by name");
+        let missing = choose(Some(Path::new("large")), &home.path().join("models"), home.path(), None);
+        let said = missing.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains("it has base, small"), "{said}");
     }
 
     #[test]
@@ -82,9 +156,10 @@ mod tests {
         let home = tempfile::tempdir().expect("a temporary folder");
         let program = home.path().join("target/debug/ytcaption");
         let in_checkout = folder_with_model(home.path(), DEMO_MODEL);
-        let data_dir = home.path().join("data");
-        assert_eq!(choose(None, &data_dir, Some(&program)).ok(), Some(in_checkout));
-        let in_data = folder_with_model(&data_dir, "model");
-        assert_eq!(choose(None, &data_dir, Some(&program)).ok(), Some(in_data));
+        // Not the checkout's own `models`: that is for models, and this holds how the demo model was made.
+        let choose = || choose(None, &home.path().join("none"), &home.path().join("data"), Some(&program));
+        assert_eq!(choose().ok().map(|entry| entry.folder), Some(in_checkout));
+        let in_data = folder_with_model(&home.path().join("data"), "model");
+        assert_eq!(choose().ok().map(|entry| entry.folder), Some(in_data));
     }
 }

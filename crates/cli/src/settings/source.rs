@@ -12,7 +12,12 @@ const PREFIX: &str = "YTCAPTION_";
 /// Separates section and key in a variable's name, since both contain single underscores.
 const SEPARATOR: &str = "__";
 /// Variables that other programs know too, and the settings they stand for.
-const USUAL_VARIABLES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("NATS_URL", "nats.url")];
+const USUAL_VARIABLES: [(&str, &str); 4] = [
+    ("DATABASE_URL", "database.url"),
+    ("NATS_URL", "nats.url"),
+    ("HF_ENDPOINT", "models.endpoint"),
+    ("HF_TOKEN", "models.token"),
+];
 /// Names a settings file when `--config` does not.
 const CONFIG_VARIABLE: &str = "YTCAPTION_CONFIG";
 /// Settings files that are read when present and none is named.

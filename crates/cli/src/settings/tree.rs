@@ -8,6 +8,7 @@ use ytcaption_blobstore::BlobSettings;
 
 use super::faces::{self, Api, Metrics, Network};
 use super::kind;
+use super::models::{self, Models};
 use super::process::{self, Log, Shutdown};
 use super::reader::Reader;
 use super::servers::{self, Database, Nats};
@@ -24,6 +25,7 @@ pub(crate) struct Settings {
     pub(crate) network: Network,
     pub(crate) download: Download,
     pub(crate) transcription: Transcription,
+    pub(crate) models: Models,
     pub(crate) webhook: Webhook,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
@@ -47,6 +49,7 @@ pub(super) fn read(r: &mut Reader<'_>, variables: &BTreeMap<String, String>) -> 
         network: faces::network(r),
         download: stages::download(r, &data_dir),
         transcription: stages::transcription(r, &data_dir),
+        models: models::models(r, &data_dir),
         webhook: stages::webhook(r),
         metrics: faces::metrics(r),
         log: process::log(r),

@@ -118,9 +118,11 @@ impl Hub {
         }
         let headers = response.headers();
         let etag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG.as_str()));
-        let checksum = etag.and_then(Checksum::of_etag).ok_or_else(|| protocol(&format!("it has no checksum of {file}")))?;
+        let checksum =
+            etag.and_then(Checksum::of_etag).ok_or_else(|| protocol(&format!("it has no checksum of {file}")))?;
         let size = text(headers, "x-linked-size").or_else(|| text(headers, "content-length"));
-        let bytes = size.and_then(|size| size.parse().ok()).ok_or_else(|| protocol(&format!("it has no size of {file}")))?;
+        let bytes =
+            size.and_then(|size| size.parse().ok()).ok_or_else(|| protocol(&format!("it has no size of {file}")))?;
         if text(headers, "x-repo-commit").is_some_and(|of| of != commit) {
             return Err(protocol("it answers for another commit than was asked for"));
         }

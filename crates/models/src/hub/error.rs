@@ -14,7 +14,9 @@ pub enum HubError {
     #[error("{0}")]
     Settings(String),
     /// Nobody answers, or the connection breaks again and again.
-    #[error("{host} cannot be reached or breaks off ({reason}); what has arrived is kept, the same command goes on from there")]
+    #[error(
+        "{host} cannot be reached or breaks off ({reason}); what has arrived is kept, the same command goes on from there"
+    )]
     Unreachable {
         /// The host.
         host: String,

@@ -44,14 +44,15 @@ impl Hub {
         let bytes = wanted.remote.bytes;
         let mut arriving = Arriving::open(path, bytes).await.map_err(HubError::io(path))?;
         arrived(arriving.have);
-        let mut tries = 0;
+        let (mut tries, mut most) = (0, arriving.have);
         while arriving.have < bytes {
-            let before = arriving.have;
             match self.rest(wanted, path, &mut arriving, arrived).await {
                 Ok(()) => {}
                 Err(error) if error.is_transient() && tries < MOST_TRIES => {
                     tracing::debug!(%error, file = wanted.file, have = arriving.have, "trying again");
-                    tries = if arriving.have > before { 0 } else { tries + 1 };
+                    // Only what was never here before is progress: a server may make us begin again for ever.
+                    tries = if arriving.have > most { 0 } else { tries + 1 };
+                    most = most.max(arriving.have);
                     self.pause(tries).await;
                 }
                 Err(error) => return Err(error),
@@ -109,7 +110,8 @@ impl Hub {
                 arriving.restart(bytes).await.map_err(HubError::io(path))?;
                 arrived(0);
                 if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                    return Ok(());
+                    let reason = "what it has of the file is shorter than it announced".to_owned();
+                    return Err(HubError::Unreachable { host: host_of(&url), reason });
                 }
             }
         }

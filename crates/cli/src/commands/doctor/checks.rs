@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use ytcaption_whisper::{ModelSettings, Transcriber};
+use ytcaption_models::Entry;
+use ytcaption_whisper::ModelSettings;
 
 use super::Outcome;
 use crate::managed::{NATS_MINIMUM_VERSION, Version, find_postgres, find_program, version_of};
-use crate::settings::{Download, Settings, find_model};
+use crate::settings::{Download, Settings, is_default_unclear, model_store, store_settings};
 
 /// What to do when a part of ffmpeg is missing.
 pub(super) const INSTALL_FFMPEG: &str = "install ffmpeg (Debian: apt-get install ffmpeg)";
@@ -161,20 +162,43 @@ pub(super) async fn storage(settings: &Settings) -> Outcome {
     }
 }
 
-/// Whether there is a model and it loads.
-pub(super) async fn model(settings: &Settings) -> Outcome {
-    let folder = match find_model(settings) {
-        Ok(folder) => folder,
+/// Whether there is a default model and it loads.
+pub(super) async fn default_model(settings: &Settings) -> Outcome {
+    let models = match model_store(settings) {
+        Ok(models) => models,
         Err(error) => return Outcome::Bad(error.to_string()),
     };
-    let path = folder.clone();
-    let load = move || Transcriber::load(&folder, &ModelSettings::default()).map(|model| model.languages());
-    match tokio::task::spawn_blocking(load).await {
-        Ok(Ok(languages)) if languages.len() <= 8 => {
-            Outcome::Ok(format!("{} (understands {})", path.display(), languages.join(", ")))
+    let entry = models.catalogue().default_model().clone();
+    match models.get(&entry.name).await {
+        Ok(model) => {
+            let languages = model.languages();
+            let understood =
+                if languages.len() <= 8 { languages.join(", ") } else { format!("{} languages", languages.len()) };
+            Outcome::Ok(format!("{} (understands {understood}; {})", entry.name, entry.folder.display()))
         }
-        Ok(Ok(languages)) => Outcome::Ok(format!("{} (understands {} languages)", path.display(), languages.len())),
-        Ok(Err(error)) => Outcome::Bad(error.to_string()),
-        Err(error) => Outcome::Bad(format!("loading {} failed: {error}", path.display())),
+        Err(error) => Outcome::Bad(error.to_string()),
     }
+}
+
+/// Whether the other models are whole.
+pub(super) async fn other_models(settings: &Settings) -> Outcome {
+    let Ok(store) = store_settings(settings) else {
+        return Outcome::Note("none can be used without a default model".to_owned());
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        let default = store.catalogue.default_model().clone();
+        let unchecked = ModelSettings { verify_checksums: false, ..store.model };
+        let others = store.catalogue.models().into_iter().filter(|entry| *entry != default);
+        others.partition::<Vec<_>, _>(|entry| entry.info(&unchecked).is_ok())
+    });
+    let Ok((whole, broken)) = read.await else { return Outcome::Bad("reading the models broke off".to_owned()) };
+    let names = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+    let folder = settings.models.folder.display();
+    if !broken.is_empty() {
+        return Outcome::Note(format!("broken: {}; `ytcaption models verify` says how ({folder})", names(broken)));
+    }
+    if is_default_unclear(settings) {
+        return Outcome::Note(format!("{}; set transcription.model to say which is the default", names(whole)));
+    }
+    Outcome::Ok(if whole.is_empty() { format!("none ({folder})") } else { format!("{} ({folder})", names(whole)) })
 }

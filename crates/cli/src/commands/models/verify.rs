@@ -1,0 +1,98 @@
+//! `ytcaption models verify`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde::Serialize;
+use ytcaption_models::{Catalogue, Entry, verify};
+
+use super::super::Global;
+use super::super::output::Output;
+use crate::settings::store_settings;
+
+/// Check models from their files to a try: complete, checksums, loading, hearing
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ytcaption models verify                       all of them
+  ytcaption models verify small /srv/other
+  ytcaption models verify --json
+
+Checksums are compared where a model's folder has a SHA256SUMS; `models pull` writes one.
+Exit code 1 if a model is broken.")]
+pub(in crate::commands) struct Verify {
+    /// Names that `ytcaption models list` shows, or folders [default: all models]
+    #[arg(value_name = "NAME|FOLDER")]
+    models: Vec<String>,
+    /// As a JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Verdict {
+    name: String,
+    folder: String,
+    sound: bool,
+    /// Whether there were checksums to compare with.
+    checksums: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl Verify {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        let settings = global.load()?.settings;
+        let store = store_settings(&settings)?;
+        let entries = chosen(&self.models, &store.catalogue)?;
+        let mut verdicts = Vec::new();
+        let mut out = Output::new();
+        for entry in entries {
+            let (model, checked) = (store.model.clone(), entry.clone());
+            let outcome = tokio::task::spawn_blocking(move || verify(&checked, &model)).await.context("verifying")?;
+            let verdict = Verdict {
+                name: entry.name,
+                folder: entry.folder.display().to_string(),
+                sound: outcome.is_ok(),
+                checksums: outcome.as_ref().is_ok_and(|verified| verified.info.checksums),
+                problem: outcome.err().map(|error| error.to_string()),
+            };
+            if !self.json {
+                out.line(&text(&verdict))?;
+                out.flush()?;
+            }
+            verdicts.push(verdict);
+        }
+        if self.json {
+            out.json(&serde_json::json!({ "models": verdicts }))?;
+            out.flush()?;
+        }
+        let all_sound = verdicts.iter().all(|verdict| verdict.sound);
+        Ok(if all_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// The models that were named, or all.
+fn chosen(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<Entry>> {
+    if names.is_empty() {
+        return Ok(catalogue.models());
+    }
+    let find = |name: &String| {
+        let folder = || Path::new(name).is_dir().then(|| Entry::of(Path::new(name)));
+        catalogue
+            .find(name)
+            .or_else(folder)
+            .with_context(|| format!("{name:?} is neither a model that `ytcaption models list` shows nor a folder"))
+    };
+    names.iter().map(find).collect()
+}
+
+fn text(verdict: &Verdict) -> String {
+    match &verdict.problem {
+        None if verdict.checksums => format!("ok   {} (checksums agree)", verdict.name),
+        None => format!("ok   {} (no SHA256SUMS to compare with)", verdict.name),
+        Some(problem) => format!("BAD  {}: {problem}", verdict.name),
+    }
+}
