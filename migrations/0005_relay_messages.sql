@@ -9,7 +9,7 @@ CREATE TABLE relay_messages (
     PRIMARY KEY (job_id, sequence)
 );
 
-CREATE INDEX relay_messages_oldest ON relay_messages (stream_sequence);
+CREATE INDEX relay_messages_oldest ON relay_messages (stream_sequence, job_id, sequence);
 
 -- Where earlier messages lie is not known; what is still needed of them is published once more.
 INSERT INTO relay_messages (job_id, sequence, stream_sequence)

@@ -12,6 +12,9 @@ use ytcaption_eventstore::RecordedEvent;
 /// Before the subject of every event.
 pub const SUBJECT_PREFIX: &str = "ytcaption.events";
 
+/// Header of a message that was published before: counts of what happens must not count it again.
+pub const REPUBLISHED: &str = "Ytcaption-Republished";
+
 /// Digits of [`CloudEvent::sequence`]: that extension orders events by comparing text.
 const SEQUENCE_DIGITS: usize = 10;
 

@@ -24,7 +24,7 @@ use ytcaption_domain::JobId;
 
 pub use run::run;
 
-use crate::cloud_event::CloudEvent;
+use crate::cloud_event::{CloudEvent, REPUBLISHED};
 
 /// How often NATS is told that work goes on; the consumers' `ack_wait` is three times as long.
 pub(crate) const PROGRESS: Duration = Duration::from_secs(5);
@@ -53,6 +53,8 @@ pub struct Message {
     pub job_id: JobId,
     /// How often it was delivered, this time included.
     pub deliveries: u64,
+    /// Whether it was put on the stream once more, after a loss or on request.
+    pub republished: bool,
 }
 
 /// What became of a message. Failures that belong to a job were recorded by the stage before it answers.
@@ -83,7 +85,8 @@ fn read(message: &jetstream::Message) -> Result<Message, String> {
         serde_json::from_slice(&message.payload).map_err(|error| format!("it is no CloudEvent: {error}"))?;
     let job_id = event.subject.parse().map_err(|_| format!("`{}` is no job id", event.subject))?;
     let deliveries = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
-    Ok(Message { event, job_id, deliveries })
+    let republished = message.headers.as_ref().is_some_and(|headers| headers.get(REPUBLISHED).is_some());
+    Ok(Message { event, job_id, deliveries, republished })
 }
 
 #[cfg(test)]

@@ -1,23 +1,50 @@
 //! Notices when the stream has lost what it once acknowledged.
 //!
-//! That happens when its folder is deleted or restored, and when a machine loses power with writes unflushed. It shows
-//! in one of two ways: the stream was created at another time than remembered, or it counts fewer messages.
+//! | what happened | how it shows |
+//! |---|---|
+//! | deleted and created again | it was created at another time than remembered |
+//! | restored, or writes lost with the power | it counts fewer messages, or gives out a number a second time |
+//! | limits, a purge | its first message has moved |
+//! | single messages deleted | it says which |
 
-use async_nats::jetstream::Context;
 use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::{Context, stream};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 
 use super::RelayError;
 use crate::topology;
 
-/// The relay's memory of the stream.
+/// What the relay knows of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamState {
     /// When it was created.
     created: DateTime<Utc>,
-    /// Sequence of its last message.
+    /// Number of its last message.
     last_sequence: u64,
+}
+
+/// What the stream has lost at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Nothing.
+    Nothing,
+    /// Everything: it is another stream, or the first that is seen.
+    Everything,
+    /// Everything from this number on.
+    From(u64),
+}
+
+/// The stream as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) state: StreamState,
+    /// Number of its first message; one more than the last if it is empty.
+    pub(super) first_sequence: u64,
+    /// What it has lost since the relay last wrote down what it knows.
+    pub(super) loss: Loss,
+    /// Messages between the first and the last that were deleted, if there are others than at the last look.
+    pub(super) deleted: Vec<u64>,
 }
 
 /// Compares the stream with what is remembered of it.
@@ -26,41 +53,42 @@ pub(super) struct StreamGuard {
     pool: PgPool,
     name: String,
     known: Option<StreamState>,
+    deleted: u64,
 }
 
 impl StreamGuard {
     pub(super) fn new(jetstream: Context, pool: PgPool) -> Self {
-        Self { jetstream, pool, name: topology::stream_config().name, known: None }
+        Self { jetstream, pool, name: topology::stream_config().name, known: None, deleted: 0 }
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
-    /// The stream as it is now, if it is not the one that is remembered or has lost messages.
-    pub(super) async fn lost_data(&mut self) -> Result<Option<StreamState>, RelayError> {
+    /// Looks at the stream.
+    pub(super) async fn look(&mut self) -> Result<Seen, RelayError> {
         let remembered = self.read().await?;
-        let now = self.ask().await?;
-        let intact = |then: StreamState| then.created == now.created && then.last_sequence <= now.last_sequence;
-        self.known = remembered.filter(|then| intact(*then));
-        Ok(self.known.is_none().then_some(now))
+        let info = self.ask().await?;
+        let now = StreamState { created: created(&info)?, last_sequence: info.state.last_sequence };
+        let loss = match remembered {
+            Some(then) if then.created == now.created && then.last_sequence <= now.last_sequence => Loss::Nothing,
+            Some(then) if then.created == now.created => Loss::From(now.last_sequence + 1),
+            _ => Loss::Everything,
+        };
+        self.known = remembered.filter(|_| loss == Loss::Nothing);
+        let count = info.state.deleted_count.unwrap_or_default();
+        let deleted = if count == self.deleted { Vec::new() } else { self.ask_for_deleted().await? };
+        self.deleted = count;
+        // A stream that never had a message counts from 0.
+        Ok(Seen { state: now, first_sequence: info.state.first_sequence.max(1), loss, deleted })
     }
 
-    /// The stream after these acks.
-    ///
-    /// # Errors
-    /// A message that is not a duplicate got a sequence that was given out before.
-    pub(super) fn after_acks(&self, acks: &[PublishAck]) -> Result<StreamState, RelayError> {
-        let known = self.known.ok_or(RelayError::LostData)?;
-        let forgotten = |ack: &PublishAck| !ack.duplicate && ack.sequence <= known.last_sequence;
-        if acks.iter().any(forgotten) {
-            return Err(RelayError::LostData);
-        }
-        let highest = acks.iter().map(|ack| ack.sequence).max().unwrap_or_default();
-        Ok(StreamState { last_sequence: known.last_sequence.max(highest), ..known })
+    /// The stream after these acks, and what it has lost if one of them repeats a number.
+    pub(super) fn after_acks(&self, acks: &[PublishAck]) -> Result<(StreamState, Loss), RelayError> {
+        let known = self.known.ok_or(RelayError::UnknownStream)?;
+        let new = acks.iter().filter(|ack| !ack.duplicate).map(|ack| ack.sequence);
+        let Some((first, last)) = new.clone().min().zip(new.max()) else { return Ok((known, Loss::Nothing)) };
+        let loss = if first <= known.last_sequence { Loss::From(first) } else { Loss::Nothing };
+        Ok((StreamState { last_sequence: last, ..known }, loss))
     }
 
-    /// Writes down what the stream looks like, within the transaction that moves the checkpoint.
+    /// Writes down what the stream looks like, within the transaction that depends on it.
     pub(super) async fn remember(&self, connection: &mut PgConnection, stream: StreamState) -> Result<(), sqlx::Error> {
         sqlx::query(
             "INSERT INTO relay_stream (name, created_at, last_sequence) VALUES ($1, $2, $3)
@@ -88,14 +116,26 @@ impl StreamGuard {
         Ok(row.map(|(created, last)| StreamState { created, last_sequence: u64::try_from(last).unwrap_or_default() }))
     }
 
-    async fn ask(&self) -> Result<StreamState, RelayError> {
-        let stream =
-            self.jetstream.get_stream(&self.name).await.map_err(|error| RelayError::Stream(error.to_string()))?;
-        let info = stream.cached_info();
-        // Postgres keeps microseconds, so nothing finer is compared.
-        let micros = i64::try_from(info.created.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
-        let created = DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| RelayError::Stream("it was created at an impossible time".to_owned()))?;
-        Ok(StreamState { created, last_sequence: info.state.last_sequence })
+    async fn ask(&self) -> Result<stream::Info, RelayError> {
+        let stream = self.jetstream.get_stream(&self.name).await.map_err(no_account)?;
+        Ok(stream.cached_info().clone())
     }
+
+    async fn ask_for_deleted(&self) -> Result<Vec<u64>, RelayError> {
+        let stream = self.jetstream.get_stream_no_info(&self.name).await.map_err(no_account)?;
+        let info = stream.info_builder().with_deleted(true).fetch().await.map_err(no_account)?;
+        Ok(info.info.state.deleted.unwrap_or_default())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is passed on by `map_err`")]
+fn no_account(error: impl std::fmt::Display) -> RelayError {
+    RelayError::Stream(error.to_string())
+}
+
+fn created(info: &stream::Info) -> Result<DateTime<Utc>, RelayError> {
+    // Postgres keeps microseconds, so nothing finer is compared.
+    let micros = i64::try_from(info.created.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX);
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| RelayError::Stream("it was created at an impossible time".to_owned()))
 }

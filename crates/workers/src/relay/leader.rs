@@ -11,6 +11,8 @@ use super::RelayError;
 
 /// The lock's key: "ytcrelay" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"ytcrelay");
+/// What the session is called that holds the lock.
+const NAME: &str = "ytcaption relay leader";
 /// Longest wait for an answer on the lock's connection; then the lock counts as lost.
 const ANSWER: Duration = Duration::from_secs(2);
 /// The server ends a session whose client vanished without a word after about this many seconds: three unanswered
@@ -26,7 +28,7 @@ pub(super) struct Leader {
 impl Leader {
     /// Becomes the leader, unless another process is.
     pub(super) async fn try_elect(database: &Database) -> Result<Option<Self>, sqlx::Error> {
-        let options = database.connect_options().clone().options(KEEPALIVES);
+        let options = database.connect_options().clone().application_name(NAME).options(KEEPALIVES);
         let mut connection = options.connect().await?;
         let elected: bool =
             sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;

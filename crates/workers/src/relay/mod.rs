@@ -1,32 +1,38 @@
 //! Publishes the event store's feed to JetStream, in order, by one leader.
 //!
 //! ```text
-//! leader lock ─▶ check the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint ─▶ next page
-//!                     │ it lost data: rewind the checkpoint
+//! leader lock ─▶ look at the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint and ledger ─▶ next page
+//!                     │ it lost messages: publish again what unfinished work needs of them
 //! ```
 //!
 //! The stream is a cache, so the relay may publish an event twice and never leaves one out: its checkpoint moves after
-//! the acks, by compare-and-set, together with what it remembers of the stream ([`guard`]). A leader that was
-//! replaced without noticing cannot move the checkpoint any more.
+//! the acks, by compare-and-set, together with what it remembers of the stream ([`guard`]) and of the messages that
+//! ask for work ([`ledger`]). A leader that was replaced without noticing cannot move the checkpoint any more.
 
 mod guard;
 mod leader;
+mod ledger;
+mod outstanding;
 mod publish;
-mod rewind;
+mod refill;
+mod stall;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
+use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, Wake};
+use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, Horizon, RecordedEvent, Wake};
 use ytcaption_telemetry::metrics;
 
 use crate::topology::{self, TopologyError};
 use guard::StreamGuard;
 use leader::Leader;
+use ledger::Ledger;
 use publish::Publisher;
+use stall::StallWatch;
 
 /// Name of the relay's checkpoint.
 const CHECKPOINT: &str = "relay";
@@ -34,7 +40,7 @@ const CHECKPOINT: &str = "relay";
 const PAGE: u32 = 256;
 /// How often the stream and the leadership are looked at.
 const CHECK: Duration = Duration::from_secs(2);
-/// How often the lag is counted.
+/// How often the lag is counted and the horizon looked at.
 const MEASURE: Duration = Duration::from_secs(5);
 /// The lag is not counted further than this.
 const LAG_LIMIT: u32 = 100_000;
@@ -73,9 +79,9 @@ pub enum RelayError {
     /// JetStream gave no account of the stream.
     #[error("JetStream gave no account of the stream: {0}")]
     Stream(String),
-    /// The stream forgot messages it had acknowledged.
-    #[error("the stream has lost messages")]
-    LostData,
+    /// Something was published before the stream was looked at.
+    #[error("the stream has to be looked at first")]
+    UnknownStream,
     /// Another process leads now.
     #[error("the leadership was lost")]
     NotLeader,
@@ -121,32 +127,27 @@ async fn lead_and_stand_by(deps: &RelayDeps, shutdown: &CancellationToken) -> Re
 
 /// Publishes until something fails.
 async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToken) -> Result<(), RelayError> {
-    let pool = deps.database.pool();
-    let mut relay = Relay {
-        feed: Feed::new(pool.clone()),
-        checkpoints: Checkpoints::new(pool.clone(), CHECKPOINT),
-        guard: StreamGuard::new(topology::jetstream(&deps.nats), pool.clone()),
-        publisher: Publisher::new(topology::jetstream(&deps.nats), deps.nats.clone()),
-        cursor: Cursor::default(),
-    };
-    relay.cursor = relay.checkpoints.get().await?;
+    let mut relay = Relay::begin(deps).await?;
     let connects = || deps.nats.statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
-    let mut checked: Option<(Instant, u64)> = None;
+    let mut stall = StallWatch::new(Horizon::new(deps.database.pool().clone()));
+    let mut alarm = deps.wake.alarm();
+    let mut looked: Option<(Instant, u64)> = None;
     let mut measured: Option<Instant> = None;
     while !shutdown.is_cancelled() {
         let seen = connects();
-        if checked.is_none_or(|(at, then)| at.elapsed() > CHECK || then != seen) {
+        if looked.is_none_or(|(at, then)| at.elapsed() > CHECK || then != seen) {
             leader.confirm().await?;
-            relay.check_stream().await?;
-            checked = Some((Instant::now(), seen));
+            let more = relay.mend_stream().await?;
+            looked = (!more).then(|| (Instant::now(), seen));
         }
         let published = relay.publish_page().await?;
         if measured.is_none_or(|at| at.elapsed() > MEASURE) {
             metrics::relay_lag(relay.feed.lag(relay.cursor, LAG_LIMIT).await?);
+            stall.look().await?;
             measured = Some(Instant::now());
         }
         if published == 0 {
-            deps.wake.wait().await;
+            alarm.wait().await;
         }
     }
     Ok(())
@@ -156,44 +157,57 @@ struct Relay {
     feed: Feed,
     checkpoints: Checkpoints,
     guard: StreamGuard,
+    ledger: Ledger,
     publisher: Publisher,
     cursor: Cursor,
+    /// Number of the stream's first message when something was last put back.
+    first_sequence: Option<u64>,
+    pool: PgPool,
 }
 
 impl Relay {
-    /// Looks whether the stream still has what it acknowledged; if not, goes back to what is needed again.
-    async fn check_stream(&mut self) -> Result<(), RelayError> {
-        let Some(stream) = self.guard.lost_data().await? else { return Ok(()) };
-        let needed = rewind::target(self.guard.pool()).await?;
-        let to = needed.map_or(self.cursor, |needed| needed.min(self.cursor));
-        let mut transaction = self.guard.pool().begin().await?;
-        self.checkpoints.advance(&mut *transaction, self.cursor, to).await?;
-        self.guard.remember(&mut transaction, stream).await?;
-        transaction.commit().await?;
-        self.guard.remembered(stream);
-        if to != self.cursor {
-            tracing::warn!(from = %self.cursor, %to, "the stream has lost messages; publishing again from there");
-            self.cursor = to;
-        }
-        Ok(())
+    /// A relay that goes on where the last one stopped.
+    async fn begin(deps: &RelayDeps) -> Result<Self, RelayError> {
+        let pool = deps.database.pool();
+        let checkpoints = Checkpoints::new(pool.clone(), CHECKPOINT);
+        Ok(Self {
+            cursor: checkpoints.get().await?,
+            checkpoints,
+            feed: Feed::new(pool.clone()),
+            guard: StreamGuard::new(topology::jetstream(&deps.nats), pool.clone()),
+            ledger: Ledger::new(pool.clone()),
+            publisher: Publisher::new(topology::jetstream(&deps.nats), deps.nats.clone()),
+            first_sequence: None,
+            pool: pool.clone(),
+        })
     }
 
     /// Publishes the next page; returns how many events it had.
     async fn publish_page(&mut self) -> Result<usize, RelayError> {
         let page = self.feed.after(self.cursor, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(0) };
+        let read = page.len();
+        let Some(last) = page.last().map(|event| event.cursor) else { return Ok(0) };
+        let page: Vec<RecordedEvent> = page.into_iter().filter(can_be_carried).collect();
         let acks = self.publisher.publish(&page).await?;
-        let stream = self.guard.after_acks(&acks)?;
-        let mut transaction = self.guard.pool().begin().await?;
-        self.checkpoints.advance(&mut *transaction, self.cursor, last.cursor).await?;
-        self.guard.remember(&mut transaction, stream).await?;
-        transaction.commit().await?;
-        self.guard.remembered(stream);
-        self.cursor = last.cursor;
+        self.write_down(&page, &acks, last).await?;
         metrics::relay_published(page.len() as u64);
-        Ok(page.len())
+        Ok(read)
     }
 }
 
+/// The relay carries events without looking into them, so one of an unknown type or version goes to whoever knows it.
+/// Only without an id and a route there is nothing to send it by.
+fn can_be_carried(event: &RecordedEvent) -> bool {
+    if let Some(damage) = &event.damage {
+        tracing::error!(
+            cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %damage.error,
+            "an event is not published, because its metadata are damaged: restore it from a backup"
+        );
+    }
+    event.damage.is_none()
+}
+
+#[cfg(test)]
+mod loss_tests;
 #[cfg(test)]
 mod tests;

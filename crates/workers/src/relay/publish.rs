@@ -7,11 +7,12 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::DirectGetErrorKind;
 use ytcaption_eventstore::RecordedEvent;
 use ytcaption_telemetry::context;
 
 use super::RelayError;
-use crate::cloud_event::{CloudEvent, subject_of};
+use crate::cloud_event::{CloudEvent, REPUBLISHED, subject_of};
 
 /// What a message needs beside its payload: subject and headers, generously.
 const OVERHEAD_BYTES: usize = 4096;
@@ -20,6 +21,13 @@ const OVERHEAD_BYTES: usize = 4096;
 pub(super) struct Publisher {
     jetstream: Context,
     client: Client,
+}
+
+/// An event to be published once more.
+pub(super) struct Again {
+    pub(super) event: RecordedEvent,
+    /// The message's id, by which JetStream tells duplicates.
+    pub(super) message_id: String,
 }
 
 impl Publisher {
@@ -39,6 +47,41 @@ impl Publisher {
                 self.one_by_one(page).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// Publishes events once more that were published before, each under an id that JetStream does not know yet: it
+    /// remembers ids for longer than it may keep messages, so what it calls a duplicate is looked for.
+    pub(super) async fn publish_again(&self, events: &[Again]) -> Result<Vec<PublishAck>, RelayError> {
+        let mut acks: Vec<PublishAck> = vec![PublishAck::default(); events.len()];
+        let mut left: Vec<(usize, String)> = events.iter().map(|again| again.message_id.clone()).enumerate().collect();
+        while !left.is_empty() {
+            let mut sent = Vec::with_capacity(left.len());
+            for (n, id) in left {
+                let event = &events[n].event;
+                let message = self.message(event)?.message_id(&id).header(REPUBLISHED, "true");
+                sent.push((n, self.jetstream.send_publish(subject_of(event), message).await?));
+            }
+            left = Vec::new();
+            for (n, ack) in sent {
+                let ack = ack.into_future().await?;
+                if ack.duplicate && !self.is_there(&ack).await? {
+                    left.push((n, format!("{}.{}", events[n].event.metadata.event_id, ack.sequence)));
+                }
+                acks[n] = ack;
+            }
+        }
+        Ok(acks)
+    }
+
+    async fn is_there(&self, ack: &PublishAck) -> Result<bool, RelayError> {
+        let no_account = |error: String| RelayError::Stream(error);
+        let stream =
+            self.jetstream.get_stream_no_info(&ack.stream).await.map_err(|error| no_account(error.to_string()))?;
+        match stream.direct_get(ack.sequence).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(false),
+            Err(error) => Err(no_account(error.to_string())),
         }
     }
 

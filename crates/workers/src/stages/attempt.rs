@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
-use ytcaption_domain::job::{Failure, Job, JobCommand};
+use ytcaption_domain::job::{Failure, Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::{CommandContext, JobId};
-use ytcaption_eventstore::Executed;
+use ytcaption_eventstore::{CommandError, Executed};
 
 use super::commands::{insist, outcome_of};
 use super::fault::{Blame, Fault};
@@ -22,7 +22,7 @@ const MOST_LOST: i64 = 8;
 const POINTLESS: &str = "
     SELECT event_type <> $2 FROM events
      WHERE aggregate_type = 'job' AND aggregate_id = $1
-       AND (event_type IN ('TranscriptionCompleted', 'TranscriptionFailed', 'JobCancelled')
+       AND (event_type = ANY($5)
             OR (event_type = $2 AND (payload->>'attempt')::bigint > $3
                 AND ($4::bigint IS NULL OR (payload->>'chunk')::bigint = $4)))
      ORDER BY 1 DESC LIMIT 1";
@@ -80,6 +80,17 @@ impl Step {
     }
 }
 
+/// The job does not take the result: a fault of ours, which no further attempt mends. It must not stay open for it.
+fn refused(rejection: &JobRejection) -> Fault {
+    Fault::permanent(
+        "result_refused",
+        format!(
+            "What the worker made of the recording does not fit the job: {rejection}. \
+             This is a fault of YTCaption: please report it with the id of the job."
+        ),
+    )
+}
+
 /// An attempt under way.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
@@ -110,6 +121,7 @@ impl Attempt<'_> {
                 let recorded = insist(&self.deps.jobs, self.job_id.0, command, self.context).await;
                 match recorded {
                     Ok(executed) => self.outcome_after(&executed),
+                    Err(CommandError::Rejected(rejection)) => self.fail(refused(&rejection), retry).await,
                     Err(error) => outcome_of(&error),
                 }
             }
@@ -193,6 +205,7 @@ impl Attempt<'_> {
             .bind(self.step.started())
             .bind(i64::from(self.number))
             .bind(self.step.chunk())
+            .bind(JobEvent::ENDS.as_slice())
             .fetch_optional(pool)
             .await
     }
@@ -220,3 +233,7 @@ impl Attempt<'_> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "attempt_tests.rs"]
+mod tests;

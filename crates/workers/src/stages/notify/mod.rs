@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
 use ytcaption_domain::job::JobEvent;
-use ytcaption_eventstore::{DecodeError, RecordedEvent, read_stream};
+use ytcaption_eventstore::{DecodeError, RecordedEvent, read_event};
 use ytcaption_telemetry::metrics;
 
 pub use settings::WebhookSettings;
@@ -58,12 +58,14 @@ impl Stage for Notify {
     const NAME: &'static str = "notify";
 
     async fn work(&self, message: Message) -> Outcome {
-        let stream = read_stream(self.deps.database.pool(), "job", &message.job_id.to_string()).await;
-        let events = match stream {
+        let Ok(sequence) = message.event.sequence.parse() else {
+            return Outcome::Unreadable("it does not say which event of the job it is".to_owned());
+        };
+        let (created, end) = match tokio::try_join!(self.event(&message, 1), self.event(&message, sequence)) {
             Ok(events) => events,
             Err(error) => return wait_for_database(&error),
         };
-        let Some(end) = events.iter().find(|event| event.metadata.event_id == message.event.id) else {
+        let Some(end) = end.filter(|end| end.metadata.event_id == message.event.id) else {
             return Outcome::Unreadable("the event store has no such event".to_owned());
         };
         let ending = match end.decode::<JobEvent>().map(|events| events.iter().find_map(Ending::of)) {
@@ -71,20 +73,20 @@ impl Stage for Notify {
             Ok(None) => return Outcome::Unreadable("it does not end a job".to_owned()),
             Err(error) => return unreadable(&error.source),
         };
-        let created = match events.first().map(Created::read).transpose() {
+        let created = match created.as_ref().map(Created::read).transpose() {
             Ok(created) => created.flatten(),
             Err(error) => return unreadable(&error.source),
         };
         let Some(created) = created else {
             return Outcome::Unreadable("the job's first event does not create it".to_owned());
         };
-        if message.deliveries == 1 {
+        if message.deliveries == 1 && !message.republished {
             let took = (end.metadata.occurred_at - created.at).to_std().unwrap_or_default();
             metrics::job_ended(ending.status(), took);
         }
         match created.webhook_url {
             None => Outcome::Done,
-            Some(url) => self.deliver(&message, &url, end, &ending).await,
+            Some(url) => self.deliver(&message, &url, &end, &ending).await,
         }
     }
 }
@@ -112,6 +114,11 @@ impl Created {
 }
 
 impl Notify {
+    /// An event of the job, by its place in the job's life. Those between the first and the last hold all its text.
+    async fn event(&self, message: &Message, sequence: i64) -> Result<Option<RecordedEvent>, sqlx::Error> {
+        read_event(self.deps.database.pool(), "job", &message.job_id.to_string(), sequence).await
+    }
+
     async fn deliver(&self, message: &Message, url: &Url, end: &RecordedEvent, ending: &Ending) -> Outcome {
         let id = delivery_id(message.event.id);
         let delivery = match self.deps.deliveries.load(id).await {
@@ -148,8 +155,8 @@ impl Notify {
         if delivery.attempts == 0 {
             return Ok(None);
         }
-        let events = read_stream(self.deps.database.pool(), "delivery", id).await?;
-        let Some(last) = events.last() else { return Ok(None) };
+        let last = i64::from(delivery.attempts);
+        let Some(last) = read_event(self.deps.database.pool(), "delivery", id, last).await? else { return Ok(None) };
         let ended = last.decode().ok().and_then(|mut events| events.pop());
         let Some(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = ended else {
             return Ok(None);

@@ -5,6 +5,7 @@ use standardwebhooks::Webhook;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{JobCommand, MediaSource};
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_eventstore::read_stream;
 
 use super::*;
 use crate::testing::{Answer, House, HttpServer, Request, until};
