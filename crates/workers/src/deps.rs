@@ -9,8 +9,8 @@ use ytcaption_domain::job::Job;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{Actor, CommandContext};
 use ytcaption_eventstore::{CommandBus, Database};
+use ytcaption_models::StoreError;
 use ytcaption_telemetry::context;
-use ytcaption_whisper::ModelError;
 
 use crate::cloud_event::CloudEvent;
 use crate::topology::TopologyError;
@@ -63,7 +63,7 @@ pub enum StartError {
     Topology(#[from] TopologyError),
     /// The speech model cannot be used.
     #[error("the transcription worker cannot start: {0}")]
-    Model(#[from] ModelError),
+    Model(#[from] StoreError),
     /// The webhook secret is not one.
     #[error("webhook.secret is not `whsec_` followed by base64; generate one with `openssl rand -base64 32`")]
     Secret,

@@ -7,24 +7,25 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use ytcaption_domain::captions::{self, Format};
-use ytcaption_whisper::{FileTranscript, ModelSettings, Progress, TranscribeOptions, Transcriber, transcribe_file};
+use ytcaption_whisper::{FileTranscript, Progress, TranscribeOptions, transcribe_file};
 
 use super::Global;
 use super::bar::Bar;
 use super::cue_style::CueStyleArgs;
-use crate::settings::{Overrides, find_model, load};
+use super::decoding::DecodingArgs;
+use crate::settings::{Overrides, load, model_store};
 use crate::signals::Shutdown;
 
 /// Transcribe a file on this machine, without any server; captions go to standard output
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  ytcaption transcribe talk.mp4 --model faster-whisper-small --format srt > talk.srt"
+    after_help = "Examples:\n  ytcaption transcribe talk.mp4 --model faster-whisper-small --format srt > talk.srt\n  ytcaption transcribe talk.mp4 --option word_timestamps=true --option 'temperature=[0]' --format json\n  ytcaption transcribe talk.mp4 --option 'vad_parameters={\"threshold\": 0.4}'"
 )]
 pub(super) struct Transcribe {
     /// Any audio or video file that ffmpeg reads
     file: PathBuf,
-    /// Folder of a Whisper model in CTranslate2 format
-    #[arg(long, value_name = "FOLDER")]
+    /// A name that `ytcaption models list` shows, or the folder of a Whisper model in CTranslate2 format
+    #[arg(long, value_name = "NAME|FOLDER")]
     model: Option<PathBuf>,
     /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc
     #[arg(long, default_value_t = Format::Srt)]
@@ -34,21 +35,20 @@ pub(super) struct Transcribe {
     /// ISO 639-1 code of the spoken language, such as en; auto hears which
     #[arg(long, default_value = "auto")]
     language: String,
+    #[command(flatten)]
+    decoding: DecodingArgs,
 }
 
 impl Transcribe {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = load(&Overrides { model: self.model, ..global.overrides() })?.settings;
-        let folder = find_model(&settings)?;
-        let model = ModelSettings { intra_threads: settings.transcription.threads, ..ModelSettings::default() };
-        let transcriber = tokio::task::spawn_blocking(move || Transcriber::load(&folder, &model))
-            .await
-            .context("loading the model")??;
-        let options = TranscribeOptions {
+        let models = model_store(&settings)?;
+        let transcriber = models.get(&models.catalogue().default_model().name).await?;
+        let options = self.decoding.apply(&TranscribeOptions {
             language: Some(self.language),
             beam_size: settings.transcription.beam_size,
             ..TranscribeOptions::default()
-        };
+        })?;
         let shutdown = Shutdown::on_signals().context("listening for Ctrl-C")?;
         let bar = Bar::new("transcribing");
         let mut progress = |news: Progress<'_>| {

@@ -25,9 +25,11 @@ pub(crate) struct Download {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Transcription {
-    /// None: looked for where models usually lie, see [`super::find_model`].
+    /// None: looked for where models usually lie, see [`super::catalogue`].
     pub(crate) model: Option<PathBuf>,
+    /// 0: chosen for the machine.
     pub(crate) threads: usize,
+    /// 0: chosen for the machine.
     pub(crate) concurrency: usize,
     pub(crate) beam_size: usize,
     pub(crate) cache_dir: PathBuf,
@@ -92,22 +94,23 @@ pub(super) fn transcription(r: &mut Reader<'_>, data_dir: &Path) -> Transcriptio
     Transcription {
         model: r.optional(
             "transcription.model",
-            "The model's folder, such as a faster-whisper download.\n\
-             Default: `model` in the data folder, else models/demo/model of a checkout.",
-            "/srv/models/faster-whisper-small",
+            "The model for whoever names none: the name of one in models.folder, or a folder of its own.\n\
+             Default: the first in models.folder, else `model` in the data folder, else the demo model of a checkout.",
+            "faster-whisper-small",
             kind::path(),
         ),
         threads: r.value(
             "transcription.threads",
-            "Threads for one chunk. For volume, more chunks at a time beat more threads.",
-            1,
-            kind::number(1..=256),
+            "Threads of one replica of a model. 0: one, or more where memory allows fewer replicas than cores.",
+            0,
+            kind::number(0..=256),
         ),
         concurrency: r.value(
             "transcription.concurrency",
-            "How many chunks one process transcribes at a time.",
-            1,
-            kind::number(1..=64),
+            "How many chunks one process transcribes at a time, and how many replicas of a model it loads.\n\
+             0: as many as cores (divided by threads) and memory allow.",
+            0,
+            kind::number(0..=64),
         ),
         beam_size: r.value(
             "transcription.beam_size",

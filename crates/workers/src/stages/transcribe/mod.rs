@@ -5,18 +5,20 @@
 //! ```
 
 mod cache;
+mod language;
 mod settings;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use ytcaption_blobstore::BlobKey;
-use ytcaption_domain::JobId;
+use ytcaption_blobstore::{BlobError, BlobKey};
 use ytcaption_domain::job::{self, ChunkSpan, Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::language::AUTO;
 use ytcaption_domain::upcast::EventFault;
-use ytcaption_eventstore::CommandError;
+use ytcaption_domain::{CommandContext, JobId};
+use ytcaption_eventstore::{CommandError, Executed};
+use ytcaption_models::{ModelStore, StoreError};
 use ytcaption_whisper::{FileError, Span, Task, TranscribeError, TranscribeOptions, Transcriber, transcribe_chunk};
 
 pub use settings::TranscribeSettings;
@@ -37,30 +39,27 @@ const OTHER_MODEL_DELIVERIES: u64 = 40;
 /// How long a chunk waits for a worker with the model its job was begun with.
 const OTHER_MODEL_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Loads the model and transcribes until `shutdown`.
+/// Loads the default model and transcribes until `shutdown`; other models are loaded when a job wants them.
 ///
 /// # Errors
-/// The model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache folder cannot be made.
+/// The default model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache folder cannot be made.
 pub async fn run(
     deps: WorkerDeps,
     settings: TranscribeSettings,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let (folder, model) = (settings.model.clone(), settings.model_settings.clone());
-    let loading = tokio::task::spawn_blocking(move || Transcriber::load(&folder, &model));
-    let transcriber = match shutdown.run_until_cancelled(loading).await {
+    let models = ModelStore::new(settings.models.clone());
+    let usual = models.catalogue().default_model().name.clone();
+    let replicas = match shutdown.run_until_cancelled(models.get(&usual)).await {
         None => return Ok(()),
-        Some(loaded) => loaded.map_err(|error| StartError::Io {
-            what: "loading the model broke off".to_owned(),
-            source: std::io::Error::other(error),
-        })??,
+        Some(loaded) => loaded?.replicas(),
     };
     let cache =
         AudioCache::new(&settings.cache_dir, settings.cache_bytes, Arc::clone(&deps.blobs)).map_err(|source| {
             StartError::Io { what: format!("the cache folder {} cannot be made", settings.cache_dir.display()), source }
         })?;
-    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
-    let stage = Arc::new(Transcribe { deps, settings, transcriber, cache });
+    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency.unwrap_or(replicas));
+    let stage = Arc::new(Transcribe { deps, settings, models, cache });
     consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
     Ok(())
 }
@@ -68,7 +67,7 @@ pub async fn run(
 struct Transcribe {
     deps: WorkerDeps,
     settings: TranscribeSettings,
-    transcriber: Transcriber,
+    models: ModelStore,
     cache: AudioCache,
 }
 
@@ -105,12 +104,7 @@ impl Stage for Transcribe {
             step: Step::Chunk(scheduled.chunk),
             number,
         };
-        let command = JobCommand::StartChunk {
-            chunk: scheduled.chunk,
-            worker: self.deps.worker_of(Self::NAME),
-            model: self.transcriber.model_name(),
-        };
-        let started = match self.deps.jobs.execute(message.job_id.0, command, &context).await {
+        let started = match self.start(message.job_id, scheduled.chunk, &context).await {
             Ok(started) if started.events.is_empty() => return Outcome::Done,
             Ok(started) => started,
             Err(CommandError::Rejected(JobRejection::ModelChanged { begun, .. })) => {
@@ -120,32 +114,57 @@ impl Stage for Transcribe {
         };
         let job = started.aggregate;
         let number = job.chunk(scheduled.chunk).map_or(0, |chunk| chunk.attempt);
-        attempt(number).run(self.settings.retry, self.transcribe(&job, &scheduled, number)).await
+        let attempt = attempt(number);
+        attempt.run(self.settings.retry, self.transcribe(&attempt, &job, &scheduled)).await
     }
 }
 
 impl Transcribe {
-    async fn transcribe(&self, job: &Job, scheduled: &Scheduled, attempt: u32) -> Result<JobCommand, Fault> {
-        let options = self.options(job)?;
+    /// Begins a chunk with the default model, or with the one its job wants, if that is here.
+    async fn start(
+        &self,
+        job_id: JobId,
+        chunk: u32,
+        context: &CommandContext,
+    ) -> Result<Executed<Job>, CommandError<JobRejection>> {
+        let worker = self.deps.worker_of(Self::NAME);
+        let begin = |model: String| {
+            let command = JobCommand::StartChunk { chunk, worker: worker.clone(), model };
+            self.deps.jobs.execute(job_id.0, command, context)
+        };
+        let models = self.models.catalogue();
+        match begin(models.default_model().name.clone()).await {
+            Err(CommandError::Rejected(JobRejection::ModelChanged { begun, .. })) if models.find(&begun).is_some() => {
+                begin(begun).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn transcribe(&self, attempt: &Attempt<'_>, job: &Job, scheduled: &Scheduled) -> Result<JobCommand, Fault> {
+        let usual = &self.models.catalogue().default_model().name;
+        let model =
+            self.models.get(job.model.as_ref().unwrap_or(usual)).await.map_err(|error| self.no_model(&error))?;
+        let mut options = self.options(job, &model)?;
         let audio = job.audio.as_ref().ok_or_else(|| {
             Fault::permanent("audio_missing", "The job's audio was never recorded: submit the recording again.")
         })?;
-        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, audio.bytes).await?;
+        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, audio.bytes).await.map_err(no_audio)?;
+        options.language = language::language(attempt, job, &model, local.path(), &options).await?;
         let ChunkSpan { start_ms, end_ms } = ChunkSpan { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
         let span = Span { start_ms, end_ms };
-        let transcript =
-            transcribe_chunk(&self.transcriber, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
-                .await
-                .map_err(fault_of)?;
+        let transcript = transcribe_chunk(&model, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
+            .await
+            .map_err(fault_of)?;
         Ok(JobCommand::RecordChunk {
             chunk: scheduled.chunk,
-            attempt,
+            attempt: attempt.number,
             language: transcript.language,
             segments: transcript.segments,
         })
     }
 
-    fn options(&self, job: &Job) -> Result<TranscribeOptions, Fault> {
+    fn options(&self, job: &Job, model: &Transcriber) -> Result<TranscribeOptions, Fault> {
         let asked = job.transcription.clone();
         let usual = &self.settings.options;
         let options = TranscribeOptions {
@@ -159,7 +178,7 @@ impl Transcribe {
             word_timestamps: asked.word_timestamps.unwrap_or(usual.word_timestamps),
             ..usual.clone()
         };
-        self.transcriber.check(&options).map_err(|error| fault_of(FileError::Transcribe(error)))?;
+        model.check(&options).map_err(|error| fault_of(FileError::Transcribe(error)))?;
         Ok(options)
     }
 
@@ -170,7 +189,7 @@ impl Transcribe {
             Err(error) => return outcome_of(&error),
         };
         let begun = job.chunks.iter().any(|chunk| chunk.attempt > 0);
-        let here = self.transcriber.model_name();
+        let here = self.names();
         if begun && message.deliveries < OTHER_MODEL_DELIVERIES {
             // Others with that model are at work on it; this worker was only asked by chance.
             tracing::info!(wanted, here, "the chunk waits for a worker with the model its job was begun with");
@@ -187,6 +206,43 @@ impl Transcribe {
         };
         let attempt = Attempt { number: chunk_attempt, ..*attempt };
         attempt.fail(Fault::permanent("unknown_model", message), self.settings.retry).await
+    }
+
+    /// Why a model could not be had, in words for the client; what is wrong with its folder is for the log.
+    fn no_model(&self, error: &StoreError) -> Fault {
+        tracing::error!(%error, "a job's model cannot be used; `ytcaption models verify` says more");
+        match error {
+            StoreError::Unknown { .. } => Fault::permanent("unknown_model", format!("{}.", sentence(error))),
+            // Another worker may have a sound copy, or more memory.
+            StoreError::Broken { name, .. } | StoreError::TooLarge { name, .. } => Fault::transient(
+                "model_unusable",
+                format!(
+                    "The model `{name}` cannot be used on this server; its log says why. There are: {}.",
+                    self.names()
+                ),
+            ),
+        }
+    }
+
+    /// Names of the models that are here, separated by commas.
+    fn names(&self) -> String {
+        let names: Vec<String> = self.models.catalogue().models().into_iter().map(|model| model.name).collect();
+        names.join(", ")
+    }
+}
+
+/// The audio that a download worker has stored cannot be fetched.
+fn no_audio(error: BlobError) -> Fault {
+    match error {
+        BlobError::NotFound { .. } => Fault::permanent(
+            "audio_missing",
+            "The job's audio is gone from storage: submit the recording again. If this happens to every job, the \
+             workers do not share their storage.",
+        ),
+        BlobError::Corrupt { .. } => {
+            Fault::permanent("audio_damaged", "The job's audio is damaged in storage: submit the recording again.")
+        }
+        other => other.into(),
     }
 }
 

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use ytcaption_whisper::{ModelSettings, TranscribeOptions};
+use ytcaption_models::StoreSettings;
+use ytcaption_whisper::TranscribeOptions;
 
 use crate::stages::attempt::RetrySettings;
 
 /// How chunks are transcribed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TranscribeSettings {
-    /// Chunks transcribed at a time.
-    pub concurrency: usize,
-    /// The model's folder.
-    pub model: PathBuf,
-    /// How the model is loaded.
-    pub model_settings: ModelSettings,
+    /// Chunks transcribed at a time; if absent, one for each replica of the default model.
+    pub concurrency: Option<usize>,
+    /// Which models there are and how they are loaded.
+    pub models: StoreSettings,
     /// What is asked of it; the language comes from the job.
     pub options: TranscribeOptions,
     /// Audio is kept here for the chunks of a job that follow; each process has a folder of its own within.
@@ -26,12 +25,11 @@ pub struct TranscribeSettings {
 }
 
 impl TranscribeSettings {
-    /// The defaults with a model, for which there is none.
-    pub fn with_model(model: impl Into<PathBuf>) -> Self {
+    /// The defaults with models, for which there is none.
+    pub fn with_models(models: StoreSettings) -> Self {
         Self {
-            concurrency: 1,
-            model: model.into(),
-            model_settings: ModelSettings::default(),
+            concurrency: None,
+            models,
             options: TranscribeOptions::default(),
             cache_dir: std::env::temp_dir(),
             cache_bytes: 1024 * 1024 * 1024,

@@ -1,12 +1,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use ytcaption_domain::job::{Audio, JobEvent, TranscriptionOptions};
-use ytcaption_whisper::ModelError;
+use ytcaption_models::{Catalogue, Entry, StoreSettings, default_memory_bytes};
+use ytcaption_whisper::ModelSettings;
 
 use super::*;
+use crate::stages::attempt::RetrySettings;
 use crate::testing::House;
 
 /// The model that the repository carries, or another one with the same vocabulary.
@@ -35,16 +38,55 @@ async fn job_with(house: &House, audio: &Audio, chunks: Vec<ChunkSpan>) -> JobId
     let job = house.submit_url("http://example.org/a.mp4").await;
     house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
     let audio = audio.clone();
+    let whole = vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }];
+    let chunks = if chunks.is_empty() { whole } else { chunks };
     house.command(job, JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks }).await;
     job
+}
+
+/// The model at `default`, and those in the house's folder `models`.
+fn models(house: &House, default: &Path) -> StoreSettings {
+    StoreSettings {
+        catalogue: Catalogue::new(house.folder.path().join("models"), Entry::of(default)),
+        model: ModelSettings::default(),
+        memory_bytes: default_memory_bytes(),
+    }
 }
 
 fn settings(house: &House) -> TranscribeSettings {
     TranscribeSettings {
         cache_dir: house.folder.path().join("cache"),
-        concurrency: 2,
-        ..TranscribeSettings::with_model(model())
+        concurrency: Some(2),
+        ..TranscribeSettings::with_models(models(house, &model()))
     }
+}
+
+/// A job for all of `audio`, with a model of its own choice.
+async fn job_for(house: &House, audio: &Audio, transcription: TranscriptionOptions) -> JobId {
+    let id = crate::testing::new_id();
+    let command = JobCommand::CreateTranscription {
+        account: ytcaption_domain::AccountId::default(),
+        source: ytcaption_domain::job::MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() },
+        transcription,
+        priority: ytcaption_domain::job::Priority::High,
+        webhook_url: None,
+    };
+    house.deps.jobs.create(id, command, &crate::testing::client()).await.unwrap();
+    let job = JobId(id);
+    house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
+    let (audio, chunks) = (audio.clone(), vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]);
+    house.command(job, JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks }).await;
+    job
+}
+
+fn with_model(name: &str) -> TranscriptionOptions {
+    TranscriptionOptions { model: Some(name.to_owned()), ..TranscriptionOptions::default() }
+}
+
+async fn failure_of(house: &House, job: JobId) -> job::Failure {
+    let failed = house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionFailed { .. })).await;
+    let JobEvent::TranscriptionFailed { failure, .. } = failed else { unreachable!() };
+    failure
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,6 +114,84 @@ async fn chunks_become_text_at_the_times_of_the_recording() {
     assert_eq!(worker, "transcribe@test:1");
 }
 
+/// Says each text in its voice, with pauses between, as a FLAC file in the blob store; and where each begins.
+async fn said(house: &House, name: &str, parts: &[(&str, &str)]) -> (Audio, Vec<u64>) {
+    let folder = house.folder.path().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    let (mut begins, mut list) = (vec![], String::new());
+    let mut end_ms = 0;
+    for (number, (voice, text)) in parts.iter().enumerate() {
+        let script = format!(
+            "espeak-ng -v {voice} -s 160 -w {number}.wav '{text}' && ffmpeg -v error -nostdin -i {number}.wav \
+             -af apad=pad_dur=1.5 -ar 16000 -ac 1 {number}.flac"
+        );
+        let made = Command::new("sh").args(["-c", &script]).current_dir(&folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        begins.push(end_ms);
+        let piece = folder.join(format!("{number}.flac"));
+        end_ms += ytcaption_whisper::plan_chunks(&piece, &<_>::default()).await.unwrap().duration_ms;
+        list.push_str(&format!("file '{number}.flac'\n"));
+    }
+    std::fs::write(folder.join("list"), list).unwrap();
+    let script = "ffmpeg -v error -nostdin -f concat -i list -ar 16000 -ac 1 talk.flac";
+    let made = Command::new("sh").args(["-c", script]).current_dir(&folder).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let key = BlobKey::new(format!("audio/{name}.flac")).unwrap();
+    let info = house.deps.blobs.put_file(&key, &folder.join("talk.flac")).await.unwrap();
+    (Audio { key: key.to_string(), bytes: info.bytes, sha256: info.sha256, duration_ms: end_ms }, begins)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_chunks_are_in_the_language_of_the_recording() {
+    let mut house = House::new().await;
+    let english =
+        ("en-us", "The house is white and the dog is black. Please open the window now. We want three red cars.");
+    let portuguese = ("pt-br", "A casa é branca e o cão é preto.");
+    let (audio, begins) = said(&house, "mostly-english", &[english, english, english, portuguese]).await;
+    let settings = settings(&house);
+    house.start_relay();
+    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    let spans = |cuts: &[u64]| -> Vec<ChunkSpan> {
+        let span = |pair: &[u64]| ChunkSpan { start_ms: pair[0], end_ms: pair[1] };
+        cuts.windows(2).map(span).collect()
+    };
+    let languages = async |audio: &Audio, chunks: Vec<ChunkSpan>| -> Vec<String> {
+        let job = job_with(&house, audio, chunks).await;
+        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        let events = house.events(job).await;
+        let events = events.iter().flat_map(|event| event.decode::<JobEvent>().unwrap());
+        events
+            .filter_map(|event| match event {
+                JobEvent::LanguageDetected { language } => Some(format!("all: {language}")),
+                JobEvent::ChunkTranscribed { language, .. } => Some(language),
+                _ => None,
+            })
+            .collect()
+    };
+    let cut = begins[3];
+    let shared = languages(&audio, spans(&[0, cut, audio.duration_ms])).await;
+    assert!(shared.iter().any(|language| language == "all: en"), "{shared:?}");
+    let of_chunks: Vec<_> = shared.iter().filter(|language| !language.starts_with("all")).collect();
+    assert_eq!(of_chunks, ["en", "en"], "{shared:?}");
+    let alone = languages(&said(&house, "portuguese", &[portuguese]).await.0, vec![]).await;
+    assert_eq!(alone, ["pt"], "the second chunk alone would be heard as something else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_whose_audio_is_gone_ends_the_job_and_says_so() {
+    let mut house = House::new().await;
+    let audio = talk(&house).await;
+    house.deps.blobs.delete(&BlobKey::new(audio.key.clone()).unwrap()).await.unwrap();
+    let job = job_with(&house, &audio, vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]).await;
+    let settings = settings(&house);
+    house.start_relay();
+    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    let failure = failure_of(&house, job).await;
+    assert_eq!(failure.code, "audio_missing");
+    assert!(failure.message.contains("submit the recording again"), "{failure:?}");
+    assert_eq!(house.names(job).await.iter().filter(|name| *name == "ChunkStarted").count(), 1, "not tried again");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
     let mut house = House::new().await;
@@ -79,29 +199,43 @@ async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
     let settings = settings(&house);
     house.start_relay();
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
-    for (language, model, code) in [("auto", Some("huge"), "unknown_model"), ("xx", None, "unknown_language")] {
-        let id = crate::testing::new_id();
-        let command = JobCommand::CreateTranscription {
-            account: ytcaption_domain::AccountId::default(),
-            source: ytcaption_domain::job::MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() },
-            transcription: TranscriptionOptions {
-                language: language.into(),
-                model: model.map(str::to_owned),
-                ..TranscriptionOptions::default()
-            },
-            priority: ytcaption_domain::job::Priority::High,
-            webhook_url: None,
-        };
-        house.deps.jobs.create(id, command, &crate::testing::client()).await.unwrap();
-        let job = JobId(id);
-        house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
-        let (audio, chunks) = (audio.clone(), vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]);
-        house.command(job, JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks }).await;
-        let failed = house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionFailed { .. })).await;
-        let JobEvent::TranscriptionFailed { failure, .. } = failed else { unreachable!() };
+    let language = TranscriptionOptions { language: "xx".into(), ..TranscriptionOptions::default() };
+    let cases = [(with_model("huge"), "unknown_model", "This server has: demo"), (language, "unknown_language", "en")];
+    for (transcription, code, said) in cases {
+        let failure = failure_of(&house, job_for(&house, &audio, transcription).await).await;
         assert_eq!(failure.code, code);
-        assert!(failure.message.contains(if model.is_some() { "This server has: model" } else { "en" }), "{failure:?}");
+        assert!(failure.message.contains(said), "{failure:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_other() {
+    let mut house = House::new().await;
+    let audio = talk(&house).await;
+    for (name, weights) in [("second", None), ("broken", Some(&[0_u8; 100]))] {
+        let folder = house.folder.path().join("models").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in ["model.bin", "config.json", "vocabulary.json"] {
+            std::fs::copy(model().join(file), folder.join(file)).unwrap();
+        }
+        weights.map(|bytes| std::fs::write(folder.join("model.bin"), bytes).unwrap());
+    }
+    let retry = RetrySettings { attempts: 2, first_pause: Duration::ZERO, longest_pause: Duration::ZERO };
+    let settings = TranscribeSettings { retry, ..settings(&house) };
+    house.start_relay();
+    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    let broken = job_for(&house, &audio, with_model("broken")).await;
+    // The default model went by the name of its folder once: jobs of that time go on.
+    for (asked, used) in [(with_model("second"), "second"), (with_model("model"), "model"), (<_>::default(), "demo")] {
+        let job = job_for(&house, &audio, asked).await;
+        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        let started = house.wait_for(job, |event| matches!(event, JobEvent::ChunkStarted { .. })).await;
+        assert!(matches!(&started, JobEvent::ChunkStarted { model, .. } if model == used), "{started:?}");
+    }
+    let failure = failure_of(&house, broken).await;
+    assert_eq!(failure.code, "model_unusable");
+    assert!(failure.message.contains("There are: broken, demo, second"), "{failure:?}");
+    assert!(!failure.message.contains("model.bin"), "where things lie on this machine is not for clients: {failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +254,8 @@ async fn a_job_begun_with_another_model_waits_for_a_worker_that_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_its_model_does_not_start() {
     let house = House::new().await;
-    let settings = TranscribeSettings::with_model(house.folder.path().join("nowhere"));
+    let nowhere = house.folder.path().join("nowhere");
+    let settings = TranscribeSettings::with_models(models(&house, &nowhere));
     let ended = run(house.deps.clone(), settings, CancellationToken::new()).await;
-    assert!(matches!(ended, Err(StartError::Model(ModelError::NoFolder { .. }))), "{ended:?}");
+    assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("no model folder at")), "{ended:?}");
 }
