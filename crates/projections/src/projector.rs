@@ -45,6 +45,7 @@ pub struct Projector {
     feed: Feed,
     checkpoint: Checkpoints,
     parked: ParkedEvents,
+    page_events: u32,
 }
 
 impl Projector {
@@ -55,8 +56,14 @@ impl Projector {
             feed: Feed::new(pool.clone()),
             checkpoint: Checkpoints::new(pool.clone(), JOBS),
             parked: ParkedEvents::new(database),
+            page_events: PAGE_EVENTS,
             pool,
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_pages_of(self, page_events: u32) -> Self {
+        Self { page_events, ..self }
     }
 
     /// Follows the feed until it is dropped; rides out failures of the database.
@@ -98,7 +105,7 @@ impl Projector {
         let mut measured: Option<Instant> = None;
         loop {
             let from = self.checkpoint.get().await?;
-            let page = self.feed.after(from, PAGE_EVENTS).await?;
+            let page = self.feed.after(from, self.page_events).await?;
             if measured.is_none_or(|at| at.elapsed() > MEASURE) {
                 self.report_lag(page.last().map_or(from, |event| event.cursor)).await?;
                 measured = Some(Instant::now());

@@ -90,6 +90,7 @@ impl Story {
                 },
             },
             recorded_at: Self::time(ms),
+            damage: None,
         });
     }
 
