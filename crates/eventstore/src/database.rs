@@ -4,8 +4,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::{rights, schema};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +20,13 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const PROGRAM: &str = "ytcaption";
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
+
+/// The steps that make the schema.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+fn newest_migration() -> i64 {
+    MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default()
+}
 
 /// How the database is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +43,38 @@ pub enum DatabaseError {
     /// The address cannot be read.
     #[error("the database URL is malformed: {0}; expected postgres://user:password@host:port/database")]
     Url(#[source] sqlx::Error),
+    /// The schema is that of a newer program.
+    #[error(
+        "the database was prepared by a newer version of this program: its schema has step {found}, and this version \
+         knows steps up to {newest}. Start the newer version; to go back to this one, restore the backup from before \
+         the upgrade"
+    )]
+    NewerSchema {
+        /// The oldest step that is not known here.
+        found: i64,
+        /// The newest that is.
+        newest: i64,
+    },
     /// The schema is not what this program knows.
     #[error("the database schema cannot be brought up to date: {0}")]
-    Schema(#[from] MigrateError),
+    Schema(#[source] MigrateError),
+    /// The events came with a dump from another cluster, and readers would see none of them.
+    #[error(
+        "the events were restored from a dump of another cluster and nobody could read them here: \
+         as the owner of the database run `SELECT adopt_restored_events()`, then start again"
+    )]
+    Restored,
+    /// The role of the services is missing and cannot be made.
+    #[error(
+        "the database role {role} does not exist and cannot be made: {reason}. \
+         Let an administrator run `CREATE ROLE {role} LOGIN PASSWORD '…'`"
+    )]
+    Role {
+        /// Its name.
+        role: String,
+        /// What the server says.
+        reason: String,
+    },
     /// The server does not answer.
     #[error("the database does not answer: {0}")]
     Unavailable(#[from] sqlx::Error),
@@ -83,17 +121,50 @@ impl Database {
         Ok(Self { pool, options })
     }
 
-    /// Waits until the server answers, saying so in the log, and brings the schema up to date.
+    /// Waits until the server answers, saying so in the log, and brings the schema up to date; where this role may not,
+    /// waits until the owner has.
     ///
     /// # Errors
-    /// The schema cannot be migrated; a server that does not answer is waited for without end.
+    /// The schema cannot be migrated or is that of a newer program, or the events cannot be read in this cluster; a
+    /// server that does not answer is waited for without end.
     pub async fn prepare(&self) -> Result<(), DatabaseError> {
         while let Err(error) = self.check().await {
             tracing::warn!(%error, "waiting for Postgres");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
-        sqlx::migrate!("../../migrations").run(&self.pool).await?;
-        Ok(())
+        if schema::may_migrate(&self.pool).await? {
+            MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
+                MigrateError::VersionMissing(found) => DatabaseError::NewerSchema { found, newest: newest_migration() },
+                other => DatabaseError::Schema(other),
+            })?;
+        } else {
+            schema::wait_until_made(self).await?;
+        }
+        schema::refuse_restored(&self.pool).await
+    }
+
+    /// As the owner: lets the role of the services in, with the least that they need; makes it if it is not there.
+    ///
+    /// # Errors
+    /// The role cannot be made, or the database does not answer.
+    pub async fn let_in(&self, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {
+        rights::grant(&self.pool, role, password).await
+    }
+
+    /// Looks whether the schema is one that this program knows; it may be an older one.
+    ///
+    /// # Errors
+    /// [`DatabaseError::NewerSchema`] if it is not, or the server does not answer.
+    pub async fn check_schema(&self) -> Result<(), DatabaseError> {
+        let made: bool =
+            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&self.pool).await?;
+        if !made {
+            return Ok(());
+        }
+        let known: Vec<i64> = MIGRATIONS.iter().map(|step| step.version).collect();
+        let unknown = "SELECT min(version) FROM _sqlx_migrations WHERE NOT version = ANY($1)";
+        let found: Option<i64> = sqlx::query_scalar(unknown).bind(known).fetch_one(&self.pool).await?;
+        found.map_or(Ok(()), |found| Err(DatabaseError::NewerSchema { found, newest: newest_migration() }))
     }
 
     /// Asks the server for a sign of life.

@@ -1,54 +1,103 @@
 //! The whole store as lines of JSON, in commit order, and nothing left out but what belongs to the cluster alone:
 //! transaction ids and positions.
+//!
+//! ```text
+//! {"ytcaption_events_export":{"format":2,"seals":1}}
+//! {"aggregate_type":"job",…}
+//! {"seal":{"number":1,…}}                              after the last event that it covers
+//! {"aggregate_type":"job",…}                           not sealed yet
+//! {"ytcaption_events_end":{"events":2,"hash":"…"}}     without it, the file is cut off
+//! ```
 
-use chrono::{DateTime, Utc};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgRow;
-use sqlx::types::JsonRawValue;
-use sqlx::{FromRow, PgPool, Row};
+use sqlx::PgPool;
 
-use crate::Cursor;
+use crate::exported;
 use crate::query::horizon;
+use crate::seal::{Chain, Checkpoint, Link, Seal, newest_seal, seals_after};
+use crate::{Cursor, ExportedEvent};
 
 /// Events read at a time.
-const PAGE_EVENTS: i64 = 500;
+const PAGE_EVENTS: u32 = 500;
+/// Seals read at a time.
+const PAGE_SEALS: u32 = 64;
+/// The form that this program writes.
+const FORMAT: u32 = 2;
 
-const READ: &str = "
-    SELECT e.transaction_id::text AS tx, e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
-           e.event_version, e.recorded_at, e.payload::text AS payload, e.metadata::text AS metadata
-      FROM events e
-     WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2) AND e.transaction_id < $3::text::xid8
-     ORDER BY e.transaction_id, e.position LIMIT $4";
-
-/// One event as it travels between stores. Payload and metadata are kept letter for letter.
+/// What a line of an export can hold beside an event.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExportedEvent {
-    /// Kind of the aggregate.
-    pub aggregate_type: String,
-    /// Identity of the aggregate.
-    pub aggregate_id: String,
-    /// Its place in the aggregate's own life, from 1.
-    pub sequence: u64,
-    /// Its name.
-    pub event_type: String,
-    /// Version of its payload's shape.
-    pub event_version: String,
-    /// When it was stored first.
-    pub recorded_at: DateTime<Utc>,
-    /// What happened.
-    pub payload: Box<JsonRawValue>,
-    /// Who, when, why: a flat object of strings.
-    pub metadata: Box<JsonRawValue>,
+enum Framing {
+    #[serde(rename = "ytcaption_events_export")]
+    Begin(Begin),
+    #[serde(rename = "seal")]
+    Seal(Seal),
+    #[serde(rename = "ytcaption_events_end")]
+    End(End),
 }
 
-impl ExportedEvent {
-    /// The event as one line, without the line's end.
+/// The first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// The form of what follows; this program knows 2.
+    pub format: u32,
+    /// How many seals are in it.
+    pub seals: u64,
+}
+
+/// The last line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// How many events are in it.
+    pub events: u64,
+    /// The hash of their chain, in base64; see [`crate::seal`].
+    pub hash: String,
+}
+
+impl End {
+    /// The last line of an export with that chain.
+    pub fn of(chain: Chain) -> Self {
+        Self { events: chain.events, hash: STANDARD.encode(chain.hash) }
+    }
+}
+
+/// A line of an export.
+#[derive(Debug)]
+pub enum ExportLine {
+    /// The first one. Exports of earlier versions have none, nor seals or an end.
+    Begin(Begin),
+    /// An event.
+    Event(Box<ExportedEvent>),
+    /// The seal of the events before it.
+    Seal(Seal),
+    /// The last one.
+    End(End),
+}
+
+impl ExportLine {
+    /// Reads a line.
     ///
     /// # Errors
-    /// None that Postgres' own JSON could cause.
-    pub fn to_line(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    /// It is none of an export.
+    pub fn read(line: &str) -> Result<Self, serde_json::Error> {
+        if !["{\"ytcaption_events_", "{\"seal\""].iter().any(|framing| line.starts_with(framing)) {
+            return serde_json::from_str(line).map(Self::Event);
+        }
+        Ok(match serde_json::from_str(line)? {
+            Framing::Begin(begin) => Self::Begin(begin),
+            Framing::Seal(seal) => Self::Seal(seal),
+            Framing::End(end) => Self::End(end),
+        })
+    }
+}
+
+impl Begin {
+    /// Whether this program can read what follows.
+    pub fn is_known(&self) -> bool {
+        self.format == FORMAT
     }
 }
 
@@ -59,6 +108,12 @@ pub struct Exporter {
     horizon: u64,
     after: Cursor,
     total: u64,
+    chain: Chain,
+    newest_seal: u64,
+    read_seal: u64,
+    /// Seals whose place in the export has not been reached.
+    seals: std::collections::VecDeque<Seal>,
+    ended: bool,
 }
 
 impl Exporter {
@@ -67,12 +122,24 @@ impl Exporter {
     /// # Errors
     /// The database does not answer.
     pub async fn begin(pool: PgPool) -> Result<Self, sqlx::Error> {
+        // In this order: what is sealed now is final then.
+        let newest_seal = newest_seal(&pool).await?.map_or(0, |(seal, _)| seal.number);
         let horizon = horizon(&pool).await?;
         let total: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE transaction_id < $1::text::xid8")
             .bind(horizon.to_string())
             .fetch_one(&pool)
             .await?;
-        Ok(Self { pool, horizon, after: Cursor::default(), total: u64::try_from(total).unwrap_or_default() })
+        Ok(Self {
+            pool,
+            horizon,
+            after: Cursor::default(),
+            total: u64::try_from(total).unwrap_or_default(),
+            chain: Chain::default(),
+            newest_seal,
+            read_seal: 0,
+            seals: std::collections::VecDeque::new(),
+            ended: false,
+        })
     }
 
     /// How many events the export has.
@@ -80,58 +147,67 @@ impl Exporter {
         self.total
     }
 
-    /// The next events in commit order; none at the end.
+    /// How many events were read so far.
+    pub fn events(&self) -> u64 {
+        self.chain.events
+    }
+
+    /// The next lines, without their ends; none after the last.
     ///
     /// # Errors
-    /// The database does not answer.
-    pub async fn next_page(&mut self) -> Result<Vec<ExportedEvent>, sqlx::Error> {
-        let rows: Vec<Placed> = sqlx::query_as(READ)
-            .bind(self.after.transaction_id.to_string())
-            .bind(self.after.position)
-            .bind(self.horizon.to_string())
-            .bind(PAGE_EVENTS)
-            .fetch_all(&self.pool)
-            .await?;
-        if let Some(last) = rows.last() {
-            self.after = last.cursor;
+    /// The database does not answer, or a row cannot be read.
+    pub async fn next_lines(&mut self) -> Result<Vec<String>, sqlx::Error> {
+        let mut lines = Vec::new();
+        if self.ended {
+            return Ok(lines);
         }
-        Ok(rows.into_iter().map(|row| row.event).collect())
+        if self.chain.events == 0 {
+            lines.push(framed(&Framing::Begin(Begin { format: FORMAT, seals: self.newest_seal }))?);
+        }
+        let page = exported::page(&self.pool, self.after, self.horizon, PAGE_EVENTS).await?;
+        for placed in &page {
+            self.chain.add(Link::of(&placed.event).map_err(unwritable)?.hash);
+            lines.push(placed.event.to_line().map_err(unwritable)?);
+            self.after = placed.cursor;
+            self.due_seals(&mut lines).await?;
+        }
+        if page.is_empty() {
+            while let Some(seal) = self.next_seal().await? {
+                lines.push(framed(&Framing::Seal(seal))?);
+            }
+            lines.push(framed(&Framing::End(End::of(self.chain)))?);
+            self.ended = true;
+        }
+        Ok(lines)
+    }
+
+    /// Writes the seals that end with the last event.
+    async fn due_seals(&mut self, lines: &mut Vec<String>) -> Result<(), sqlx::Error> {
+        while let Some(seal) = self.next_seal().await? {
+            // One that cannot be read has lost its place; whoever verifies the export will see it.
+            if Checkpoint::read(&seal.note).is_some_and(|said| said.chain.events > self.chain.events) {
+                self.seals.push_front(seal);
+                return Ok(());
+            }
+            lines.push(framed(&Framing::Seal(seal))?);
+        }
+        Ok(())
+    }
+
+    async fn next_seal(&mut self) -> Result<Option<Seal>, sqlx::Error> {
+        if self.seals.is_empty() && self.read_seal < self.newest_seal {
+            self.seals = seals_after(&self.pool, self.read_seal, self.newest_seal, PAGE_SEALS).await?.into();
+            // Also past what is missing at the end.
+            self.read_seal = self.seals.back().map_or(self.newest_seal, |seal| seal.number);
+        }
+        Ok(self.seals.pop_front())
     }
 }
 
-/// An event with its place, from which the next page begins.
-struct Placed {
-    cursor: Cursor,
-    event: ExportedEvent,
+fn framed(framing: &Framing) -> Result<String, sqlx::Error> {
+    serde_json::to_string(framing).map_err(unwritable)
 }
 
-impl FromRow<'_, PgRow> for Placed {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let sequence: i64 = row.try_get("sequence")?;
-        let tx: String = row.try_get("tx")?;
-        Ok(Self {
-            cursor: Cursor {
-                transaction_id: tx.parse().map_err(|error| decode("tx", error))?,
-                position: row.try_get("position")?,
-            },
-            event: ExportedEvent {
-                aggregate_type: row.try_get("aggregate_type")?,
-                aggregate_id: row.try_get("aggregate_id")?,
-                sequence: u64::try_from(sequence).map_err(|error| decode("sequence", error))?,
-                event_type: row.try_get("event_type")?,
-                event_version: row.try_get("event_version")?,
-                recorded_at: row.try_get("recorded_at")?,
-                payload: json(row, "payload")?,
-                metadata: json(row, "metadata")?,
-            },
-        })
-    }
-}
-
-fn json(row: &PgRow, column: &str) -> Result<Box<JsonRawValue>, sqlx::Error> {
-    JsonRawValue::from_string(row.try_get(column)?).map_err(|error| decode(column, error))
-}
-
-fn decode(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(source) }
+fn unwritable(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
 }

@@ -2,23 +2,24 @@
 
 use uuid::Uuid;
 
+use crate::seal::{Sealer, SealingKey, Verifier};
 use crate::tests::{bus, context, create, database, first, start};
-use crate::{Database, Exporter, ImportError, Importer};
+use crate::{Database, Exporter, ImportError, Imported, Importer, Stamp};
 
 async fn lines(database: &Database) -> Vec<String> {
     let mut export = Exporter::begin(database.pool().clone()).await.expect("an answer");
     let mut lines = vec![];
     loop {
-        let page = export.next_page().await.expect("an answer");
+        let page = export.next_lines().await.expect("an answer");
         if page.is_empty() {
-            assert_eq!(export.total(), lines.len() as u64);
+            assert_eq!(export.total(), export.events());
             return lines;
         }
-        lines.extend(page.iter().map(|event| event.to_line().expect("plain data")));
+        lines.extend(page);
     }
 }
 
-async fn import(database: &Database, lines: &[String]) -> Result<u64, ImportError> {
+async fn import(database: &Database, lines: &[String]) -> Result<Imported, ImportError> {
     let mut import = Importer::begin(database.pool()).await?;
     for line in lines {
         import.add(line).await?;
@@ -26,7 +27,8 @@ async fn import(database: &Database, lines: &[String]) -> Result<u64, ImportErro
     import.finish().await
 }
 
-/// Events of two jobs, interleaved, with all that JSON can hold.
+/// Events of two jobs, interleaved, with all that JSON can hold; the first five are sealed. Line 1 is the beginning, line
+/// 7 the seal, line 9 the end.
 async fn history() -> Vec<String> {
     let database = database().await;
     let bus = bus(&database);
@@ -36,6 +38,9 @@ async fn history() -> Vec<String> {
     for id in [2, 1, 2] {
         bus.execute(Uuid::from_u128(id), start(), &context()).await.expect("it starts");
     }
+    first(5, &database).await;
+    let sealer = Sealer::new(&database, SealingKey::generate().expect("a key"), Stamp::system());
+    assert_eq!(sealer.seal_all().await.expect("an answer"), 5);
     // Numbers beyond a double, text beyond ASCII, keys out of order: kept as they are.
     sqlx::query(
         r#"INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
@@ -54,13 +59,28 @@ async fn history() -> Vec<String> {
 #[tokio::test]
 async fn an_imported_store_exports_the_same_bytes() {
     let exported = history().await;
-    assert_eq!(exported.len(), 6);
+    assert_eq!(exported.len(), 9);
     let copy = database().await;
-    assert_eq!(import(&copy, &exported).await.expect("a sound export"), 6);
+    let imported = import(&copy, &exported).await.expect("a sound export");
+    assert_eq!(imported, Imported { events: 6, seals: 1, checked: true });
     first(6, &copy).await;
     assert_eq!(lines(&copy).await, exported);
-    // A copy is a store like any other: its jobs go on.
+    // A copy is a store like any other: its jobs go on, and its seals.
     bus(&copy).execute(Uuid::from_u128(1), start(), &context()).await.expect("it goes on");
+    first(7, &copy).await;
+    let sealer = Sealer::new(&copy, SealingKey::generate().expect("a key"), Stamp::system());
+    assert_eq!(sealer.seal_all().await.expect("an answer"), 2);
+    let report = Verifier::trusting(vec![]).database(copy.pool(), |_| ()).await.expect("an answer");
+    assert_eq!((report.events, report.sealed, report.findings), (7, 7, vec![]));
+}
+
+#[tokio::test]
+async fn an_export_of_an_earlier_version_is_taken_unchecked() {
+    let exported = history().await;
+    let events: Vec<String> = exported.iter().filter(|line| line.starts_with("{\"aggregate_type")).cloned().collect();
+    let copy = database().await;
+    let imported = import(&copy, &events).await.expect("a sound export");
+    assert_eq!(imported, Imported { events: 6, seals: 0, checked: false });
 }
 
 #[tokio::test]
@@ -81,34 +101,44 @@ async fn a_line_that_cannot_follow_is_named_and_nothing_is_imported() {
         lines[line - 1] = text;
         lines
     };
-    // Line 5 is the second job's third event; line 3 its second.
-    let gap: Vec<String> = without(3).collect();
-    let duplicate = with(5, exported[2].clone());
+    // Line 6 is the second job's third event; line 4 its second.
+    let gap: Vec<String> = without(4).collect();
+    let duplicate = with(6, exported[3].clone());
     let same_id = with(
-        2,
-        exported[1].replace("\"event_id\"", "\"was\"").replace(
+        3,
+        exported[2].replace("\"event_id\"", "\"was\"").replace(
             "\"metadata\":{",
-            &format!("\"metadata\":{{\"event_id\": {}, ", serde_json::json!(id_of(&exported[0]))),
+            &format!("\"metadata\":{{\"event_id\": {}, ", serde_json::json!(id_of(&exported[1]))),
         ),
     );
-    let cut_off = with(6, exported[5][..40].to_owned());
-    let anonymous = with(4, exported[3].replace("\"actor\"", "\"actress\""));
-    let odd = with(1, exported[0].replace("\"sequence\"", "\"position\":7,\"sequence\""));
-    let unstorable = with(4, exported[3].replace("\"worker\": \"w\"", r#""worker": "\u0000""#));
+    let cut_line = with(8, exported[7][..40].to_owned());
+    let anonymous = with(5, exported[4].replace("\"actor\"", "\"actress\""));
+    let odd = with(2, exported[1].replace("\"sequence\"", "\"position\":7,\"sequence\""));
+    let unstorable =
+        exported[1..6].iter().map(|line| line.replace("\"worker\": \"w\"", r#""worker": "\u0000""#)).collect();
+    let mut after_the_end = exported.clone();
+    after_the_end.push(exported[1].clone());
     for (lines, line, word) in [
-        (gap, "line 4:", "a gap: job 00000000-0000-0000-0000-000000000002 has event 3 here, but event 2"),
-        (duplicate, "line 5:", "has had event 2 before"),
-        (same_id, "line 2:", "another event has the id"),
-        (cut_off, "line 6:", "no exported event"),
-        (with(2, String::new()), "line 2:", "no exported event"),
-        (anonymous, "line 4:", "`actor` is missing"),
-        (odd, "line 1:", "unknown field `position`"),
-        (unstorable, "lines 1 to 6:", "the database refuses them"),
+        (gap, "line 5:", "a gap: job 00000000-0000-0000-0000-000000000002 has event 3 here, but event 2"),
+        (duplicate, "line 6:", "has had event 2 before"),
+        (same_id, "line 3:", "another event has the id"),
+        (cut_line, "line 8:", "no exported event"),
+        (with(3, String::new()), "line 3:", "no exported event"),
+        (anonymous, "line 5:", "`actor` is missing"),
+        (odd, "line 2:", "unknown field `position`"),
+        (unstorable, "lines 1 to 5:", "the database refuses them"),
+        (exported[..8].to_vec(), "the export is cut off after line 8", "its last line is missing"),
+        (with(8, exported[7].replace("☃", "☂")), "line 9:", "the 6 events before it are not those"),
+        (with(2, exported[1].replace("\"auto\"", "\"pt\"")), "line 7:", "the 5 events before it are not those"),
+        (without(7).collect(), "line 8:", "the 6 events before it are not those"),
+        (without(1).collect(), "line 6:", "did not begin as one"),
+        (with(1, exported[0].replace("\"format\":2", "\"format\":3")), "line 1:", "a newer version"),
+        (after_the_end, "line 10:", "the export has ended before"),
     ] {
         let copy = database().await;
         let refusal = import(&copy, &lines).await.expect_err("it is not sound").to_string();
         assert!(refusal.starts_with(line) && refusal.contains(word), "{line} {word}: {refusal}");
-        assert!(refusal.ends_with("nothing was imported"), "{refusal}");
+        assert!(refusal.contains("nothing was imported"), "{refusal}");
         let there: i64 =
             sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(copy.pool()).await.expect("a count");
         assert_eq!(there, 0, "{refusal}");
