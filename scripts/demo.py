@@ -183,8 +183,8 @@ def say_what_next(api: str, keep: bool) -> None:
         say(f"  A video of yours:   scripts/ytcaption submit URL-OR-FILE --api {api} --wait --format srt")
     else:
         say("  A video of yours:   scripts/ytcaption up; then elsewhere: scripts/ytcaption submit URL-OR-FILE --wait")
-    say("  A full-size model:  take any CTranslate2 Whisper folder (those of faster-whisper work as they are), then")
-    say("                      scripts/ytcaption up --model /path/to/faster-whisper-small")
+    say("  A full-size model:  scripts/ytcaption models pull small, then scripts/ytcaption up --model small")
+    say("                      (or --model and any folder that faster-whisper uses)")
 
 
 def main() -> int:

@@ -169,6 +169,7 @@ fn hex(bytes: &[u8]) -> String {
 fn front(hub: &Arc<Hub>) -> Router {
     Router::new()
         .route("/api/models/{org}/{name}/revision/{revision}", get(revision))
+        .route("/api/models/{org}/{name}/tree/{revision}", get(tree))
         .route("/{org}/{name}/resolve/{commit}/{file}", get(resolve))
         .route("/api/resolve-cache/{file}", get(small))
         .layer(from_fn_with_state(Arc::clone(hub), guard))
@@ -229,6 +230,20 @@ async fn revision(
     Json(json!({ "id": hub.repository, "modelId": hub.repository, "sha": commit, "private": false, "tags": [],
                  "downloads": 0, "likes": 0, "siblings": siblings }))
     .into_response()
+}
+
+/// What newer clients ask instead of the revision: every file with its size and checksum.
+async fn tree(State(hub): State<Arc<Hub>>) -> Response {
+    let files = locked(&hub.files);
+    let entry = |(file, content): (&String, &Bytes)| {
+        let mut entry = json!({ "type": "file", "path": file, "size": content.len(), "oid": blob_sum(content) });
+        if content.len() > LARGE_BYTES {
+            let sum = hex(&Sha256::digest(content));
+            entry["lfs"] = json!({ "oid": sum, "size": content.len(), "pointerSize": 132 });
+        }
+        entry
+    };
+    Json(files.iter().map(entry).collect::<Vec<_>>()).into_response()
 }
 
 async fn resolve(
