@@ -5,10 +5,12 @@ use cqrs_es::Aggregate;
 use serde::Serialize;
 use serde_json::Value;
 use ytcaption_domain::JobId;
+use ytcaption_domain::captions::Transcript;
 use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
 use ytcaption_domain::job::{Job, JobEvent, evolve};
 use ytcaption_eventstore::{DecodeError, EventReader, RecordedEvent};
 
+use crate::transcript::{self, Chunks};
 use crate::{JobView, Misfit, Moment, Timeline, explain};
 
 /// Why a job cannot be shown as it was.
@@ -138,6 +140,19 @@ impl JobHistory {
             view,
             aggregate,
         })
+    }
+
+    /// The whole text that the job had at a moment; `None` if it was not completed then.
+    ///
+    /// # Errors
+    /// As [`Self::at`].
+    pub fn transcript_at(&self, moment: Moment) -> Result<Option<Transcript>, HistoryError> {
+        let then = self.at(moment)?;
+        let mut chunks = Chunks::new();
+        for recorded in self.own().take_while(|recorded| recorded.sequence <= then.version) {
+            transcript::collect(&mut chunks, recorded.decode()?);
+        }
+        Ok(transcript::whole(then.view, chunks))
     }
 
     fn own(&self) -> impl Iterator<Item = &RecordedEvent> {

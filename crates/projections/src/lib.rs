@@ -18,6 +18,7 @@ mod projector;
 mod queries;
 mod rebuild;
 mod rows;
+mod transcript;
 mod verify;
 
 pub use difference::{Change, difference};

@@ -1,15 +1,14 @@
 //! What clients ask of the read models.
 
-use std::collections::BTreeMap;
-
 use cqrs_es::Aggregate;
 use sqlx::PgPool;
-use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
+use ytcaption_domain::captions::Transcript;
 use ytcaption_domain::job::{Job, JobEvent, JobStatus};
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 
 use crate::generation::live_generation;
+use crate::transcript::{self, Chunks};
 use crate::{JobView, Page, PageCursor, rows};
 
 /// Why a question has no answer.
@@ -31,9 +30,6 @@ pub struct JobFilter {
     /// Only jobs that stand there.
     pub status: Option<JobStatus>,
 }
-
-/// The text of a job's chunks, by their index.
-type Chunks = BTreeMap<u32, Vec<Segment>>;
 
 /// Reads jobs and transcripts.
 #[derive(Debug, Clone)]
@@ -71,11 +67,7 @@ impl JobQueries {
             if JobView::fold(&mut view, &recorded, &events).is_err() {
                 break;
             }
-            for event in events {
-                if let JobEvent::ChunkTranscribed { chunk, segments, .. } = event {
-                    chunks.insert(chunk, segments);
-                }
-            }
+            transcript::collect(&mut chunks, events);
         }
         Ok((view, chunks))
     }
@@ -120,14 +112,7 @@ impl JobQueries {
         let Some(view) = view.filter(|view| view.status == JobStatus::Completed) else { return Ok(None) };
         let mut chunks = rows::find_chunks(&self.pool, id).await?;
         chunks.extend(newest);
-        // A rebuild that left events parked may have been switched to just now: no text with holes.
-        if chunks.len() < usize::try_from(view.chunks).unwrap_or(0) {
-            return Ok(None);
-        }
-        Ok(Some(Transcript {
-            language: view.detected_language.unwrap_or_else(|| UNDETERMINED.to_owned()),
-            duration_ms: view.duration_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
-            segments: chunks.into_values().flatten().collect(),
-        }))
+        // Chunks are missing if a rebuild that left events parked was switched to just now: no text with holes.
+        Ok(transcript::whole(view, chunks))
     }
 }

@@ -165,6 +165,7 @@ impl Rebuild {
     /// The database does not answer; the next rebuild removes them then.
     pub async fn end(mut self) -> Result<(), RebuildError> {
         remove_all_but(&mut self.connection, self.live).await?;
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
     }
 }

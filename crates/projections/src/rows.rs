@@ -1,7 +1,5 @@
 //! How read models lie in their tables.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -12,6 +10,7 @@ use ytcaption_domain::{AccountId, JobId};
 
 use crate::JobView;
 use crate::generation::live_generation;
+use crate::transcript::Chunks;
 
 impl FromRow<'_, PgRow> for JobView {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
@@ -152,10 +151,7 @@ pub(crate) async fn find_job(executor: impl PgExecutor<'_>, id: JobId) -> Result
 }
 
 /// The text of a job's chunks as queries see it.
-pub(crate) async fn find_chunks(
-    executor: impl PgExecutor<'_>,
-    id: JobId,
-) -> Result<BTreeMap<u32, Vec<Segment>>, sqlx::Error> {
+pub(crate) async fn find_chunks(executor: impl PgExecutor<'_>, id: JobId) -> Result<Chunks, sqlx::Error> {
     let chunks: Vec<(i32, Json<Vec<Segment>>)> = sqlx::query_as(concat!(
         "SELECT chunk, segments FROM transcript_chunks WHERE generation = ",
         live_generation!(),

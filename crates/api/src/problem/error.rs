@@ -5,7 +5,7 @@ use ytcaption_blobstore::BlobError;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{JobRejection, JobStatus};
 use ytcaption_eventstore::{CommandError, DecodeError};
-use ytcaption_projections::QueryError;
+use ytcaption_projections::{Moment, QueryError};
 
 use super::document::Extensions;
 use super::kind::ProblemKind;
@@ -52,6 +52,8 @@ pub(crate) enum ApiError {
     NotAcceptable,
     #[error("The job is {status}. Ask again at status_url until it is completed.")]
     JobNotCompleted { job: JobId, status: JobStatus },
+    #[error("At {moment} the job was {status}, and there were no captions. Leave `at` out to get those of today.")]
+    JobWasNotCompleted { job: JobId, status: JobStatus, moment: Moment },
     #[error("The job failed: {}", .error.message)]
     JobFailed { job: JobId, error: JobError },
     #[error("The job was cancelled, so there are no captions. Submit the recording again.")]
@@ -127,7 +129,7 @@ impl ApiError {
             Self::JobNotFound(_) => ProblemKind::JobNotFound,
             Self::MethodNotAllowed => ProblemKind::MethodNotAllowed,
             Self::NotAcceptable => ProblemKind::NotAcceptable,
-            Self::JobNotCompleted { .. } => ProblemKind::JobNotCompleted,
+            Self::JobNotCompleted { .. } | Self::JobWasNotCompleted { .. } => ProblemKind::JobNotCompleted,
             Self::JobFailed { .. } => ProblemKind::JobFailed,
             Self::JobCancelled { .. } => ProblemKind::JobCancelled,
             Self::JobAlreadyEnded { .. } => ProblemKind::JobAlreadyEnded,
@@ -152,9 +154,9 @@ impl ApiError {
             Self::InvalidParameter(errors) | Self::InvalidRequest(errors) => {
                 Extensions { errors: errors.clone(), ..none }
             }
-            Self::JobNotCompleted { job, status } | Self::JobAlreadyEnded { job, status } => {
-                Extensions { job_status: Some((*status).into()), ..about(job) }
-            }
+            Self::JobNotCompleted { job, status }
+            | Self::JobWasNotCompleted { job, status, .. }
+            | Self::JobAlreadyEnded { job, status } => Extensions { job_status: Some((*status).into()), ..about(job) },
             Self::JobFailed { job, error } => {
                 Extensions { job_status: Some(JobStatus::Failed.into()), job_error: Some(error.clone()), ..about(job) }
             }

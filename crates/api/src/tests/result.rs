@@ -38,7 +38,10 @@ async fn captions_come_in_the_format_asked_for() {
     assert_eq!((&json["language"], &json["duration_ms"]), (&json!("en"), &json!(4_000)));
     assert_eq!(json["segments"][1]["start_ms"], 2_000);
     let verbose = api.get(&format!("{path}?format=verbose_json")).await;
-    assert_eq!((verbose.json()["language"].clone(), verbose.json()["duration"].clone()), (json!("english"), json!(4.0)));
+    assert_eq!(
+        (verbose.json()["language"].clone(), verbose.json()["duration"].clone()),
+        (json!("english"), json!(4.0))
+    );
     assert!(verbose.header("content-disposition").contains(".json\""), "{verbose:?}");
 }
 
@@ -61,7 +64,11 @@ async fn cues_are_shaped_as_asked() {
         ("highlight_words", "true", "choose vtt, ass or lrc"),
         ("format=vtt&highlight_words", "true", "word_timestamps"),
     ] {
-        let path = if parameter.contains("format") { path.replace("format=srt&", "").replace("?format=srt", "?") } else { format!("{path}&") };
+        let path = if parameter.contains("format") {
+            path.replace("format=srt&", "").replace("?format=srt", "?")
+        } else {
+            format!("{path}&")
+        };
         let problem = api.get(&format!("{path}{parameter}={value}")).await.problem(400, "invalid-parameter");
         assert!(problem["errors"][0]["detail"].as_str().is_some_and(|text| text.contains(told)), "{problem}");
     }
@@ -116,4 +123,32 @@ async fn a_failed_job_tells_why() {
         problem["job_error"],
         json!({"stage": "download", "code": "no_audio_track", "message": "The video has no audio track."})
     );
+}
+
+#[tokio::test]
+async fn captions_are_shown_as_they_were_and_a_job_that_was_not_completed_says_so() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    api.complete(job, None).await;
+    let events = api.events(job).await;
+    let path = format!("{COLLECTION}/{job}/result?format=srt");
+    let now = api.get(&path).await;
+    for moment in [events.len().to_string(), "2999-01-01T00:00:00Z".to_owned()] {
+        let then = api.get(&format!("{path}&at={moment}")).await;
+        assert_eq!((then.status, &then.body, then.header("etag")), (StatusCode::OK, &now.body, now.header("etag")));
+    }
+    for (moment, status) in [("1", "pending"), ("2", "downloading"), ("3", "transcribing")] {
+        let problem = api.get(&format!("{path}&at={moment}")).await.problem(409, "job-not-completed");
+        assert_eq!(problem["job_status"], status);
+        assert!(problem["detail"].as_str().is_some_and(|text| text.starts_with("At ")), "{problem}");
+    }
+    for moment in ["999", "2020-01-01T00:00:00Z", "soon", "0"] {
+        let problem = api.get(&format!("{path}&at={moment}")).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["errors"][0]["parameter"], "at");
+    }
+    let failed = api.submitted().await;
+    api.fail(failed, "no_audio_track", "The video has no audio track.").await;
+    let path = format!("{COLLECTION}/{failed}/result");
+    assert_eq!(api.get(&format!("{path}?at=2")).await.problem(409, "job-not-completed")["job_status"], "downloading");
+    api.get(&format!("{path}?at={}", api.events(failed).await.len())).await.problem(409, "job-failed");
 }

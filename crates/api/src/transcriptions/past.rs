@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use ytcaption_domain::JobId;
+use ytcaption_domain::captions::Transcript;
 use ytcaption_eventstore::{EventReader, RecordedEvent};
 use ytcaption_projections::{HistoryError, JobHistory, JobView, Moment, QueryError, Timeline};
 
@@ -72,6 +73,18 @@ pub(super) async fn as_it_was(
 ) -> Result<JobView, ApiError> {
     let job = history(state, caller, id).await?.at(moment).map_err(refusal)?;
     Ok(job.view)
+}
+
+/// A job as it was at a moment, and its text if it was completed then.
+pub(super) async fn text_as_it_was(
+    state: &ApiState,
+    caller: &Caller,
+    id: JobId,
+    moment: Moment,
+) -> Result<(JobView, Option<Transcript>), ApiError> {
+    let history = history(state, caller, id).await?;
+    let view = history.at(moment).map_err(refusal)?.view;
+    Ok((view, history.transcript_at(moment).map_err(refusal)?))
 }
 
 /// The history of a job of the caller's account.

@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 use utoipa::ToSchema;
 use ytcaption_domain::captions::{self, Format};
 use ytcaption_domain::job::JobStatus;
-use ytcaption_projections::JobView;
+use ytcaption_projections::{JobView, Moment};
 
+use super::cue_style::CueStyleParameters;
 use super::parameters::{JobPath, Query};
 use super::show::{REVALIDATE, is_known};
-use super::cue_style::CueStyleParameters;
-use super::{accept, cue_style};
+use super::{accept, cue_style, past};
 use crate::ApiState;
 use crate::caller::Caller;
 use crate::problem::{ApiError, Fault, JobError, Problem};
@@ -91,6 +91,9 @@ struct WordDocument {
          description = "`txt`, `srt`, `vtt`, `json`, `tsv`, `verbose_json`, `ass` or `lrc`; goes before the header \
                         `Accept`"),
         CueStyleParameters,
+        ("at" = Option<String>, Query, example = "2026-01-31T14:05:00Z",
+         description = "The captions as they were: right after the job's event of this number, or at this time \
+                        (RFC 3339)"),
         ("Accept" = Option<String>, Header, example = "text/vtt",
          description = "`text/plain`, `application/x-subrip`, `text/vtt`, `application/json`, \
                         `text/tab-separated-values`, `text/x-ssa` or `application/x-lrc`"),
@@ -113,12 +116,13 @@ struct WordDocument {
             ("ETag" = String, description = "Names these captions in this format"),
          )),
         (status = 304, description = "The client has these captions"),
-        (status = 400, description = "The id or the format cannot be used", body = Problem,
+        (status = 400, description = "The id or the format cannot be used, or the job has no such past", body = Problem,
          content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
         (status = 406, description = "`Accept` allows none of the formats", body = Problem,
          content_type = "application/problem+json"),
-        (status = 409, description = "The job has not ended, failed or was cancelled: `job_status` says which",
+        (status = 409, description = "The job has not ended, failed or was cancelled, or was not completed at that \
+                                      moment: `job_status` says which",
          body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -134,11 +138,15 @@ pub(crate) async fn result(
     let mut query = Query::new(query.as_deref());
     let asked = query.take("format", str::parse::<Format>);
     let style = cue_style::read(&mut query);
+    let at = query.take("at", str::parse::<Moment>);
     query.finish()?;
     let format = asked.or_else(|| accept::preferred(&headers)).ok_or(ApiError::NotAcceptable)?;
 
-    let view = super::find(&state, &caller, id).await?;
-    require_completed(&view)?;
+    let (view, then) = match at {
+        None => (super::find(&state, &caller, id).await?, None),
+        Some(moment) => past::text_as_it_was(&state, &caller, id, moment).await?,
+    };
+    require_completed(&view, at)?;
     let tag = format!("\"{}.{format}{}\"", view.version, cue_style::tag(&style));
     let said = [
         (ETAG, tag.clone()),
@@ -150,15 +158,18 @@ pub(crate) async fn result(
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, said).into_response());
     }
-    let transcript = state.queries.transcript(id).await?;
-    // Found completed a moment ago: only a read model that is being rebuilt can have lost it again.
+    let transcript = match at {
+        None => state.queries.transcript(id).await?,
+        Some(_) => then,
+    };
+    // Found completed a moment ago: only a rebuild that knows less can have taken it away.
     let transcript = transcript.ok_or(ApiError::Busy)?;
     let written = captions::write(&transcript, format, &style)
         .map_err(|error| ApiError::InvalidParameter(vec![Fault::of_parameter("highlight_words", error.to_string())]))?;
     Ok((said, written).into_response())
 }
 
-fn require_completed(view: &JobView) -> Result<(), ApiError> {
+fn require_completed(view: &JobView, at: Option<Moment>) -> Result<(), ApiError> {
     let job = view.job_id;
     match view.status {
         JobStatus::Completed => Ok(()),
@@ -167,9 +178,10 @@ fn require_completed(view: &JobView) -> Result<(), ApiError> {
             Some(error) => ApiError::JobFailed { job, error },
             None => ApiError::Internal(format!("job {job} failed without a reason")),
         }),
-        status @ (JobStatus::Pending | JobStatus::Downloading | JobStatus::Transcribing) => {
-            Err(ApiError::JobNotCompleted { job, status })
-        }
+        status @ (JobStatus::Pending | JobStatus::Downloading | JobStatus::Transcribing) => Err(match at {
+            None => ApiError::JobNotCompleted { job, status },
+            Some(moment) => ApiError::JobWasNotCompleted { job, status, moment },
+        }),
     }
 }
 
