@@ -1,6 +1,7 @@
 //! The horizon: the oldest open transaction that has written, anywhere in the cluster. The feed shows nothing younger,
 //! so a forgotten one holds every reader back.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -84,6 +85,37 @@ impl Holder {
             }
             (None, Some(pid)) => format!("SELECT pg_terminate_backend({pid})"),
             (None, None) => "look for it in pg_stat_activity".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.prepared, self.pid) {
+            (Some(name), _) => write!(f, "the prepared transaction {name}")?,
+            (None, pid) => {
+                write!(
+                    f,
+                    "a transaction of {}",
+                    self.application.as_deref().filter(|n| !n.is_empty()).unwrap_or("a program")
+                )?;
+                write!(f, " (pid {})", pid.unwrap_or_default())?;
+            }
+        }
+        for (what, value) in [("user", &self.user_name), ("database", &self.database), ("from", &self.client)] {
+            if let Some(value) = value {
+                write!(f, ", {what} {value}")?;
+            }
+        }
+        if let Some(state) = self.state.as_deref().filter(|state| *state != "prepared") {
+            write!(f, ", {state}")?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", open for {age:.0} s")?;
+        }
+        match &self.query {
+            Some(query) => write!(f, ", last query: {query}"),
+            None => Ok(()),
         }
     }
 }

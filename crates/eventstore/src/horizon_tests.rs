@@ -46,6 +46,10 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     assert_eq!(holder.state.as_deref(), Some("idle in transaction"));
     assert_eq!(holder.query.as_deref(), Some("INSERT INTO notes VALUES (…"));
     assert!(holder.age.is_some_and(|age| age > 0.0));
+    let said = holder.to_string();
+    let begins =
+        format!("a transaction of nightly script (pid {}), user ytcaption, database test_1", holder.pid.unwrap_or(0));
+    assert!(said.starts_with(&begins) && said.ends_with("last query: INSERT INTO notes VALUES (…"), "{said}");
     assert!(!view.is_stalled(), "a moment is normal");
 
     sqlx::query(&holder.remedy()).execute(database.pool()).await.expect("it can be done as it stands");

@@ -22,8 +22,8 @@ const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// Answers of JetStream from here on blame the server (as HTTP's do).
 const SERVER_FAULT: usize = 500;
 
-const STREAM: &str = include_str!("../../../nats/stream.json");
-const CONSUMERS: [&str; 7] = [
+pub(crate) const STREAM: &str = include_str!("../../../nats/stream.json");
+pub(crate) const CONSUMERS: [&str; 7] = [
     include_str!("../../../nats/consumers/download-high.json"),
     include_str!("../../../nats/consumers/download-normal.json"),
     include_str!("../../../nats/consumers/download-low.json"),
@@ -69,6 +69,32 @@ pub fn stream_config() -> stream::Config {
 /// Never: the files are part of the program, and a test reads them.
 pub fn consumer_configs() -> Vec<pull::Config> {
     CONSUMERS.iter().map(|text| serde_json::from_str(text).expect("nats/consumers is checked by a test")).collect()
+}
+
+/// The stages whose workers are given what is published under a subject: `download`, `transcribe`, `notify`.
+pub fn stages_of(subject: &str) -> Vec<String> {
+    let sees = |config: &pull::Config| config.filter_subjects.iter().any(|filter| matches(filter, subject));
+    let stage = |config: pull::Config| {
+        let name = config.durable_name.unwrap_or_default();
+        name.split('-').next().unwrap_or_default().to_owned()
+    };
+    let mut stages: Vec<String> = consumer_configs().into_iter().filter(sees).map(stage).collect();
+    stages.dedup();
+    stages
+}
+
+/// Whether a subject is one that a filter means; `*` stands for one word, a last `>` for all that follow.
+fn matches(filter: &str, subject: &str) -> bool {
+    let mut words = subject.split('.');
+    for part in filter.split('.') {
+        match (part, words.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (part, Some(word)) if part == word => {}
+            _ => return false,
+        }
+    }
+    words.next().is_none()
 }
 
 /// JetStream over a connection, with time limits for every answer.

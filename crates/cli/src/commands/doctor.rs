@@ -1,6 +1,7 @@
 //! `ytcaption doctor`
 
 mod checks;
+mod feed;
 
 use std::process::ExitCode;
 
@@ -32,11 +33,12 @@ impl Doctor {
                 return Ok(ExitCode::FAILURE);
             }
         };
-        let (ffmpeg, ffprobe, yt_dlp, postgres, nats, storage) = tokio::join!(
+        let (ffmpeg, ffprobe, yt_dlp, postgres, feed, nats, storage) = tokio::join!(
             checks::program("ffmpeg", "-version", checks::INSTALL_FFMPEG),
             checks::program("ffprobe", "-version", checks::INSTALL_FFMPEG),
             checks::yt_dlp(&settings.download),
             checks::postgres(&settings),
+            feed::check(&settings),
             checks::nats(&settings),
             checks::storage(&settings),
         );
@@ -48,6 +50,7 @@ impl Doctor {
             ("yt-dlp", yt_dlp),
             ("JavaScript", checks::java_script().await),
             ("Postgres", postgres),
+            ("feed", feed),
             ("NATS", nats),
             ("storage", storage),
             ("model", checks::default_model(&settings).await),

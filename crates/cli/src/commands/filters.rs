@@ -51,7 +51,8 @@ impl Filters {
     }
 }
 
-fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
+/// Reads a time as [`TIMES`] says.
+pub(super) fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
     time((Stamp::system().now)(), text)
 }
 

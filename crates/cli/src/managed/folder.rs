@@ -112,6 +112,16 @@ pub(crate) fn published_database(data_dir: &Path) -> Option<String> {
     published(data_dir, "database_url")
 }
 
+/// The URL of that Postgres as the owner of the schema.
+pub(crate) fn published_owner(data_dir: &Path) -> Option<String> {
+    published(data_dir, "owner_url")
+}
+
+/// The URL of the nats-server of the `up` that uses `data_dir`, if one does.
+pub(crate) fn published_nats(data_dir: &Path) -> Option<String> {
+    published(data_dir, "nats_url")
+}
+
 fn published(data_dir: &Path, name: &str) -> Option<String> {
     let text = std::fs::read_to_string(data_dir.join(ADDRESS_FILE)).ok()?;
     let address: serde_json::Value = serde_json::from_str(&text).ok()?;

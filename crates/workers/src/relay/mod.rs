@@ -15,6 +15,7 @@ mod ledger;
 mod outstanding;
 mod publish;
 mod refill;
+mod replay;
 mod stall;
 
 use std::sync::Arc;
@@ -28,6 +29,8 @@ use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed,
 use ytcaption_telemetry::metrics;
 
 use crate::topology::{self, TopologyError};
+pub use replay::{Selection, StreamReplay, SubjectCount};
+
 use guard::StreamGuard;
 use leader::Leader;
 use ledger::Ledger;

@@ -6,6 +6,7 @@ mod parked;
 mod progress;
 mod projection;
 mod retry;
+mod stream;
 mod verify;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ pub(super) enum Replay {
     Verify(verify::Verify),
     Parked(parked::Parked),
     Retry(retry::Retry),
+    Stream(stream::Stream),
 }
 
 impl Replay {
@@ -37,6 +39,7 @@ impl Replay {
             Self::Verify(verify) => verify.run(global).await,
             Self::Parked(parked) => parked.run(global).await,
             Self::Retry(retry) => retry.run(global).await,
+            Self::Stream(stream) => stream.run(global).await,
         }
     }
 }

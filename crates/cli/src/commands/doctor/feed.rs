@@ -1,0 +1,51 @@
+//! Whether events reach their readers.
+
+use std::time::Duration;
+
+use ytcaption_eventstore::{Database, DatabaseSettings, Horizon, HorizonView};
+
+use super::Outcome;
+use crate::managed::published_database;
+use crate::settings::Settings;
+
+/// A transaction that has written and is open for longer was probably forgotten, in seconds.
+const OLD_TRANSACTION_S: f64 = 60.0;
+/// Longest wait for the server.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether an open transaction, anywhere in the cluster, holds events back.
+pub(super) async fn check(settings: &Settings) -> Outcome {
+    let configured = settings.database.url.as_ref().map(|url| url.reveal().to_owned());
+    let Some(url) = configured.or_else(|| published_database(&settings.data_dir)) else {
+        return Outcome::Note("no event store runs here; nothing to look at".to_owned());
+    };
+    match tokio::time::timeout(ANSWER_TIMEOUT, look(url)).await {
+        Ok(Ok(Some(view))) => judge(&view),
+        Ok(Ok(None)) => Outcome::Note("the database has no event store yet; `ytcaption migrate` makes one".to_owned()),
+        Ok(Err(error)) => Outcome::Note(format!("the event store cannot be asked: {error}")),
+        Err(_) => Outcome::Note("the event store does not answer".to_owned()),
+    }
+}
+
+async fn look(url: String) -> anyhow::Result<Option<HorizonView>> {
+    let database = Database::open_as("ytcaption doctor", &DatabaseSettings { url, max_connections: 1 })?;
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('events') IS NOT NULL").fetch_one(database.pool()).await?;
+    let view = if there { Some(Horizon::new(database.pool().clone()).look().await?) } else { None };
+    database.pool().close().await;
+    Ok(view)
+}
+
+fn judge(view: &HorizonView) -> Outcome {
+    match &view.holder {
+        Some(holder) if view.is_stalled() => Outcome::Bad(format!(
+            "events have waited for {} s behind {holder}. Until it ends no worker and no read model sees them. If it was \
+             forgotten: {}",
+            view.waiting.as_secs(),
+            holder.remedy()
+        )),
+        Some(holder) if holder.age.is_some_and(|age| age > OLD_TRANSACTION_S) => {
+            Outcome::Note(format!("new events will wait behind {holder}. If it was forgotten: {}", holder.remedy()))
+        }
+        _ => Outcome::Ok("no open transaction holds events back".to_owned()),
+    }
+}

@@ -1,0 +1,142 @@
+//! Putting events on the stream once more, on request: workers that missed something get it, and nothing happens twice.
+
+use std::process::Output;
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::consumer::{Consumer, pull};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use ytcaption_workers::topology;
+
+use crate::client::Client;
+use crate::held::Held;
+use crate::history::History;
+use crate::system::System;
+
+const STREAM: &str = "YTCAPTION_EVENTS";
+const POLL: Duration = Duration::from_millis(50);
+
+fn replay(system: &System, arguments: &[&str]) -> Output {
+    system.command(&[&["replay", "stream"], arguments].concat()).output().unwrap()
+}
+
+fn replayed(system: &System, arguments: &[&str]) -> Value {
+    let said = replay(system, &[arguments, &["--json"]].concat());
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    serde_json::from_slice(&said.stdout).unwrap()
+}
+
+async fn submit(client: &Client, held: &Held, name: &str) -> String {
+    client.submit(&json!({ "url": held.recording(name), "webhook_url": held.webhook() })).await
+}
+
+async fn jetstream(system: &System) -> Context {
+    async_nats::jetstream::new(async_nats::connect(system.nats_url()).await.unwrap())
+}
+
+async fn queue(jetstream: &Context, name: &str) -> Consumer<pull::Config> {
+    jetstream.get_consumer_from_stream(name, STREAM).await.unwrap()
+}
+
+/// Waits until no worker has anything to do.
+async fn wait_until_idle(jetstream: &Context) {
+    for config in topology::consumer_configs() {
+        let queue = queue(jetstream, &config.durable_name.unwrap()).await;
+        loop {
+            let info = queue.get_info().await.unwrap();
+            if info.num_pending + info.num_ack_pending as u64 == 0 {
+                break;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+async fn last_number(jetstream: &Context) -> u64 {
+    jetstream.get_stream(STREAM).await.unwrap().cached_info().state.last_sequence
+}
+
+#[tokio::test]
+async fn all_events_of_completed_jobs_start_no_work_and_tell_no_webhook_again() {
+    let system = System::start().await;
+    let (held, client) = (Held::start().await, Client::of(&system));
+    let history = History::at(system.database_url());
+    held.let_go();
+    let jobs = [submit(&client, &held, "a").await, submit(&client, &held, "b").await];
+    for job in &jobs {
+        history.assert_completed_once(&client, job, 1).await;
+    }
+    let stored = "SELECT count(*) FROM events";
+    let events: i64 = sqlx::query_scalar(stored).fetch_one(history.pool()).await.unwrap();
+    let jetstream = jetstream(&system).await;
+    wait_until_idle(&jetstream).await;
+
+    // Without --yes it is only said.
+    let before = last_number(&jetstream).await;
+    let said = replay(&system, &["--all"]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert!(text.contains("add --yes") && text.contains(&format!("0 of {events} still ask for work")), "{text}");
+    let created = text.lines().find(|line| line.contains("job.TranscriptionJobCreated.normal.*")).unwrap();
+    assert!(created.ends_with(" download"), "{created}");
+    assert_eq!(last_number(&jetstream).await, before);
+
+    let done = replayed(&system, &["--all", "--yes"]);
+    assert_eq!((&done["published"], &done["events"], &done["needed"]), (&json!(events), &json!(events), &json!(0)));
+    assert_eq!(last_number(&jetstream).await, before + u64::try_from(events).unwrap(), "JetStream dropped none");
+    wait_until_idle(&jetstream).await;
+    let after: i64 = sqlx::query_scalar(stored).fetch_one(history.pool()).await.unwrap();
+    assert_eq!(after, events, "no worker has recorded anything");
+    assert_eq!(held.webhooks().len(), jobs.len(), "no webhook was told a second time");
+}
+
+#[tokio::test]
+async fn a_job_that_no_worker_knows_of_is_given_to_them_again() {
+    let system = System::start().await;
+    let (held, client) = (Held::start().await, Client::of(&system));
+    let history = History::at(system.database_url());
+    let mut jobs = Vec::new();
+    for name in ["a", "b"] {
+        jobs.push(submit(&client, &held, name).await);
+    }
+    for job in &jobs {
+        history.until(job, "DownloadStarted", 1).await;
+    }
+    // All places are taken. The next is answered by somebody who does nothing about it.
+    jobs.push(submit(&client, &held, "c").await);
+    history.until_published(&jobs[2]).await;
+    let jetstream = jetstream(&system).await;
+    let mut taken = queue(&jetstream, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
+    let message = taken.next().await.unwrap().unwrap();
+    assert!(message.subject.ends_with(&jobs[2]), "{}", message.subject);
+    message.double_ack().await.unwrap();
+
+    let all = replayed(&system, &["--unfinished"]);
+    assert_eq!((&all["published"], &all["needed"], &all["in_work"]), (&json!(0), &json!(3), &json!(2)), "{all:#}");
+    let done = replayed(&system, &["--job", &jobs[2], "--unfinished", "--yes"]);
+    assert_eq!((&done["published"], &done["needed"], &done["in_work"]), (&json!(1), &json!(1), &json!(0)), "{done:#}");
+    held.let_go();
+    for job in &jobs {
+        history.assert_completed_once(&client, job, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let system = System::start().await;
+    let stranger = "0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
+    for (arguments, code, part) in [
+        (&[][..], 2, "--unfinished"),
+        (&["--all", "--unfinished"], 2, "cannot be used with"),
+        (&["--from", "yesterday"], 2, "it names no time"),
+        (&["--job", stranger], 1, "there is no job"),
+    ] {
+        let said = replay(&system, arguments);
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(part), "{arguments:?}: {text}");
+    }
+    let nothing = replay(&system, &["--from", "2h", "--yes"]);
+    assert!(nothing.status.success());
+    assert!(String::from_utf8(nothing.stdout).unwrap().contains("No event matches"));
+}
