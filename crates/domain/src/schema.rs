@@ -44,9 +44,14 @@ pub fn all() -> Vec<EventSchema> {
     all
 }
 
-fn of<E: Versioned + JsonSchema>(aggregate: &'static str) -> Vec<EventSchema> {
+/// The schema of something else that travels, in the same style.
+pub fn of_type<T: JsonSchema>() -> Value {
     let written = SchemaSettings::draft2020_12().for_serialize().with_transform(Plain);
-    let family = written.into_generator().into_root_schema_for::<E>().to_value();
+    written.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn of<E: Versioned + JsonSchema>(aggregate: &'static str) -> Vec<EventSchema> {
+    let family = of_type::<E>();
     let mut schemas = vec![];
     for (name, newest) in E::CURRENT {
         for (earlier, version, text) in EARLIER {

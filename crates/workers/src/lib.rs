@@ -18,12 +18,14 @@ pub mod relay;
 pub mod stages;
 pub mod topology;
 
+mod asyncapi;
 mod backoff;
 mod breaker;
 mod deps;
 #[cfg(test)]
 mod testing;
 
+pub use asyncapi::asyncapi_json;
 pub use deps::{StartError, WorkerDeps};
 pub use stages::{download, notify, transcribe};
 

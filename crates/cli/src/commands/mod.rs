@@ -1,14 +1,17 @@
 //! The commands, one a file.
 
 mod audit;
+mod backup;
 mod bar;
 mod cue_style;
+mod decoding;
 mod doctor;
 mod event_format;
 mod events;
 mod explain;
 mod filters;
 mod migrate;
+mod models;
 mod output;
 mod replay;
 mod role;
@@ -31,6 +34,7 @@ Examples:
   ytcaption submit https://example.org/talk.mp4 --wait --format srt > talk.srt
   ytcaption transcribe talk.wav --format vtt    without any server
   ytcaption explain 0199a2b4-…                  what happened to a job?
+  ytcaption models pull small                   fetch a full-size model
   ytcaption doctor                              what is missing?
 
 Exit codes:
@@ -76,6 +80,7 @@ enum Command {
     Serve(role::Serve),
     Relay(role::Relay),
     Project(role::Project),
+    Seal(role::Seal),
     #[command(subcommand)]
     Worker(role::Worker),
     Submit(submit::Submit),
@@ -86,10 +91,16 @@ enum Command {
     Events(events::Events),
     #[command(subcommand)]
     Replay(replay::Replay),
+    #[command(subcommand)]
+    Models(models::Models),
     Doctor(doctor::Doctor),
     Migrate(migrate::Migrate),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     /// Print the description of the REST interface, as docs/openapi.json has it
     Openapi,
+    /// Print the description of the events on JetStream, as docs/asyncapi.json has it
+    Asyncapi,
     #[command(subcommand)]
     Settings(settings::Settings),
 }
@@ -102,6 +113,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => serve.run(&global).await,
         Command::Relay(relay) => relay.run(&global).await,
         Command::Project(project) => project.run(&global).await,
+        Command::Seal(seal) => seal.run(&global).await,
         Command::Worker(worker) => worker.run(&global).await,
         Command::Submit(submit) => submit.run(&global).await,
         Command::Transcribe(transcribe) => transcribe.run(&global).await,
@@ -109,10 +121,17 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Audit(audit) => audit.run(&global).await,
         Command::Events(events) => events.run(&global).await,
         Command::Replay(replay) => replay.run(&global).await,
+        Command::Models(models) => Box::pin(models.run(&global)).await,
         Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
+        Command::Backup(backup) => Box::pin(backup.run(&global)).await,
+        Command::Restore(restore) => Box::pin(restore.run(&global)).await,
         Command::Openapi => {
             print!("{}", ytcaption_api::openapi_json());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Asyncapi => {
+            print!("{}", ytcaption_workers::asyncapi_json());
             Ok(ExitCode::SUCCESS)
         }
         Command::Settings(settings) => settings.run(&global),

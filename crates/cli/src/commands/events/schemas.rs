@@ -15,14 +15,14 @@ Example:
 
 Each file is named <Event>.v<version>.json and describes the payload of such events, in the store, in exports and as the
 data of messages on JetStream.")]
-pub(super) struct Schemas {
+pub(in crate::commands) struct Schemas {
     /// Made if it is not there
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
 }
 
 impl Schemas {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(in crate::commands) fn run(self) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(&self.folder).with_context(|| format!("making {}", self.folder.display()))?;
         for schema in schema::all() {
             let path = self.folder.join(schema.file_name());

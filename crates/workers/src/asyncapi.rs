@@ -1,0 +1,230 @@
+//! The JetStream side as an AsyncAPI 3.0 document (<https://www.asyncapi.com/docs/reference/specification/v3.0.0>),
+//! made from what the program itself goes by: `nats/*.json`, the events' schemas, and the form of a message.
+
+use serde_json::{Map, Value, json};
+use ytcaption_domain::schema::{self, EventSchema};
+use ytcaption_telemetry::context::TRACEPARENT;
+
+use crate::cloud_event::{CloudEvent, REPUBLISHED, SUBJECT_PREFIX};
+use crate::topology;
+
+/// Subject tokens that differ from event to event.
+const PARAMETERS: [(&str, &str); 2] = [
+    ("route", "The job's priority: `high`, `normal` or `low`; `webhook` for deliveries."),
+    ("id", "Id of the job or the delivery, a UUID."),
+];
+
+/// The document, as `docs/asyncapi.json` has it.
+///
+/// # Panics
+/// Never: it is made of JSON values, which can always be written.
+pub fn asyncapi_json() -> String {
+    let schemas = schema::all();
+    let mut parts = envelope();
+    parts.insert("Headers".to_owned(), headers());
+    let document = json!({
+        "asyncapi": "3.0.0",
+        "info": info(),
+        "defaultContentType": "application/cloudevents+json",
+        "servers": { "jetstream": server() },
+        "channels": channels(&schemas),
+        "operations": operations(&schemas),
+        "components": {
+            "messages": schemas.iter().map(|schema| (message_id(schema), message(schema))).collect::<Map<_, _>>(),
+            "schemas": parts,
+            "parameters": PARAMETERS.iter().map(|(name, says)| (name.to_string(), json!({ "description": says })))
+                .collect::<Map<_, _>>(),
+        },
+    });
+    format!("{document:#}\n")
+}
+
+fn info() -> Value {
+    json!({
+        "title": "YTCaption events",
+        "version": env!("CARGO_PKG_VERSION"),
+        "license": { "name": "MIT OR Apache-2.0" },
+        "description":
+            "Every event of the event store goes out on one JetStream stream, in commit order, as a CloudEvent. The \
+             stream is a cache: the relay fills it again from Postgres when it has lost messages, so a message may come \
+             more than once, with the same `id` and `sequence`. Of one aggregate, `sequence` counts from 1 without gaps.\n\n\
+             Read with a durable consumer of your own. The consumers here belong to the program: what they acknowledge \
+             is gone for its workers.\n\n\
+             An event never changes. A new shape is a new version, which `type` ends with; versions that are not written \
+             any more still occur, so be ready for all of them, and leave alone what you do not know.",
+    })
+}
+
+fn server() -> Value {
+    let stream: Value = serde_json::from_str(topology::STREAM).unwrap_or_default();
+    json!({
+        "host": "localhost:4222",
+        "protocol": "nats",
+        "description": "The server in NATS_URL, or the one that `ytcaption up` runs. The stream is made at start.",
+        "x-jetstream-stream": stream,
+    })
+}
+
+/// Names the messages of one event: a channel of its own for each event, as each has a subject of its own.
+fn channels(schemas: &[EventSchema]) -> Map<String, Value> {
+    let mut channels = Map::new();
+    for schema in schemas {
+        let channel = channels.entry(schema.name).or_insert_with(|| {
+            let reference = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
+            json!({
+                "address": format!("{SUBJECT_PREFIX}.{}.{}.{{route}}.{{id}}", schema.aggregate, schema.name),
+                "messages": {},
+                "parameters":
+                    PARAMETERS.iter().map(|(name, _)| (name.to_string(), reference(name))).collect::<Map<_, _>>(),
+            })
+        });
+        let id = message_id(schema);
+        channel["messages"][&id] = json!({ "$ref": format!("#/components/messages/{id}") });
+    }
+    channels
+}
+
+/// The relay sends everything; each durable consumer receives some of it.
+fn operations(schemas: &[EventSchema]) -> Map<String, Value> {
+    let mut operations = Map::new();
+    let channel = |name: &str| json!({ "$ref": format!("#/channels/{name}") });
+    for schema in schemas {
+        let summary = "The relay publishes it, once it is durable in the event store.";
+        let operation = json!({ "action": "send", "channel": channel(schema.name), "summary": summary });
+        operations.insert(format!("relay.{}", schema.name), operation);
+    }
+    for text in topology::CONSUMERS {
+        let consumer: Value = serde_json::from_str(text).unwrap_or_default();
+        let name = consumer["durable_name"].as_str().unwrap_or_default();
+        for subject in consumer["filter_subjects"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let event = subject.split('.').nth(3).unwrap_or_default();
+            let operation = json!({
+                "action": "receive",
+                "channel": channel(event),
+                "summary": consumer["description"],
+                "x-subject": subject,
+                "x-jetstream-consumer": consumer,
+            });
+            operations.insert(format!("{name}.{event}"), operation);
+        }
+    }
+    operations
+}
+
+/// `TranscriptionJobCreated.v2`
+fn message_id(schema: &EventSchema) -> String {
+    format!("{}.v{}", schema.name, schema.version)
+}
+
+fn message(schema: &EventSchema) -> Value {
+    let EventSchema { aggregate, name, version, .. } = schema;
+    json!({
+        "name": name,
+        "title": format!("{name} version {version}"),
+        "headers": { "$ref": "#/components/schemas/Headers" },
+        "payload": {
+            "allOf": [
+                { "$ref": "#/components/schemas/CloudEvent" },
+                {
+                    "type": "object",
+                    "properties": {
+                        "type": { "const": format!("ytcaption.{aggregate}.{name}.v{version}") },
+                        "data": { "$ref": format!("./events/{}", schema.file_name()) },
+                    },
+                },
+            ],
+        },
+    })
+}
+
+/// The envelope, CloudEvents 1.0 in its JSON format, and the parts it is made of.
+fn envelope() -> Map<String, Value> {
+    let text = schema::of_type::<CloudEvent>().to_string().replace("#/$defs/", "#/components/schemas/");
+    let mut envelope: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    envelope.remove("$schema");
+    let mut parts = match envelope.remove("$defs") {
+        Some(Value::Object(parts)) => parts,
+        _ => Map::new(),
+    };
+    parts.insert("CloudEvent".to_owned(), Value::Object(envelope));
+    parts
+}
+
+fn headers() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "Nats-Msg-Id": {
+                "type": "string",
+                "description": "The event's id, by which JetStream drops what it has already. A message that was published \
+                                again after the stream had lost it may carry the id with a number behind it; `id` in the \
+                                payload is always the event's own.",
+            },
+            TRACEPARENT: { "type": "string", "description": "W3C trace context of the relay's part in the trace." },
+            REPUBLISHED: {
+                "type": "string",
+                "const": "true",
+                "description": "The message was published before, and the stream had lost it.",
+            },
+        },
+        "required": ["Nats-Msg-Id"],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(&asyncapi_json()).expect("JSON")
+    }
+
+    #[test]
+    fn the_committed_document_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/asyncapi.json");
+        let committed = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            committed == asyncapi_json(),
+            "docs/asyncapi.json is out of date; renew it with `cargo run -p ytcaption-cli -- asyncapi > \
+             docs/asyncapi.json`"
+        );
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let (text, document) = (asyncapi_json(), document());
+        let references: Vec<&str> =
+            text.split("\"$ref\": \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(references.len() > 50, "{references:?}");
+        for reference in references {
+            match reference.strip_prefix('#') {
+                Some(place) => assert!(document.pointer(place).is_some(), "{reference}"),
+                None => {
+                    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+                    assert!(docs.join(reference).is_file(), "{reference}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_subject_that_is_consumed_is_one_that_is_sent() {
+        let document = document();
+        let mut consumed = 0;
+        for operation in document["operations"].as_object().expect("operations").values() {
+            let Some(subject) = operation["x-subject"].as_str() else { continue };
+            let channel = operation["channel"]["$ref"].as_str().unwrap_or_default().trim_start_matches('#');
+            let address = document.pointer(channel).expect("a channel")["address"].as_str().unwrap_or_default();
+            let matches = subject
+                .split('.')
+                .zip(address.split('.'))
+                .all(|(asked, sent)| asked == "*" || sent.starts_with('{') || asked == sent);
+            assert!(matches && subject.split('.').count() == address.split('.').count(), "{subject} {address}");
+            consumed += 1;
+        }
+        let filters: usize = topology::consumer_configs().iter().map(|consumer| consumer.filter_subjects.len()).sum();
+        assert_eq!(consumed, filters);
+    }
+}
