@@ -53,12 +53,15 @@ impl Past {
         output(self.system.command(arguments)).await
     }
 
-    /// The whole store, once the delivery of the webhook is final.
+    /// The whole store, once the delivery of the webhook is final and sealed.
     async fn exported_when_final(&self) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let exported = self.ask(&["events", "export"]).await;
-            if exported.contains("WebhookDelivered") {
+            let events = event_lines(&exported);
+            // Until all of them are under a seal, the next export may have one more.
+            let sealed = exported.lines().rev().nth(1).is_some_and(|line| line.starts_with("{\"seal\""));
+            if events.iter().any(|event| event.contains("WebhookDelivered")) && sealed {
                 return exported;
             }
             assert!(Instant::now() < deadline, "the delivery is not in the export:\n{exported}");
@@ -133,7 +136,7 @@ impl Past {
         let file = self.system.scratch().join("events.jsonl");
         let file_name = file.to_str().unwrap();
         let summary = self.ask_json(&["events", "export", file_name, "--json"]).await;
-        assert_eq!(summary["events"], exported.lines().count());
+        assert_eq!(summary["events"], event_lines(exported).len());
         assert_eq!(std::fs::read_to_string(&file).unwrap(), exported);
         let there = self.run(&["events", "export", file_name]).await;
         assert!(!there.status.success(), "an export never overwrites a file");
@@ -162,6 +165,11 @@ impl Past {
         let explained = output(with(&["explain", &self.job])).await;
         assert_eq!(String::from_utf8(explained.stdout).unwrap(), self.ask(&["explain", &self.job]).await);
     }
+}
+
+/// The lines of an export that are events.
+fn event_lines(exported: &str) -> Vec<&str> {
+    exported.lines().filter(|line| line.starts_with("{\"aggregate_type\"")).collect()
 }
 
 async fn output(command: std::process::Command) -> Output {

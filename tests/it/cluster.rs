@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -31,10 +32,12 @@ pub(crate) enum Role {
     Download,
     Transcribe,
     Notify,
+    Seal,
 }
 
 impl Role {
-    const ALL: [Self; 6] = [Self::Serve, Self::Relay, Self::Project, Self::Download, Self::Transcribe, Self::Notify];
+    const ALL: [Self; 7] =
+        [Self::Serve, Self::Relay, Self::Project, Self::Download, Self::Transcribe, Self::Notify, Self::Seal];
 
     fn arguments(self) -> &'static [&'static str] {
         match self {
@@ -44,6 +47,7 @@ impl Role {
             Self::Download => &["worker", "download"],
             Self::Transcribe => &["worker", "transcribe"],
             Self::Notify => &["worker", "notify"],
+            Self::Seal => &["seal"],
         }
     }
 }
@@ -51,6 +55,8 @@ impl Role {
 /// Processes that share two servers and a folder; all gone when dropped.
 pub(crate) struct Cluster {
     folder: TempDir,
+    /// Where its storage lies; that of another cluster if it runs beside one.
+    data: PathBuf,
     database_url: String,
     nats_url: String,
     api: u16,
@@ -60,9 +66,9 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts every role with a fresh database and a nats-server of its own.
+    /// Starts every role with a fresh database, as the role that can change no event, and a nats-server of its own.
     pub(crate) async fn start() -> Self {
-        let database_url = new_database().await;
+        let database_url = migrated_for_services(&new_database().await).await;
         let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let nats_url = nats.url();
         let cluster = Self::between(&database_url, &nats_url, Some(nats));
@@ -78,10 +84,19 @@ impl Cluster {
         Self::between(database_url, nats_url, None)
     }
 
+    /// More processes for the same system, none of which runs yet. They must end before this one.
+    pub(crate) fn beside(&self) -> Self {
+        let mut beside = Self::at(&self.database_url, &self.nats_url);
+        beside.data.clone_from(&self.data);
+        beside
+    }
+
     fn between(database_url: &str, nats_url: &str, nats: Option<NatsServer>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let folder = tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap();
         Self {
-            folder: tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap(),
+            data: folder.path().join("data"),
+            folder,
             database_url: database_url.to_owned(),
             nats_url: nats_url.to_owned(),
             api: listener.local_addr().unwrap().port(),
@@ -94,7 +109,7 @@ impl Cluster {
     pub(crate) fn launch(&self, role: Role) {
         let log = File::options().create(true).append(true).open(self.log_path(role)).unwrap();
         let mut command = program();
-        command.args(role.arguments()).arg("--data-dir").arg(self.folder.path().join("data"));
+        command.args(role.arguments()).arg("--data-dir").arg(&self.data);
         match role {
             Role::Serve => drop(command.arg("--listen").arg(format!("127.0.0.1:{}", self.api))),
             Role::Transcribe => drop(command.arg("--model").arg(model())),
@@ -174,4 +189,15 @@ impl Drop for Cluster {
 /// The URL of an empty database.
 pub(crate) async fn new_database() -> String {
     tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap()
+}
+
+/// Makes the schema of an empty database as its owner; returns the URL for the services, who are not.
+async fn migrated_for_services(owner_url: &str) -> String {
+    let mut service_url: url::Url = owner_url.parse().unwrap();
+    service_url.set_username("ytcaption_service").unwrap();
+    let mut migrate = tokio::process::Command::from(program());
+    migrate.arg("migrate").env("DATABASE_URL", service_url.as_str()).env("YTCAPTION_DATABASE__OWNER_URL", owner_url);
+    let output = migrate.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    service_url.into()
 }

@@ -21,7 +21,7 @@ use crate::system::{model, program};
 use crate::{site, speech};
 
 /// What is run, by its words on the command line; the API writes its address to its log.
-const PROCESSES: [&[&str]; 11] = [
+const PROCESSES: [&[&str]; 12] = [
     &["serve", "--listen", "127.0.0.1:0"],
     &["relay"],
     &["relay"],
@@ -33,6 +33,7 @@ const PROCESSES: [&[&str]; 11] = [
     &["worker", "transcribe"],
     &["worker", "notify"],
     &["worker", "notify"],
+    &["seal"],
 ];
 /// Jobs at the same time.
 const JOBS: usize = 6;

@@ -81,12 +81,20 @@ impl System {
 
     /// Starts the system with these variables set.
     pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
-        // Postgres runs as another user when the test runs as root, and must be able to pass.
-        let folder = tempfile::Builder::new()
-            .prefix("ytcaption-it-")
-            .permissions(Permissions::from_mode(0o711))
-            .tempdir()
-            .unwrap();
+        Self::start_in(folder(), variables).await
+    }
+
+    /// Restores a backup into a data folder of its own and starts the system there.
+    pub(crate) async fn restored(backup: &Path) -> Self {
+        let folder = folder();
+        let mut restore = tokio::process::Command::from(program());
+        restore.arg("restore").arg(backup).arg("--data-dir").arg(data_dir(folder.path()));
+        let output = restore.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self::start_in(folder, &[]).await
+    }
+
+    async fn start_in(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut all = vec![("YTCAPTION_NETWORK__ALLOW".to_owned(), "127.0.0.0/8,::1/128".to_owned())];
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let up = spawn(folder.path(), &all);
@@ -103,6 +111,11 @@ impl System {
     /// How to reach its Postgres.
     pub(crate) fn database_url(&self) -> &str {
         self.address["database_url"].as_str().unwrap()
+    }
+
+    /// The same as the owner of the database.
+    pub(crate) fn owner_url(&self) -> &str {
+        self.address["owner_url"].as_str().unwrap()
     }
 
     /// How to reach its nats-server.
@@ -234,6 +247,13 @@ impl Drop for System {
             }
         }
     }
+}
+
+/// A new folder for a system and the test's files.
+fn folder() -> TempDir {
+    // Postgres runs as another user when the test runs as root, and must be able to pass.
+    let mode = Permissions::from_mode(0o711);
+    tempfile::Builder::new().prefix("ytcaption-it-").permissions(mode).tempdir().unwrap()
 }
 
 fn data_dir(folder: &Path) -> PathBuf {

@@ -11,13 +11,14 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use ytcaption_api::{ApiSettings, ApiState};
+use ytcaption_api::{ApiSettings, ApiState, Streams};
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_eventstore::seal::Sealer;
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseError, DatabaseSettings, Stamp, Wake};
 use ytcaption_projections::{JobQueries, Projector};
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
-use ytcaption_whisper::{ModelSettings, TranscribeOptions};
+use ytcaption_whisper::TranscribeOptions;
 use ytcaption_workers::download::DownloadSettings;
 use ytcaption_workers::notify::WebhookSettings;
 use ytcaption_workers::relay::RelayDeps;
@@ -27,9 +28,9 @@ use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
 use crate::probes;
 use crate::running::Running;
 use crate::servers::Servers;
-use crate::settings::{Secret, Settings, find_model};
+use crate::settings::{Secret, Settings, is_default_unclear, store_settings};
 use crate::signals::Shutdown;
-use crate::webhook_secret;
+use crate::{owner, seal_key, webhook_secret};
 
 /// Workers stop this long before the process, so that they can hand back what they did not finish.
 const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -49,12 +50,14 @@ pub(crate) enum Role {
     Transcribe,
     /// Tells webhooks.
     Notify,
+    /// Seals what has happened.
+    Seal,
 }
 
 impl Role {
     /// The whole system.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Api, Self::Relay, Self::Projector, Self::Download, Self::Transcribe, Self::Notify];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Api, Self::Relay, Self::Projector, Self::Download, Self::Transcribe, Self::Notify, Self::Seal];
 
     fn name(self) -> &'static str {
         match self {
@@ -64,6 +67,7 @@ impl Role {
             Self::Download => "download",
             Self::Transcribe => "transcribe",
             Self::Notify => "notify",
+            Self::Seal => "seal",
         }
     }
 }
@@ -80,7 +84,7 @@ pub(crate) async fn run(
     shutdown: &Shutdown,
     ready: impl FnOnce(Option<SocketAddr>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut deps = Deps::connect(settings, servers).await?;
+    let mut deps = Deps::connect(application(roles), settings, servers).await?;
     let mut running = Running::new();
     let stop = running.stop.clone();
 
@@ -98,7 +102,7 @@ pub(crate) async fn run(
         running.start("metrics", probes::serve(listener, database, nats, metrics, stop.clone()));
     }
 
-    if let Some(prepared) = shutdown.drain.run_until_cancelled(deps.database.prepare()).await {
+    if let Some(prepared) = shutdown.drain.run_until_cancelled(prepare(servers, &deps.database)).await {
         prepared?;
         for role in roles {
             let (deps, settings, stop) = (deps.clone(), settings.clone(), stop.clone());
@@ -109,6 +113,7 @@ pub(crate) async fn run(
                 Role::Download => running.start(role.name(), fetch(deps, settings, stop)),
                 Role::Transcribe => running.start(role.name(), hear(deps, settings, stop)),
                 Role::Notify => running.start(role.name(), tell(deps, settings, stop)),
+                Role::Seal => running.start(role.name(), seal(deps, settings, stop)),
             }
         }
         ready(address)?;
@@ -118,6 +123,7 @@ pub(crate) async fn run(
 
 async fn api(deps: Deps, settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let state = ApiState {
+        streams: Streams::start(&deps.database, deps.wake, settings.api.max_streams, stop.clone()),
         queries: JobQueries::new(&deps.database),
         jobs: deps.worker.jobs,
         blobs: deps.blobs,
@@ -160,19 +166,18 @@ async fn fetch(deps: Deps, settings: Settings, stop: CancellationToken) -> anyho
 }
 
 async fn hear(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let model = find_model(&settings)?;
+    let models = store_settings(&settings)?;
+    if is_default_unclear(&settings) {
+        let model = &models.catalogue.default_model().name;
+        tracing::warn!(model, "there are several models and transcription.model names no default: taking the first");
+    }
     let transcription = settings.transcription;
     let settings = TranscribeSettings {
-        concurrency: transcription.concurrency,
-        model_settings: ModelSettings {
-            intra_threads: transcription.threads,
-            inter_threads: transcription.concurrency,
-            ..ModelSettings::default()
-        },
+        concurrency: (transcription.concurrency > 0).then_some(transcription.concurrency),
         options: TranscribeOptions { beam_size: transcription.beam_size, ..TranscribeOptions::default() },
         cache_dir: transcription.cache_dir,
         cache_bytes: transcription.cache_bytes,
-        ..TranscribeSettings::with_model(model)
+        ..TranscribeSettings::with_models(models)
     };
     Ok(transcribe::run(deps.worker, settings, stop).await?)
 }
@@ -192,6 +197,21 @@ async fn tell(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow
     Ok(notify::run(deps.worker, settings, stop).await?)
 }
 
+async fn seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let sealer = Sealer::new(&deps.database, seal_key::of(&settings)?, Stamp::system());
+    // Each seal is one insert, so the sealer can be dropped anywhere.
+    stop.run_until_cancelled(sealer.run()).await;
+    Ok(())
+}
+
+/// Brings the schema up to date: as its owner where that role is known, else as far as the services may.
+async fn prepare(servers: &Servers, database: &Database) -> Result<(), DatabaseError> {
+    if let Some(owner_url) = &servers.owner_url {
+        owner::prepare(owner_url, &servers.database_url).await?;
+    }
+    database.prepare().await
+}
+
 /// What the roles of one process share.
 #[derive(Clone)]
 struct Deps {
@@ -207,8 +227,8 @@ struct Deps {
 
 impl Deps {
     /// Prepares every connection; none needs to answer yet.
-    async fn connect(settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
-        let database = database(settings, &servers.database_url)?;
+    async fn connect(application: String, settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
+        let database = database(&application, settings, &servers.database_url)?;
         let nats = nats::connect(servers.nats_url.reveal()).await.context("nats.url (NATS_URL) cannot be used")?;
         let blobs = ytcaption_blobstore::open(&settings.storage).await?;
         let network = AddressPolicy::new(&settings.network.allow)?;
@@ -236,15 +256,23 @@ impl Deps {
     }
 }
 
-/// Prepares the connection to Postgres.
+/// What the database's sessions of these roles are called.
+fn application(roles: &[Role]) -> String {
+    match roles {
+        [role] => format!("ytcaption {}", role.name()),
+        _ => "ytcaption up".to_owned(),
+    }
+}
+
+/// Prepares the connection to Postgres, its sessions called `application`.
 ///
 /// # Errors
 /// The address is malformed.
-pub(crate) fn database(settings: &Settings, url: &Secret) -> Result<Database, DatabaseError> {
-    Database::open(&DatabaseSettings {
-        url: url.reveal().to_owned(),
-        max_connections: settings.database.max_connections,
-    })
+pub(crate) fn database(application: &str, settings: &Settings, url: &Secret) -> Result<Database, DatabaseError> {
+    Database::open_as(
+        application,
+        &DatabaseSettings { url: url.reveal().to_owned(), max_connections: settings.database.max_connections },
+    )
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

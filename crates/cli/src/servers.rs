@@ -7,6 +7,8 @@ use crate::settings::{Secret, Settings};
 pub(crate) struct Servers {
     /// Postgres URL.
     pub(crate) database_url: Secret,
+    /// The same as the owner of the schema, if that is another role.
+    pub(crate) owner_url: Option<Secret>,
     /// NATS URL.
     pub(crate) nats_url: Secret,
 }
@@ -29,7 +31,8 @@ impl Servers {
     pub(crate) fn configured(settings: &Settings) -> Result<Self, NotConfigured> {
         match (&settings.database.url, &settings.nats.url) {
             (Some(database_url), Some(nats_url)) => {
-                Ok(Self { database_url: database_url.clone(), nats_url: nats_url.clone() })
+                let owner_url = settings.database.owner_url.clone();
+                Ok(Self { database_url: database_url.clone(), owner_url, nats_url: nats_url.clone() })
             }
             (None, None) => Err(NotConfigured { missing: "DATABASE_URL and NATS_URL are" }),
             (None, Some(_)) => Err(NotConfigured { missing: "DATABASE_URL is" }),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use uuid::Uuid;
@@ -27,8 +27,13 @@ pub(crate) fn of(settings: &Settings) -> anyhow::Result<Secret> {
     })
 }
 
+/// Where the secret is kept when none is configured.
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
+}
+
 fn kept_in(data_dir: &Path) -> std::io::Result<Secret> {
-    let path = data_dir.join(FILE);
+    let path = path(data_dir);
     std::fs::create_dir_all(data_dir)?;
     match File::options().write(true).create_new(true).mode(PRIVATE_FILE_MODE).open(&path) {
         Ok(mut file) => {

@@ -1,4 +1,4 @@
-//! `ytcaption serve`, `relay`, `project` and `worker …`: one role in this process
+//! `ytcaption serve`, `relay`, `project`, `seal` and `worker …`: one role in this process
 
 use std::process::ExitCode;
 
@@ -52,6 +52,19 @@ impl Project {
     }
 }
 
+/// Seal what has happened: chain and sign events, so that a change is found (`ytcaption events verify`)
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Needs DATABASE_URL and NATS_URL. One copy is enough; another one needs the same seal.key_file. Only this role needs the
+key, so run it where nothing else runs, and keep its public half and a checkpoint (`ytcaption events checkpoint`) elsewhere.")]
+pub(super) struct Seal {}
+
+impl Seal {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
+        run_one(Role::Seal, "seal", global.overrides()).await
+    }
+}
+
 /// Run one kind of worker
 #[derive(Debug, Subcommand)]
 #[command(after_help = SHARED)]
@@ -60,8 +73,8 @@ pub(super) enum Worker {
     Download,
     /// Turn audio into text with a Whisper model
     Transcribe {
-        /// Folder of a Whisper model in CTranslate2 format
-        #[arg(long, value_name = "FOLDER")]
+        /// The default model: a name that `ytcaption models list` shows, or a folder in CTranslate2 format
+        #[arg(long, value_name = "NAME|FOLDER")]
         model: Option<std::path::PathBuf>,
     },
     /// Tell webhooks that a job has ended

@@ -4,7 +4,8 @@ use anyhow::{Context as _, bail};
 use ytcaption_eventstore::{Database, DatabaseSettings, EventReader};
 
 use super::Global;
-use crate::managed::published_database;
+use crate::managed::{published_database, published_owner};
+use crate::settings::Settings;
 
 /// Queries of one command, and the listener of one that follows.
 const CONNECTIONS: u32 = 3;
@@ -42,14 +43,34 @@ pub(super) async fn open_database(global: &Global) -> anyhow::Result<Database> {
 pub(super) async fn connect(global: &Global) -> anyhow::Result<Database> {
     let settings = global.load()?.settings;
     let configured = settings.database.url.as_ref().map(|url| url.reveal().to_owned());
-    let url = configured.or_else(|| published_database(&settings.data_dir)).with_context(|| {
+    open_at(configured.or_else(|| published_database(&settings.data_dir)), &settings).await
+}
+
+/// Opens the database as its owner, where that is another role than the services'.
+///
+/// # Errors
+/// No database is named, or it does not answer.
+pub(super) async fn connect_as_owner(global: &Global) -> anyhow::Result<Database> {
+    let settings = global.load()?.settings;
+    open_at(owner_url(&settings), &settings).await
+}
+
+/// How the owner reaches the database: as the settings say, else that of the `ytcaption up` of the data folder.
+pub(super) fn owner_url(settings: &Settings) -> Option<String> {
+    let configured = settings.database.owner_url.as_ref().or(settings.database.url.as_ref());
+    let published = || published_owner(&settings.data_dir).or_else(|| published_database(&settings.data_dir));
+    configured.map(|url| url.reveal().to_owned()).or_else(published)
+}
+
+async fn open_at(url: Option<String>, settings: &Settings) -> anyhow::Result<Database> {
+    let url = url.with_context(|| {
         format!(
             "there is no event store to look into: DATABASE_URL is not set, and no `ytcaption up` runs in {}. \
              Set DATABASE_URL, or name the folder with --data-dir",
             settings.data_dir.display()
         )
     })?;
-    let database = Database::open(&DatabaseSettings { url, max_connections: CONNECTIONS })?;
+    let database = Database::open_as("ytcaption cli", &DatabaseSettings { url, max_connections: CONNECTIONS })?;
     database.check().await?;
     Ok(database)
 }

@@ -13,7 +13,7 @@ use super::Global;
 use crate::managed::{DataFolder, ManagedServers, find_program};
 use crate::roles::{self, Role, url_of};
 use crate::servers::Servers;
-use crate::settings::{Overrides, Settings, WORK_FOLDER, find_model, load};
+use crate::settings::{Overrides, Secret, Settings, WORK_FOLDER, catalogue, load};
 use crate::signals::Shutdown;
 use crate::{announce, logging};
 
@@ -29,8 +29,8 @@ pub(super) struct Up {
     /// Address and port of the API; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Folder of a Whisper model in CTranslate2 format
-    #[arg(long, value_name = "FOLDER")]
+    /// The default model: a name that `ytcaption models list` shows, or a folder in CTranslate2 format
+    #[arg(long, value_name = "NAME|FOLDER")]
     model: Option<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ impl Up {
         let overrides = Overrides { listen: self.listen, model: self.model, ..global.overrides() };
         let settings = load(&overrides)?.settings;
         // Before anything is started, what a person has to mend.
-        find_model(&settings)?;
+        catalogue(&settings)?;
         let folder = DataFolder::take(&settings.data_dir)?;
         clear_leftovers(&folder)?;
         let telemetry = logging::start(&settings, "up")?;
@@ -83,6 +83,7 @@ fn publish(folder: &DataFolder, servers: &Servers, address: Option<SocketAddr>) 
         "api": api.as_str().trim_end_matches('/'),
         "pid": std::process::id(),
         "database_url": servers.database_url.reveal(),
+        "owner_url": servers.owner_url.as_ref().map(Secret::reveal),
         "nats_url": servers.nats_url.reveal(),
     }))?;
     announce::api(&api, address);

@@ -20,7 +20,7 @@ use child::{Server, Supervised};
 use nats::NatsServer;
 use postgres::Postgres;
 
-pub(crate) use folder::{DataFolder, published_api, published_database};
+pub(crate) use folder::{DataFolder, published_api, published_database, published_nats, published_owner};
 pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
 pub(crate) use postgres::find_postgres;
 pub(crate) use program::{Version, find_program, version_of};
@@ -66,7 +66,7 @@ impl ManagedServers {
         let mut take = |started: Result<Started, ManagedError>| match started {
             Ok(started) => {
                 supervised.extend(started.supervised);
-                Some(started.url)
+                Some((started.url, started.owner_url))
             }
             Err(error) => {
                 fault.get_or_insert(error);
@@ -74,11 +74,11 @@ impl ManagedServers {
             }
         };
         let urls = (take(postgres), take(nats));
-        let (Some(database_url), Some(nats_url)) = urls else {
+        let (Some((database_url, owner_url)), Some((nats_url, _))) = urls else {
             stop_all(supervised).await;
             return Err(fault.expect("a server without an address has a fault"));
         };
-        Ok(Self { servers: Servers { database_url, nats_url }, supervised })
+        Ok(Self { servers: Servers { database_url, owner_url, nats_url }, supervised })
     }
 
     /// Stops those that are ours.
@@ -89,27 +89,56 @@ impl ManagedServers {
 
 struct Started {
     url: Secret,
+    /// The same as the owner, of a Postgres.
+    owner_url: Option<Secret>,
     supervised: Option<Supervised>,
+}
+
+/// A Postgres alone, without what works with it.
+#[derive(Debug)]
+pub(crate) struct ManagedPostgres {
+    /// Its URL for the services.
+    pub(crate) database_url: Secret,
+    /// Its URL for the owner, if that is another role.
+    pub(crate) owner_url: Option<Secret>,
+    supervised: Option<Supervised>,
+}
+
+impl ManagedPostgres {
+    /// The configured Postgres, else the one in `data_dir` (an absolute path), started.
+    ///
+    /// # Errors
+    /// It is not installed or does not start.
+    pub(crate) async fn start(settings: &Settings, data_dir: &Path) -> Result<Self, ManagedError> {
+        let Started { url, owner_url, supervised } = start_postgres(settings, data_dir).await?;
+        Ok(Self { database_url: url, owner_url, supervised })
+    }
+
+    /// Stops it if it is ours.
+    pub(crate) async fn stop(self) {
+        stop_all(self.supervised.into_iter().collect()).await;
+    }
 }
 
 async fn start_postgres(settings: &Settings, data_dir: &Path) -> Result<Started, ManagedError> {
     if let Some(url) = &settings.database.url {
-        return Ok(Started { url: url.clone(), supervised: None });
+        return Ok(Started { url: url.clone(), owner_url: settings.database.owner_url.clone(), supervised: None });
     }
     let server = Postgres::prepare(data_dir, settings.database.max_connections).await?;
-    start(server).await
+    let owner_url = Secret::new(server.owner_url());
+    Ok(Started { owner_url: Some(owner_url), ..start(server).await? })
 }
 
 async fn start_nats(settings: &Settings, data_dir: &Path) -> Result<Started, ManagedError> {
     if let Some(url) = &settings.nats.url {
-        return Ok(Started { url: url.clone(), supervised: None });
+        return Ok(Started { url: url.clone(), owner_url: None, supervised: None });
     }
     start(NatsServer::prepare(data_dir).await?).await
 }
 
 async fn start(server: impl Server) -> Result<Started, ManagedError> {
     let (supervised, url) = Supervised::start(server).await?;
-    Ok(Started { url: Secret::new(url), supervised: Some(supervised) })
+    Ok(Started { url: Secret::new(url), owner_url: None, supervised: Some(supervised) })
 }
 
 async fn stop_all(supervised: Vec<Supervised>) {

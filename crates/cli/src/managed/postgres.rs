@@ -17,6 +17,8 @@ use super::{ManagedError, folder_error};
 
 /// Both the database and its owner.
 const NAME: &str = "ytcaption";
+/// The role of the services, which adds events and changes none.
+const SERVICE: &str = "ytcaption_service";
 /// A database that every cluster has, to ask and to create ours from.
 const MAINTENANCE_DATABASE: &str = "postgres";
 /// Part of the socket's name; no TCP port is opened.
@@ -61,6 +63,11 @@ impl Postgres {
             server.create_cluster(&cluster).await?;
         }
         Ok(server)
+    }
+
+    /// The URL of the database as its owner.
+    pub(crate) fn owner_url(&self) -> String {
+        url_through(&self.socket_folder, NAME)
     }
 
     async fn create_cluster(&self, cluster: &Path) -> Result<(), ManagedError> {
@@ -163,7 +170,7 @@ impl Server for Postgres {
     }
 
     fn url(&self) -> String {
-        url_through(&self.socket_folder)
+        url_through(&self.socket_folder, SERVICE)
     }
 }
 
@@ -176,8 +183,8 @@ impl Drop for Postgres {
     }
 }
 
-fn url_through(socket_folder: &Path) -> String {
-    let mut url = Url::parse(&format!("postgres://{NAME}@localhost:{PORT}/{NAME}")).expect("a constant URL");
+fn url_through(socket_folder: &Path, role: &str) -> String {
+    let mut url = Url::parse(&format!("postgres://{role}@localhost:{PORT}/{NAME}")).expect("a constant URL");
     url.query_pairs_mut().append_pair("host", &socket_folder.to_string_lossy()).append_pair("sslmode", "disable");
     url.into()
 }
@@ -250,8 +257,9 @@ mod tests {
 
     #[test]
     fn the_url_leads_to_the_socket() {
-        let options = PgConnectOptions::from_str(&url_through(Path::new("/srv/a b/socket"))).expect("a valid URL");
+        let options =
+            PgConnectOptions::from_str(&url_through(Path::new("/srv/a b/socket"), SERVICE)).expect("a valid URL");
         assert_eq!(options.get_socket().map(PathBuf::as_path), Some(Path::new("/srv/a b/socket")));
-        assert_eq!((options.get_username(), options.get_database()), (NAME, Some(NAME)));
+        assert_eq!((options.get_username(), options.get_database()), (SERVICE, Some(NAME)));
     }
 }

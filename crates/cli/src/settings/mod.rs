@@ -11,6 +11,7 @@ mod models;
 mod process;
 mod reader;
 mod sample;
+mod seal;
 mod secret;
 mod servers;
 mod source;
@@ -82,11 +83,20 @@ impl Loaded {
 /// # Errors
 /// Every fault of every source.
 pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, SettingsError> {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let variables = variables();
     let file = find_file(overrides.config.as_deref(), &variables);
     load_from(file.as_deref(), &variables, overrides)
+}
+
+/// The settings file that [`load`] reads with these flags, if there is one.
+pub(crate) fn file(overrides: &Overrides) -> Option<PathBuf> {
+    find_file(overrides.config.as_deref(), &variables())
+}
+
+fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn load_from(

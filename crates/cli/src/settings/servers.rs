@@ -12,6 +12,8 @@ use super::secret::Secret;
 pub(crate) struct Database {
     /// None: `up` manages a Postgres of its own.
     pub(crate) url: Option<Secret>,
+    /// None: the role in `url` keeps the schema itself.
+    pub(crate) owner_url: Option<Secret>,
     pub(crate) max_connections: u32,
 }
 
@@ -24,13 +26,25 @@ pub(crate) struct Nats {
 pub(super) fn database(r: &mut Reader<'_>) -> Database {
     r.section("database", "Postgres, the truth: events and what is read from them.");
     let example = "postgres://user:password@host:5432/ytcaption";
+    let url = r.optional(
+        "database.url",
+        "Also DATABASE_URL. Without it `ytcaption up` starts a Postgres of its own.",
+        example,
+        kind::server(&["postgres", "postgresql"], example),
+    );
+    let owner_url = r.optional(
+        "database.owner_url",
+        "The same database as its owner, for `ytcaption migrate`: makes the schema, makes the role in database.url where\n\
+         it is missing, and lets it add and read events, never change them. No service needs it.",
+        "postgres://owner:password@host:5432/ytcaption",
+        kind::server(&["postgres", "postgresql"], example),
+    );
+    if owner_url.is_some() && url.is_none() {
+        r.fault("database.owner_url", "is of use only together with database.url, the role that is let in");
+    }
     Database {
-        url: r.optional(
-            "database.url",
-            "Also DATABASE_URL. Without it `ytcaption up` starts a Postgres of its own.",
-            example,
-            kind::server(&["postgres", "postgresql"], example),
-        ),
+        url,
+        owner_url,
         max_connections: r.value(
             "database.max_connections",
             "Most connections one process opens.",

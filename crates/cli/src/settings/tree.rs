@@ -11,6 +11,7 @@ use super::kind;
 use super::models::{self, Models};
 use super::process::{self, Log, Shutdown};
 use super::reader::Reader;
+use super::seal::{self, Seal};
 use super::servers::{self, Database, Nats};
 use super::stages::{self, Download, Transcription, Webhook};
 
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) transcription: Transcription,
     pub(crate) models: Models,
     pub(crate) webhook: Webhook,
+    pub(crate) seal: Seal,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
     pub(crate) shutdown: Shutdown,
@@ -51,6 +53,7 @@ pub(super) fn read(r: &mut Reader<'_>, variables: &BTreeMap<String, String>) -> 
         transcription: stages::transcription(r, &data_dir),
         models: models::models(r, &data_dir),
         webhook: stages::webhook(r),
+        seal: seal::seal(r, &data_dir),
         metrics: faces::metrics(r),
         log: process::log(r),
         shutdown: process::shutdown(r),

@@ -25,7 +25,9 @@ Examples:
 
 Everything is in it but transaction ids and positions, which mean nothing in another database: envelope, payload,
 metadata, times. Addresses of webhooks are in it too, so keep it as private as the database. Audio is not: it lies in
-the storage. Events that are being written while the export begins come with the next one.
+the storage. Events that are being written while the export begins come with the next one. The seals are in it, so
+`ytcaption events verify --from-file` can tell whether it was changed, and its last line tells whether it is whole.
+`jq 'select(.event_type)'` leaves only the events.
 {WHERE}"))]
 pub(in crate::commands) struct Export {
     /// File to write, which must not exist yet [default: -, standard output]
@@ -74,19 +76,17 @@ async fn export_to_file(export: Exporter, file: &Path) -> anyhow::Result<u64> {
 
 async fn export_to(mut export: Exporter, mut out: impl Write) -> anyhow::Result<u64> {
     let bar = Bar::new("exporting");
-    let mut written = 0;
     loop {
-        let page = export.next_page().await?;
-        if page.is_empty() {
+        let lines = export.next_lines().await?;
+        if lines.is_empty() {
             break;
         }
-        for event in &page {
-            writeln!(out, "{}", event.to_line()?)?;
+        for line in &lines {
+            writeln!(out, "{line}")?;
         }
-        written += page.len() as u64;
-        bar.set(written, export.total());
+        bar.set(export.events(), export.total());
     }
     out.flush()?;
     bar.clear();
-    Ok(written)
+    Ok(export.events())
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::json;
-use ytcaption_eventstore::Importer;
+use ytcaption_eventstore::{Imported, Importer};
 
 use super::STREAM;
 use crate::commands::Global;
@@ -23,8 +23,9 @@ Examples:
   createdb copy && DATABASE_URL=postgres://localhost/copy ytcaption events import events.jsonl
   zcat events.jsonl.gz | DATABASE_URL=… ytcaption events import -
 
-The database in DATABASE_URL (or database.url) must hold no events; the schema is made where it is missing. A gap, a
-duplicate or a bad line is refused with its number, and nothing is imported. A system that then runs on the store takes
+The database in DATABASE_URL (or database.url; with database.owner_url, as its owner) must hold no events; the schema is made where it is missing. A gap, a
+duplicate or a bad line is refused with its number, and so is an export that is cut off or was changed; nothing is
+imported then. Exports of earlier versions cannot be checked for that, and are imported with a warning. A system that then runs on the store takes
 unfinished jobs up again, and needs the same storage for their audio.")]
 pub(in crate::commands) struct Import {
     /// The export; - reads standard input
@@ -42,15 +43,21 @@ impl Import {
 
     async fn read(self, global: &Global) -> anyhow::Result<()> {
         let (input, bytes) = open(&self.file)?;
-        let database = store::connect(global).await?;
+        let database = store::connect_as_owner(global).await?;
         database.prepare().await?;
         let bar = Bar::new("importing");
         let outcome = import(Importer::begin(database.pool()).await?, input, bytes, &bar).await;
         bar.clear();
-        let events = outcome?;
+        let Imported { events, seals, checked } = outcome?;
+        if !checked {
+            eprintln!(
+                "ytcaption: this export is of an earlier version and has no last line: it may be cut off, \
+                 and nothing could tell"
+            );
+        }
         let mut out = Output::new();
         if self.json {
-            out.json(&json!({ "events": events }))?;
+            out.json(&json!({ "events": events, "seals": seals, "checked": checked }))?;
         } else {
             out.line(&format!("{events} events are in the store now."))?;
         }
@@ -68,7 +75,12 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, u64)> {
     Ok((Box::new(BufReader::new(file)), bytes))
 }
 
-async fn import(mut importer: Importer, mut input: Box<dyn BufRead>, bytes: u64, bar: &Bar) -> anyhow::Result<u64> {
+async fn import(
+    mut importer: Importer,
+    mut input: Box<dyn BufRead>,
+    bytes: u64,
+    bar: &Bar,
+) -> anyhow::Result<Imported> {
     let (mut line, mut number, mut read) = (Vec::new(), 0_u64, 0);
     loop {
         line.clear();

@@ -1,9 +1,12 @@
-//! `ytcaption events`: looking into the event store, and moving it
+//! `ytcaption events`: looking into the event store, moving it, verifying it
 
+mod checkpoint;
 mod export;
 mod import;
+mod schemas;
 mod show;
 mod tail;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -14,13 +17,16 @@ use super::Global;
 /// Stands for standard output or input instead of a file.
 const STREAM: &str = "-";
 
-/// Look into the event store, export it, import it
+/// Look into the event store, export it, import it, verify that nothing was changed
 #[derive(Debug, Subcommand)]
 pub(super) enum Events {
     Tail(tail::Tail),
     Show(show::Show),
     Export(export::Export),
     Import(import::Import),
+    Verify(verify::Verify),
+    Checkpoint(checkpoint::Checkpoint),
+    Schemas(schemas::Schemas),
 }
 
 impl Events {
@@ -30,6 +36,9 @@ impl Events {
             Self::Show(show) => show.run(global).await,
             Self::Export(export) => export.run(global).await,
             Self::Import(import) => import.run(global).await,
+            Self::Verify(verify) => verify.run(global).await,
+            Self::Checkpoint(checkpoint) => checkpoint.run(global).await,
+            Self::Schemas(schemas) => schemas.run(),
         }
     }
 }

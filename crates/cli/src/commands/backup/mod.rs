@@ -1,0 +1,35 @@
+//! `ytcaption backup` and `ytcaption restore`
+//!
+//! A backup is a folder:
+//!
+//! ```text
+//! manifest.json     what is in it, with sizes and SHA-256; written last
+//! database.dump     pg_dump's custom format: events, seals, read models, checkpoints, as of one moment
+//! blobs/…           audio and uploads, if they lie in a folder
+//! keys/…            the secret that signs webhooks, the key that seals events
+//! settings.toml     the settings file, if there is one
+//! ```
+//!
+//! The database comes first: whatever its events refer to was in the storage before them.
+
+mod manifest;
+mod postgres;
+mod restore;
+mod take;
+
+pub(super) use restore::Restore;
+pub(super) use take::Backup;
+
+/// In a backup, see above.
+const DATABASE: &str = "database.dump";
+const BLOBS: &str = "blobs";
+const KEYS: &str = "keys";
+const SETTINGS: &str = "settings.toml";
+
+/// The secrets of a system beside its settings: where they lie, and what they are called in a backup.
+fn keys(settings: &crate::settings::Settings) -> [(std::path::PathBuf, &'static str); 2] {
+    [
+        (crate::webhook_secret::path(&settings.data_dir), "keys/webhook-secret"),
+        (settings.seal.key_file.clone(), "keys/seal-key.pem"),
+    ]
+}

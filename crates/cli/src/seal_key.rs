@@ -1,0 +1,73 @@
+//! The key that seals events: made the first time, then kept.
+
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use anyhow::Context as _;
+use tempfile::NamedTempFile;
+use ytcaption_eventstore::seal::{SealingKey, VerifyingKey};
+
+use crate::settings::Settings;
+
+/// The key in the file that the settings name, made there the first time.
+///
+/// # Errors
+/// The file cannot be written or holds no key.
+pub(crate) fn of(settings: &Settings) -> anyhow::Result<SealingKey> {
+    let file = &settings.seal.key_file;
+    kept_in(file).with_context(|| format!("no key for seals can be kept in {}; set seal.key_file", file.display()))
+}
+
+/// The public half of that key, if it is there and can be read.
+pub(crate) fn public(settings: &Settings) -> Option<VerifyingKey> {
+    let pem = std::fs::read_to_string(&settings.seal.key_file).ok()?;
+    SealingKey::from_pem(&pem).ok().map(|key| key.verifying_key())
+}
+
+fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
+    match std::fs::read_to_string(path) {
+        Ok(pem) => return Ok(SealingKey::from_pem(&pem)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let key = SealingKey::generate()?;
+    // Complete or not there at all, whenever somebody looks; such a file is closed to others from the start.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(key.to_pem()?.as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => {
+            tracing::info!(
+                file = %path.display(), public_key = %key.verifying_key(),
+                "made a key that seals events; keep its public half elsewhere, for `ytcaption events verify --public-key`"
+            );
+            Ok(key)
+        }
+        // Another process was faster.
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
+            Ok(SealingKey::from_pem(&std::fs::read_to_string(path)?)?)
+        }
+        Err(error) => Err(error.error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_kept_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let file = home.path().join("keys/seal.pem");
+        let first = kept_in(&file).expect("a writable folder").verifying_key();
+        assert_eq!(kept_in(&file).expect("a readable file").verifying_key(), first);
+        let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::write(&file, "no key").expect("a writable file");
+        let refusal = kept_in(&file).expect_err("it is no key").to_string();
+        assert!(refusal.contains("openssl genpkey"), "{refusal}");
+    }
+}
