@@ -1,5 +1,6 @@
 """Prints the cues of a caption file as JSON, read by parsers that are not ours: webvtt-py for VTT, else pysubs2."""
 
+import html
 import json
 import sys
 
@@ -12,8 +13,9 @@ def milliseconds(time):
 
 
 path = sys.argv[1]
+# webvtt-py takes tags away and leaves character references to its user.
 if path.endswith(".vtt"):
-    cues = [(milliseconds(c.start_time), milliseconds(c.end_time), c.text) for c in webvtt.read(path)]
+    cues = [(milliseconds(c.start_time), milliseconds(c.end_time), html.unescape(c.text)) for c in webvtt.read(path)]
 else:
-    cues = [(event.start, event.end, event.plaintext) for event in pysubs2.load(path)]
+    cues = [(event.start, event.end, event.plaintext) for event in pysubs2.load(path, format_=path.rsplit(".", 1)[1])]
 json.dump(cues, sys.stdout)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Cue, CueStyle, Transcript, cues};
+use super::{Cue, CueStyle, Transcript, cues, overrides};
 
 /// Large enough to read, at the bottom, with an outline: the style that libass itself falls back to.
 const HEAD: &str = "\
@@ -21,9 +21,6 @@ Style: Default,Arial,64,&H00FFFFFF,&H0000FFFF,&H00000000,&H00000000,0,0,0,0,100,
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 ";
-
-/// Invisible and without width (U+2060): keeps a backslash from being read with what follows it.
-const WORD_JOINER: char = '\u{2060}';
 
 /// A dialogue line for each cue; highlighted words are karaoke syllables.
 pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
@@ -63,13 +60,8 @@ fn text(cue: &Cue, highlight: bool) -> String {
                 let _ = write!(out, "{{\\k{}}}", until_cs.saturating_sub(begin_cs));
                 begin_cs = begin_cs.max(until_cs);
             }
-            out.push_str(&harmless(&piece.text));
+            out.push_str(&overrides::defuse(&piece.text));
         }
     }
     out
-}
-
-/// Braces begin an override and have no escape that every player knows, so they become their full-width kin.
-fn harmless(text: &str) -> String {
-    text.replace('{', "｛").replace('}', "｝").replace('\\', &format!("\\{WORD_JOINER}"))
 }

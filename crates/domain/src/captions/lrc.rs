@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::overrides::WORD_JOINER;
 use super::{CueStyle, Piece, Transcript, cues};
-
-/// Invisible and without width (U+2060): keeps brackets within the text from being read as times.
-const WORD_JOINER: char = '\u{2060}';
 
 /// A line for each cue, and an empty one where nobody speaks after it.
 pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
@@ -32,6 +30,8 @@ fn word(piece: &Piece, first: bool, highlight: bool) -> String {
     // The lines of a cue become one, so its second line begins with a space too.
     let space = if piece.spaced && !first { " " } else { "" };
     let stamp = if highlight { format!("<{}>", time(piece.start_ms)) } else { String::new() };
-    let text = piece.text.replace('[', &format!("[{WORD_JOINER}")).replace('<', &format!("<{WORD_JOINER}"));
+    // Brackets within the text must not be read as times.
+    let text =
+        piece.text.replace('[', &format!("{WORD_JOINER}[{WORD_JOINER}")).replace('<', &format!("<{WORD_JOINER}"));
     format!("{space}{stamp}{text}")
 }

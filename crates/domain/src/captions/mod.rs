@@ -10,6 +10,7 @@ mod format;
 mod json;
 mod lines;
 mod lrc;
+mod overrides;
 mod pieces;
 mod segment;
 mod srt;

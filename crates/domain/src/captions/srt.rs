@@ -3,11 +3,9 @@
 
 use std::fmt::Write as _;
 
+use super::overrides::{self, WORD_JOINER};
 use super::timecode::timecode;
 use super::{CueStyle, Transcript, cues};
-
-/// Invisible, has no width and breaks no word (U+2060); between `<` and `b` it keeps both from being a tag.
-const WORD_JOINER: char = '\u{2060}';
 
 /// Numbered cues.
 pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
@@ -20,20 +18,23 @@ pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
     out
 }
 
-/// Keeps `<b>` and `{\an8}` from being read as markup and `-->` from being read as a time line.
+/// Colons that two times of hours, minutes and seconds have.
+const COLONS_OF_TWO_TIMES: usize = 4;
+
+/// Keeps `<b>` from being read as markup, and a line with an arrow or two times from being read as a time line.
 fn harmless(text: &str) -> String {
-    // Some readers take any line with two times for a time line, whatever the arrow.
-    let quotes_times = text.contains("-->");
-    let text = text.replace("-->", "→");
+    let text = overrides::defuse(&text.replace("-->", "→"));
+    let characters: Vec<char> = text.chars().collect();
+    let in_time = |at: usize| {
+        let digit = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(char::is_ascii_digit);
+        characters[at] == ':' && digit(at.checked_sub(1)) && digit(Some(at + 1))
+    };
+    let has_times = (0..characters.len()).filter(|at| in_time(*at)).count() >= COLONS_OF_TWO_TIMES;
     let mut out = String::with_capacity(text.len());
-    let mut after = text.chars();
-    while let Some(c) = after.next() {
-        out.push(c);
-        let next = after.clone().next();
-        let opens_tag = c == '<' && next.is_some_and(|c| c.is_alphabetic() || c == '/');
-        let opens_override = c == '{' && next == Some('\\');
-        let in_time = quotes_times && c == ':';
-        if opens_tag || opens_override || in_time {
+    for (at, c) in characters.iter().enumerate() {
+        out.push(*c);
+        let opens_tag = *c == '<' && characters.get(at + 1).is_some_and(|c| c.is_alphabetic() || *c == '/');
+        if opens_tag || (has_times && in_time(at)) {
             out.push(WORD_JOINER);
         }
     }

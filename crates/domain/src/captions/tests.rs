@@ -79,7 +79,7 @@ fn vtt_escapes_arrows_markup_and_ampersands() {
 #[test]
 fn srt_defuses_arrows_and_markup() {
     let srt = file(&one("1 --> 2 <b>x</b> {\\an8}y 3 < 4"), Format::Srt);
-    assert!(srt.contains("1 → 2 <\u{2060}b>x<\u{2060}/b> {\u{2060}\\an8}y 3 < 4"), "{srt}");
+    assert!(srt.contains("1 → 2 <\u{2060}b>x<\u{2060}/b> ｛\\\u{2060}an8｝y 3 < 4"), "{srt}");
 }
 
 #[test]
