@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod audit;
+mod backup;
+mod bad_audio;
 mod bad_input;
 mod cancel;
 mod caption_files;
@@ -15,19 +17,28 @@ mod command_line;
 mod crash_roles;
 mod crash_servers;
 mod crash_up;
+mod fairness;
 mod held;
 mod history;
 mod line;
 mod managed_servers;
+mod models;
 mod observability;
 mod outage;
+mod rebuild;
 mod receiver;
 mod redelivery;
+mod relay_losses;
+mod relay_stalled;
+mod replay_stream;
 mod roles_alone;
 mod s3;
 mod shutdown;
 mod site;
 mod speech;
+mod stream;
 mod submit_to_captions;
 mod system;
+mod tamper;
+mod versions;
 mod webhooks;

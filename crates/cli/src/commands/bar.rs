@@ -1,6 +1,6 @@
 //! The progress bar on standard error; on anything but a terminal, a line per step instead.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,14 @@ impl Bar {
     /// Shows that `done` of `total` is done.
     pub(super) fn set(&self, done: u64, total: u64) {
         self.bar.set_position((done * PERCENT).checked_div(total).unwrap_or(0).min(PERCENT));
+    }
+
+    /// Writes a line to standard output; the bar makes room for it.
+    ///
+    /// # Errors
+    /// Nobody reads it any more.
+    pub(super) fn print(&self, line: &str) -> std::io::Result<()> {
+        self.bar.suspend(|| writeln!(std::io::stdout(), "{line}"))
     }
 
     /// Leaves the terminal as if there had been no bar.

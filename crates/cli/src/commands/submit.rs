@@ -1,6 +1,7 @@
 //! `ytcaption submit`
 
 mod client;
+mod live;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,9 +39,10 @@ const EXIT_NO_ANSWER: u8 = 4;
 Examples:
   ytcaption submit https://example.org/talk --wait --format srt > talk.srt
   ytcaption submit talk.mp4 --language en --wait
+  ytcaption submit talk.mp4 --follow
   ytcaption submit palestra.mp4 --language pt --task translate --hotwords 'Itaipu, Ana Souza' --wait
 
-Without --wait, the job's address is printed.
+Without --wait or --follow, the job's address is printed.
 
 Exit codes:
   0  done
@@ -54,6 +56,9 @@ pub(super) struct Submit {
     /// Wait for the captions and print them
     #[arg(long)]
     wait: bool,
+    /// Print captions as they come, a line each with the time at which it begins
+    #[arg(long, conflicts_with = "wait")]
+    follow: bool,
     /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc; with --wait
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
@@ -110,13 +115,18 @@ impl Submit {
     }
 
     async fn submit(&self, client: &Client) -> Result<(), Failure> {
-        let bar = self.wait.then(|| Bar::new("submitting"));
+        let bar = (self.wait || self.follow).then(|| Bar::new("submitting"));
         let receipt = self.send(client, bar.as_ref()).await;
         let (Some(bar), Ok(receipt)) = (&bar, &receipt) else {
             clear(bar.as_ref());
             println!("{}", client.resolve(&receipt?.status_url)?);
             return Ok(());
         };
+        if self.follow {
+            let told = live::tell(client, receipt, bar).await;
+            bar.clear();
+            return told;
+        }
         let mut wanted = vec![("format", self.format.to_string())];
         wanted.extend(self.style.parameters());
         let captions = follow(client, receipt, &wanted, bar).await;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use eventsource_stream::{Event, EventStreamError, Eventsource as _};
+use futures::{Stream, StreamExt as _};
 use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -13,6 +15,8 @@ use uuid::Uuid;
 
 /// Names a request, so that it can be repeated.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+/// Names the last event received, so that the stream goes on after it.
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// Where jobs are submitted.
 const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +25,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Parameters of a request by name.
 pub(super) type Parameters = [(&'static str, String)];
+
+/// A stream that is silent for so long is broken: the API sends something every 15 s.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// Why the API was of no help.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +122,8 @@ impl Problem {
 pub(super) struct Client {
     api: Url,
     http: reqwest::Client,
+    /// For answers that go on as long as the job.
+    streams: reqwest::Client,
     /// Makes a repeated submission the same job.
     idempotency_key: String,
 }
@@ -126,7 +135,8 @@ impl Client {
             "{api} is no address of an API; it begins with http:// or https://"
         );
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
-        Ok(Self { api, http, idempotency_key: Uuid::new_v4().to_string() })
+        let streams = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()?;
+        Ok(Self { api, http, streams, idempotency_key: Uuid::new_v4().to_string() })
     }
 
     /// An address that the API gave, as a full one.
@@ -167,6 +177,26 @@ impl Client {
         let url = self.resolve(&format!("{status_url}/result"))?;
         let request = self.http.get(url).query(wanted).timeout(ANSWER_TIMEOUT);
         self.send(request).await?.text().await.map_err(|error| self.absent(&error))
+    }
+
+    /// The events of a job as they come, after the one of that id; none if there is nothing more.
+    pub(super) async fn events<'a>(
+        &'a self,
+        status_url: &str,
+        after: &str,
+    ) -> Result<Option<impl Stream<Item = Result<Event, ClientError>> + use<'a>>, ClientError> {
+        let request = self.streams.get(self.resolve(&format!("{status_url}/stream"))?);
+        let answer = self.send(request.header(LAST_EVENT_ID, after)).await?;
+        if answer.status() == StatusCode::NO_CONTENT {
+            return Ok(None);
+        }
+        let events = answer.bytes_stream().eventsource().map(|event| {
+            event.map_err(|error| match error {
+                EventStreamError::Transport(error) => self.absent(&error),
+                other => self.foreign(&other),
+            })
+        });
+        Ok(Some(events))
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
