@@ -1,0 +1,170 @@
+//! How fast events reach the stream, and how soon after its commit a consumer has one.
+//!
+//! `benches/relay.py` starts the servers, flushing to disk, and runs this; alone:
+//! `DATABASE_URL=… NATS_URL=… cargo bench --profile dev -p ytcaption-workers --bench relay -- throughput 5000` (events)
+//! or `-- latency 50 20` (events a second, seconds). The database and the stream must be fresh.
+//!
+//! `--profile dev`, because in any other CTranslate2 would be compiled anew; what is measured is mostly flushes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::{self, stream};
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use ytcaption_domain::job::{Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::{AccountId, Actor, CommandContext};
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
+use ytcaption_workers::relay::{self, RelayDeps};
+use ytcaption_workers::{nats, topology};
+
+/// Callers that fill the store.
+const CALLERS: usize = 64;
+/// Pause between two looks at the stream.
+const LOOK: Duration = Duration::from_millis(5);
+/// The consumer is this far behind at most when the time is up.
+const LAST: Duration = Duration::from_secs(5);
+
+fn context() -> CommandContext {
+    CommandContext {
+        account: AccountId::default(),
+        actor: Actor::Client("bench".into()),
+        correlation_id: Uuid::from_u128(7),
+        causation_id: None,
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+    }
+}
+
+fn create() -> JobCommand {
+    JobCommand::CreateTranscription {
+        account: AccountId::default(),
+        source: MediaSource::Url { url: "https://www.youtube.com/watch?v=dQw4w9WgXcQ".parse().expect("a URL") },
+        transcription: TranscriptionOptions::default(),
+        priority: Priority::Normal,
+        webhook_url: None,
+    }
+}
+
+/// A store, a stream, and what goes between them.
+struct House {
+    database: Database,
+    nats: Client,
+    bus: Arc<CommandBus<Job>>,
+}
+
+impl House {
+    async fn open() -> Self {
+        let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
+        let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).expect("a valid URL");
+        database.prepare().await.expect("the schema can be made");
+        let url = std::env::var("NATS_URL").expect("NATS_URL names the server to use");
+        let nats = nats::connect(&url).await.expect("a valid URL");
+        topology::ensure(&nats).await.expect("the stream can be made");
+        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let bus = Arc::new(CommandBus::new(&database, appender, Stamp::system()));
+        Self { database, nats, bus }
+    }
+
+    fn start_relay(&self, stop: CancellationToken) {
+        let wake = Wake::listen(self.database.pool().clone());
+        let deps = RelayDeps { database: self.database.clone(), nats: self.nats.clone(), wake };
+        tokio::spawn(async move { relay::run(deps, stop).await.expect("NATS can be used") });
+    }
+
+    async fn create_job(&self) -> Uuid {
+        let id = (Stamp::system().new_id)();
+        self.bus.create(id, create(), &context()).await.expect("the store answers");
+        id
+    }
+
+    async fn stream(&self) -> stream::Stream {
+        let name = topology::stream_config().name;
+        jetstream::new(self.nats.clone()).get_stream(name).await.expect("the stream is there")
+    }
+}
+
+/// Fills the store, then lets the relay carry everything to the stream.
+async fn throughput(house: Arc<House>, events: u64) {
+    let share = events / CALLERS as u64;
+    let callers = (0..CALLERS).map(|_| {
+        let house = Arc::clone(&house);
+        tokio::spawn(async move {
+            for _ in 0..share {
+                house.create_job().await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.expect("a caller ends well");
+    }
+    let events = share * CALLERS as u64;
+    house.start_relay(CancellationToken::new());
+    let mut stream = house.stream().await;
+    let (mut first, mut last) = (None, 0);
+    while last < events {
+        tokio::time::sleep(LOOK).await;
+        last = stream.info().await.expect("the stream answers").state.last_sequence;
+        if last > 0 && first.is_none() {
+            first = Some((Instant::now(), last));
+        }
+    }
+    let (since, already) = first.expect("the loop saw a first one");
+    let seconds = since.elapsed().as_secs_f64();
+    let count = u32::try_from(events - already).map_or(f64::NAN, f64::from);
+    println!("events_per_s {:.0}", count / seconds);
+}
+
+/// Creates jobs at a steady rate and notes how long after its commit a consumer has each.
+async fn latency(house: Arc<House>, rate: u32, seconds: u32) {
+    let stop = CancellationToken::new();
+    house.start_relay(stop.clone());
+    let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+    let consumer = house.stream().await.create_consumer(config).await.expect("a consumer");
+    let heard: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let hearing = Arc::clone(&heard);
+    let mut messages = consumer.messages().await.expect("messages");
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = messages.next().await {
+            let id = message.subject.rsplit('.').next().unwrap_or_default().to_owned();
+            hearing.lock().expect("nobody panics").insert(id, Instant::now());
+        }
+    });
+    // One to find everything awake.
+    house.create_job().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    let mut creating = Vec::new();
+    for _ in 0..rate * seconds {
+        ticks.tick().await;
+        let house = Arc::clone(&house);
+        creating.push(tokio::spawn(async move { (house.create_job().await, Instant::now()) }));
+    }
+    let mut took = Vec::new();
+    tokio::time::sleep(LAST).await;
+    for created in creating {
+        let (id, committed) = created.await.expect("a caller ends well");
+        let heard = heard.lock().expect("nobody panics");
+        let at = heard.get(&id.to_string()).expect("every event is heard");
+        took.push(at.saturating_duration_since(committed));
+    }
+    stop.cancel();
+    took.sort_unstable();
+    let percentile = |percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    println!("commit_to_consumer events {} p50_ms {:.2} p99_ms {:.2}", took.len(), percentile(50), percentile(99));
+}
+
+#[tokio::main]
+async fn main() {
+    // cargo adds `--bench`; what is ours follows.
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let number = |place: usize| words.get(place).and_then(|word| word.parse::<u32>().ok());
+    match (words.first().map(String::as_str), number(1), number(2)) {
+        (Some("throughput"), Some(events), _) => throughput(Arc::new(House::open().await), events.into()).await,
+        (Some("latency"), Some(rate), Some(seconds)) => latency(Arc::new(House::open().await), rate, seconds).await,
+        _ => println!("usage: relay throughput EVENTS | relay latency EVENTS_PER_SECOND SECONDS"),
+    }
+}
