@@ -26,6 +26,7 @@ mod models;
 mod observability;
 mod outage;
 mod rebuild;
+mod rebuild;
 mod receiver;
 mod redelivery;
 mod relay_losses;

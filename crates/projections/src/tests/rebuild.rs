@@ -4,11 +4,11 @@ use serde_json::json;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::DeliveryCommand;
 use ytcaption_domain::job::JobCommand;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::{Database, DatabaseSettings, Stamp};
 
 use super::{House, context};
 use crate::generation::TABLES;
-use crate::{Difference, ParkedEvents, Rebuild, RebuildError};
+use crate::{Difference, ParkedEvents, Projector, Rebuild, RebuildError};
 
 /// Three jobs at different places of their lives; all projected.
 async fn three_jobs(house: &House) -> [JobId; 3] {
@@ -189,4 +189,30 @@ async fn a_rebuild_that_would_know_less_is_not_switched_to_unless_asked() {
     rebuild.end().await.expect("an answer");
     assert_eq!(ParkedEvents::new(&house.database).count().await.expect("a number"), lost);
     assert_eq!(house.queries.transcript(jobs[0]).await.expect("an answer"), None, "no text with holes");
+}
+
+#[tokio::test]
+async fn the_role_of_the_services_is_enough() {
+    let house = House::open().await;
+    three_jobs(&house).await;
+    house.database.let_in("services_of_projections", None).await.expect("an owner may");
+    let owner = house.database.connect_options();
+    let url = format!(
+        "postgres://services_of_projections@{}:{}/{}",
+        owner.get_host(),
+        owner.get_port(),
+        owner.get_database().expect("a database")
+    );
+    let services = Database::open(&DatabaseSettings { url, max_connections: 5 }).expect("a valid URL");
+    let denied = sqlx::query("DELETE FROM events").execute(services.pool()).await.expect_err("it may not");
+    assert!(denied.to_string().contains("permission denied"), "{denied}");
+    house.create(None).await;
+    house.until_final().await;
+    Projector::new(&services).catch_up().await.expect("an answer");
+    let mut rebuild = Rebuild::begin(&services).await.expect("nobody else rebuilds");
+    assert_eq!(rebuild.compare().await.expect("an answer").next_page().await.expect("an answer"), None);
+    rebuild.switch(false).await.expect("nothing is lost");
+    rebuild.end().await.expect("an answer");
+    ParkedEvents::new(&services).retry(10).await.expect("an answer");
+    assert_eq!(differences(&house).await, []);
 }

@@ -1,0 +1,348 @@
+//! Read models are built anew and compared with what is live while everything runs: queries see neither an error nor a
+//! step back, and nobody is told. What cannot be applied is listed, and applied once it can be.
+
+use std::collections::HashMap;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use ytcaption_domain::captions::Segment;
+use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
+use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
+use ytcaption_projections::{JobFilter, JobQueries, Projector, Rebuild};
+use ytcaption_testing::NatsServer;
+use ytcaption_workers::nats;
+
+use crate::client::{Client, JOBS, PATIENCE};
+use crate::cluster::{Cluster, Role, new_database};
+use crate::receiver::Receiver;
+use crate::site;
+use crate::system::program;
+
+const STREAM: &str = "YTCAPTION_EVENTS";
+const POLL: Duration = Duration::from_millis(20);
+/// Commands at the same time.
+const WRITERS: usize = 6;
+/// Events that are there before the first rebuild.
+const EVENTS: i64 = 4_000;
+/// What a writer rests between two commands once those are there.
+const REST: Duration = Duration::from_millis(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_see_neither_an_error_nor_a_step_back_while_read_models_are_rebuilt() {
+    let url = new_database().await;
+    let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
+    let cluster = Cluster::at(&url, &nats.url());
+    for role in [Role::Serve, Role::Project] {
+        cluster.launch(role);
+    }
+    cluster.ready().await;
+    let database = Database::open(&DatabaseSettings { url: url.clone(), max_connections: 10 }).unwrap();
+    // A second projector beside the first, as a second machine would have it.
+    let mut running = JoinSet::new();
+    let (projector, wake) = (Projector::new(&database), Wake::listen(database.pool().clone()));
+    running.spawn(async move { projector.run(wake).await });
+
+    let (eased, stop) = (CancellationToken::new(), CancellationToken::new());
+    let jobs = Arc::new(CommandBus::<Job>::new(
+        &database,
+        Appender::start(database.pool().clone(), database.connect_options().clone()),
+        Stamp::system(),
+    ));
+    let first = create(&jobs).await;
+    complete(&jobs, first, Duration::ZERO).await;
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
+        writers.spawn(write(Arc::clone(&jobs), eased.clone(), stop.clone()));
+    }
+    until(&database, "SELECT count(*) FROM events", EVENTS).await;
+    eased.cancel();
+    // The first job is in the list.
+    until(&database, "SELECT count(*) FROM jobs WHERE status = 'completed'", 1).await;
+    let mut readers = JoinSet::new();
+    readers.spawn(read_everything(JobQueries::new(&database), stop.clone()));
+    readers.spawn(read_over_rest(cluster.client(), first, stop.clone()));
+
+    for generation in 2..=4 {
+        let lines = rebuilt(&url).await;
+        let (progress, result) = (&lines[0], lines.last().unwrap());
+        assert_eq!((&progress["step"], &result["step"]), (&json!("building"), &json!("switched")), "{lines:?}");
+        assert_eq!((&result["generation"], &result["parked"]), (&json!(generation), &json!(0)));
+        assert!(result["events"].as_i64().unwrap() >= EVENTS, "{result}");
+    }
+    one_is_killed_half_way(&url).await;
+    rebuilt(&url).await;
+    two_at_once_are_refused(&url, &database).await;
+    let verified = ask(&url, &["replay", "verify", "--json"]).await;
+    let result: Value = serde_json::from_str(text(&verified.stdout).lines().last().unwrap()).unwrap();
+    assert_eq!((verified.status.code(), &result["differences"]), (Some(0), &json!(0)), "{result}");
+
+    stop.cancel();
+    while let Some(ended) = writers.join_next().await {
+        ended.unwrap();
+    }
+    while let Some(reads) = readers.join_next().await {
+        assert!(reads.unwrap() > 10, "nobody has read while read models were rebuilt");
+    }
+    running.shutdown().await;
+    let unseen = "SELECT count(*) FROM jobs WHERE generation <> (SELECT generation FROM read_models)";
+    assert_eq!(count(&database, unseen).await, 0);
+}
+
+/// Creates jobs and takes them to their end, one after the other.
+async fn write(jobs: Arc<CommandBus<Job>>, eased: CancellationToken, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let id = create(&jobs).await;
+        complete(&jobs, id, if eased.is_cancelled() { REST } else { Duration::ZERO }).await;
+    }
+}
+
+async fn create(jobs: &CommandBus<Job>) -> JobId {
+    let id = (Stamp::system().new_id)();
+    let command = JobCommand::CreateTranscription {
+        account: AccountId::default(),
+        source: MediaSource::Url { url: "https://example.org/v".parse().unwrap() },
+        transcription: TranscriptionOptions::default(),
+        priority: Priority::Normal,
+        webhook_url: None,
+    };
+    jobs.create(id, command, &context()).await.unwrap();
+    JobId(id)
+}
+
+async fn complete(jobs: &CommandBus<Job>, id: JobId, rest: Duration) {
+    let worker = || "w".to_owned();
+    let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms: 2_000 };
+    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 1_000 }, ChunkSpan { start_ms: 1_000, end_ms: 2_000 }];
+    let mut commands = vec![JobCommand::StartDownload { worker: worker() }];
+    commands.extend((1..8).map(|tens| JobCommand::ReportDownloadProgress { attempt: 1, percent: tens * 10 }));
+    commands.push(JobCommand::RecordAudio { attempt: 1, audio, title: Some("A talk".into()), chunks });
+    let start = |chunk| JobCommand::StartChunk { chunk, worker: worker(), model: "demo".into() };
+    commands.extend([0, 1].map(start));
+    commands.extend([1, 0].map(|chunk| JobCommand::RecordChunk {
+        chunk,
+        attempt: 1,
+        language: "en".into(),
+        segments: vec![segment(u64::from(chunk) * 1_000)],
+    }));
+    for command in commands {
+        jobs.execute(id.0, command, &context()).await.unwrap();
+        tokio::time::sleep(rest).await;
+    }
+}
+
+fn segment(start_ms: u64) -> Segment {
+    Segment {
+        start_ms,
+        end_ms: start_ms + 900,
+        text: format!("said at {start_ms}"),
+        avg_logprob: -0.25,
+        no_speech_prob: 0.01,
+        compression_ratio: 1.1,
+        temperature: 0.2,
+        words: vec![],
+    }
+}
+
+fn context() -> CommandContext {
+    CommandContext {
+        account: AccountId::default(),
+        actor: Actor::Worker("test".to_owned()),
+        correlation_id: (Stamp::system().new_id)(),
+        causation_id: None,
+        traceparent: None,
+    }
+}
+
+/// Lists all jobs again and again: none is ever gone, none ever younger than it was. Returns how often.
+async fn read_everything(queries: JobQueries, stop: CancellationToken) -> usize {
+    let mut seen: HashMap<JobId, i64> = HashMap::new();
+    let mut reads = 0;
+    while !stop.is_cancelled() {
+        let page = queries.page(&JobFilter::default(), None, 1_000_000).await.unwrap();
+        let now: HashMap<JobId, i64> = page.jobs.iter().map(|job| (job.job_id, job.version)).collect();
+        assert_eq!(now.len(), page.jobs.len(), "a job is listed twice");
+        for (job, version) in &seen {
+            let now = now.get(job).unwrap_or_else(|| panic!("{job} is gone after {reads} reads"));
+            assert!(now >= version, "{job} went back from {version} to {now} after {reads} reads");
+        }
+        seen = now;
+        reads += 1;
+    }
+    reads
+}
+
+/// Reads the first page and the captions of one job again and again. Returns how often.
+async fn read_over_rest(client: Client, job: JobId, stop: CancellationToken) -> usize {
+    let (mut newest, mut reads) = (String::new(), 0);
+    let captions = client.result(&job.to_string(), "srt").await;
+    assert!(captions.contains("said at 0") && captions.contains("said at 1000"), "{captions}");
+    while !stop.is_cancelled() {
+        let answer = client.get(&format!("{JOBS}?limit=100")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let page: Value = answer.json().await.unwrap();
+        // Ids are sorted by time.
+        let first = page["transcriptions"][0]["created_at"].as_str().unwrap().to_owned();
+        assert!(first >= newest, "the newest job was of {newest} and is of {first}");
+        newest = first;
+        assert_eq!(client.result(&job.to_string(), "srt").await, captions);
+        reads += 1;
+    }
+    reads
+}
+
+async fn one_is_killed_half_way(url: &str) {
+    let mut command = tokio::process::Command::from(cli(url, &["replay", "projection", "jobs", "--json"]));
+    let mut killed = command.stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines();
+    let progress: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(progress["step"], "building");
+    killed.kill().await.unwrap();
+}
+
+async fn two_at_once_are_refused(url: &str, database: &Database) {
+    let held = Rebuild::begin(database).await.unwrap();
+    for command in [&["replay", "projection", "jobs"][..], &["replay", "verify"]] {
+        let refused = ask(url, command).await;
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains("another rebuild or verification is running"), "{refused:?}");
+    }
+    held.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_what_is_replayed_and_what_cannot_be_applied_is_mended() {
+    let url = new_database().await;
+    let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
+    let cluster = Cluster::at(&url, &nats.url());
+    for role in [Role::Serve, Role::Relay, Role::Project, Role::Download, Role::Transcribe, Role::Notify] {
+        cluster.launch(role);
+    }
+    cluster.ready().await;
+    let (client, receiver) = (cluster.client(), Receiver::start().await);
+    let job = client.submit(&json!({ "url": site::url("/page"), "webhook_url": receiver.url("told") })).await;
+    client.completed(&job).await;
+    client.wait_until(&job, |job| job["webhook"]["status"] == "delivered").await;
+    let database = Database::open(&DatabaseSettings { url: url.clone(), max_connections: 3 }).unwrap();
+    damaged_event_is_parked_and_applied_once_it_is_mended(&url, &database, &job).await;
+
+    // Everything that has happened is published; from here on nothing happens.
+    let behind = "SELECT count(*) FROM events e, checkpoints c
+                   WHERE c.name = 'relay' AND (e.transaction_id, e.position) <= (c.transaction_id, c.position)";
+    let events = count(&database, "SELECT count(*) FROM events").await;
+    until(&database, behind, events).await;
+    let jetstream = jetstream::new(nats::connect(&nats.url()).await.unwrap());
+    let published = async || jetstream.get_stream(STREAM).await.unwrap().get_info().await.unwrap().state.last_sequence;
+    let before = published().await;
+
+    let shown = client.job(&job).await.unwrap();
+    let tampered = "UPDATE jobs SET title = 'Forged'";
+    sqlx::query(tampered).execute(database.pool()).await.unwrap();
+    let found = ask(&url, &["replay", "verify"]).await;
+    assert_eq!(found.status.code(), Some(1));
+    let expected = format!("jobs {job} title: is \"Forged\", the events say ");
+    assert!(text(&found.stdout).starts_with(&expected), "{found:?}");
+    assert!(text(&found.stderr).contains("1 differences"), "{found:?}");
+    let lines = ask(&url, &["replay", "verify", "--json"]).await.stdout;
+    let lines: Vec<Value> = text(&lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let difference = lines.iter().find(|line| line["step"] == "difference").unwrap();
+    assert_eq!((&difference["column"], &difference["live"]), (&json!("title"), &json!("Forged")));
+    rebuilt(&url).await;
+    let proven = ask(&url, &["replay", "verify"]).await;
+    assert!(proven.status.success() && text(&proven.stdout).contains("rows are what"), "{proven:?}");
+    assert_eq!(client.job(&job).await.unwrap(), shown);
+
+    let unknown = ask(&url, &["replay", "projection", "nothing"]).await;
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("[possible values: jobs]"), "{unknown:?}");
+
+    assert_eq!(published().await, before, "a replay publishes nothing");
+    assert_eq!(count(&database, "SELECT count(*) FROM events").await, events, "nor does it record anything");
+    assert_eq!(receiver.told("told").len(), 1, "nor does it tell a webhook");
+}
+
+/// An event that was damaged in the database, with another one behind it.
+async fn damaged_event_is_parked_and_applied_once_it_is_mended(url: &str, database: &Database, job: &str) {
+    let append = "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+                  SELECT aggregate_type, aggregate_id, sequence + 1, 'DownloadProgressed', '1', $2::text::jsonb, metadata
+                    FROM events WHERE aggregate_id = $1 ORDER BY sequence DESC LIMIT 1";
+    for payload in
+        [r#"{"type": "DownloadProgressed"}"#, r#"{"type": "DownloadProgressed", "attempt": 1, "percent": 100}"#]
+    {
+        sqlx::query(append).bind(job).bind(payload).execute(database.pool()).await.unwrap();
+    }
+    until(database, "SELECT count(*) FROM parked_events", 2).await;
+    let listed = ask(url, &["replay", "parked", "--json"]).await.stdout;
+    let listed: Vec<Value> = text(&listed).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(listed.iter().map(|event| &event["waits"]).collect::<Vec<_>>(), [&json!(false), &json!(true)]);
+    assert_eq!(listed[0]["aggregate_id"], job);
+    let said = ask(url, &["replay", "parked"]).await;
+    assert!(text(&said.stdout).contains("restore it from a backup"), "{said:?}");
+    let in_vain = ask(url, &["replay", "retry"]).await;
+    assert_eq!(in_vain.status.code(), Some(1));
+    assert!(text(&in_vain.stderr).contains("2 events stay parked"), "{in_vain:?}");
+
+    // What the owner of the database does who has the row in a backup.
+    for restore in [
+        "ALTER TABLE events DISABLE TRIGGER USER",
+        r#"UPDATE events SET payload = '{"type": "DownloadProgressed", "attempt": 1, "percent": 100}'
+            WHERE event_type = 'DownloadProgressed'"#,
+        "ALTER TABLE events ENABLE TRIGGER USER",
+    ] {
+        sqlx::query(restore).execute(database.pool()).await.unwrap();
+    }
+    let retried = ask(url, &["replay", "retry", "--json"]).await;
+    let retried: Value = serde_json::from_str(text(&retried.stdout)).unwrap();
+    // The projector tries as well, once a minute.
+    assert_eq!(retried["parked"], 0);
+    let none = ask(url, &["replay", "parked"]).await;
+    assert_eq!(text(&none.stdout), "Every event is applied.\n");
+}
+
+fn cli(url: &str, arguments: &[&str]) -> std::process::Command {
+    let mut command = program();
+    command.args(arguments).env("DATABASE_URL", url);
+    command
+}
+
+async fn ask(url: &str, arguments: &[&str]) -> Output {
+    tokio::process::Command::from(cli(url, arguments)).output().await.unwrap()
+}
+
+/// Rebuilds, once nobody else does; returns what was printed. A server notices a killed client after a moment.
+async fn rebuilt(url: &str) -> Vec<Value> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let output = ask(url, &["replay", "projection", "jobs", "--json"]).await;
+        if output.status.success() {
+            return text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        }
+        let refused = text(&output.stderr).contains("another rebuild");
+        assert!(refused && Instant::now() < deadline, "{output:?}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+async fn count(database: &Database, sql: &str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(database.pool()).await.unwrap()
+}
+
+/// Waits until a count is reached.
+async fn until(database: &Database, sql: &str, least: i64) {
+    let deadline = Instant::now() + PATIENCE;
+    while count(database, sql).await < least {
+        assert!(Instant::now() < deadline, "waited in vain for {least}: {sql}");
+        tokio::time::sleep(POLL).await;
+    }
+}
