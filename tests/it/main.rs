@@ -26,7 +26,6 @@ mod models;
 mod observability;
 mod outage;
 mod rebuild;
-mod rebuild;
 mod receiver;
 mod redelivery;
 mod relay_losses;

@@ -16,6 +16,7 @@ mod stream;
 mod submit;
 mod traces;
 mod upload;
+mod versions;
 
 use std::path::Path;
 use std::sync::{Arc, Once};

@@ -68,6 +68,8 @@ fn text(event: &RecordedEvent) -> serde_json::Result<String> {
         ("trace", or_none(context.traceparent.clone())),
         ("payload", serde_json::to_string_pretty(&event.payload)?.replace('\n', "\n  ")),
     ];
-    let lines = fields.map(|(name, value)| format!("  {name:<12} {value}\n"));
-    Ok(format!("{} {} #{}\n{}", event.aggregate_type, event.aggregate_id, event.sequence, lines.concat()))
+    let line = |(name, value)| format!("  {name:<12} {value}\n");
+    let damage = event.damage.as_ref().map(|damage| line(("damage", damage.error.to_string())));
+    let lines = fields.map(line).concat() + &damage.unwrap_or_default();
+    Ok(format!("{} {} #{}\n{lines}", event.aggregate_type, event.aggregate_id, event.sequence))
 }

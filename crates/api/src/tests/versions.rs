@@ -1,0 +1,76 @@
+//! Jobs that this version of the program cannot read, beside others.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use ytcaption_domain::JobId;
+
+use super::{Api, COLLECTION, eventually};
+
+const EVENTS: &str = "/api/v1/audit/events";
+
+/// Records the first event of a job as another program would.
+async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId {
+    let job = JobId(Uuid::from_u128(id));
+    let payload = json!({
+        "type": "TranscriptionJobCreated", "account": "default", "priority": "normal", "language": "auto",
+        "source": { "kind": "url", "url": "https://example.org/v" },
+    });
+    let metadata = json!({
+        "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
+        "actor": "client:anonymous", "correlation_id": correlation,
+    });
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         VALUES ('job', $1, 1, 'TranscriptionJobCreated', $2, $3, $4)",
+    )
+    .bind(job.to_string())
+    .bind(version)
+    .bind(payload)
+    .bind(metadata)
+    .execute(api.state.database.pool())
+    .await
+    .expect("a row as any other");
+    job
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
+    let api = Api::new().await;
+    let correlation = Uuid::from_u128(7).to_string();
+    let earlier = record(&api, 1, "1", &correlation).await;
+    let future = record(&api, 2, "3", &correlation).await;
+    let damaged = record(&api, 3, "1", "none").await;
+
+    assert_eq!(api.get(&format!("{COLLECTION}/{earlier}")).await.json()["task"], "transcribe");
+    let cancelled = api.post(&format!("{COLLECTION}/{earlier}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.json()["status"], "cancelled");
+    for answer in [
+        api.get(&format!("{COLLECTION}/{future}")).await,
+        api.post(&format!("{COLLECTION}/{future}/cancel"), &json!({})).await,
+        api.get(&format!("{COLLECTION}/{future}?at=1")).await,
+    ] {
+        let problem = answer.problem(500, "unreadable-job");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        let about = format!("event 1 of job {future}, TranscriptionJobCreated version 3");
+        assert!(detail.contains(&about) && detail.contains("a newer version of the program"), "{detail}");
+    }
+    // What has happened can be asked all the same.
+    let story = api.get(&format!("{COLLECTION}/{future}/explain")).await.json();
+    let told = story["entries"][0]["text"].as_str().unwrap_or_default();
+    assert!(told.contains("version 3 cannot be read") && story["entries"][0]["kind"] == "unknown", "{story}");
+    assert_eq!(api.get(&format!("{COLLECTION}/{future}/events")).await.json()[0]["event_version"], "3");
+
+    eventually("four events are final", async || {
+        api.get(EVENTS).await.json()["events"].as_array().is_some_and(|events| events.len() == 4)
+    })
+    .await;
+    let page = api.get(EVENTS).await.json();
+    let event = |job: JobId| -> &Value {
+        let events = page["events"].as_array().expect("a list");
+        events.iter().find(|event| event["aggregate_id"] == job.to_string()).expect("every event is on the page")
+    };
+    let damage = event(damaged)["damage"].as_str().unwrap_or_default();
+    assert!(damage.contains("`correlation_id` is missing or malformed"), "{page}");
+    assert_eq!(event(damaged)["metadata"]["correlation_id"], "none", "as it is stored");
+    assert_eq!(event(future).get("damage"), None);
+}

@@ -1,0 +1,55 @@
+//! The relay carries what it does not know.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+use ytcaption_domain::job::JobEvent;
+
+use super::tests::{on_stream, wait_for_count};
+use crate::testing::House;
+
+async fn record(house: &House, id: u128, name: &str, version: &str, metadata: Value) {
+    sqlx::query(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         VALUES ('job', $1, 1, $2, $3, $4, $5)",
+    )
+    .bind(Uuid::from_u128(id).to_string())
+    .bind(name)
+    .bind(version)
+    .bind(json!({ "type": name, "new": true }))
+    .bind(metadata)
+    .execute(house.deps.database.pool())
+    .await
+    .unwrap();
+}
+
+fn metadata(id: u128) -> Value {
+    json!({
+        "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
+        "actor": "system:tomorrow", "correlation_id": Uuid::from_u128(7),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_does_not_know_is_carried_and_what_is_damaged_holds_up_nothing() {
+    let mut house = House::new().await;
+    record(&house, 1, "JobPaused", "1", metadata(1)).await;
+    record(&house, 2, "TranscriptionJobCreated", "9", metadata(2)).await;
+    record(&house, 3, "TranscriptionJobCreated", "1", json!({ "event_id": "none" })).await;
+    house.start_relay();
+    let job = house.submit_url("http://example.org/a.mp4").await;
+    wait_for_count(&house, 3).await;
+    let messages = on_stream(&house).await;
+    let kinds: Vec<&str> = messages.iter().map(|(_, event)| event.kind.as_str()).collect();
+    let created = "ytcaption.job.TranscriptionJobCreated";
+    assert_eq!(kinds, ["ytcaption.job.JobPaused.v1", &format!("{created}.v9"), &format!("{created}.v2")]);
+    let (message, event) = &messages[0];
+    assert_eq!((event.actor.as_str(), &event.data.as_ref().unwrap()["new"]), ("system:tomorrow", &json!(true)));
+    assert!(message.subject.contains(".JobPaused.normal."), "{}", message.subject);
+    assert_eq!(messages[2].1.subject, job.to_string());
+    // Who reads them knows which are from the future.
+    for (_, event) in &messages[..2] {
+        assert!(event.decode::<JobEvent>().unwrap_err().is_from_the_future(), "{event:?}");
+    }
+    assert!(matches!(messages[2].1.decode::<JobEvent>().unwrap()[..], [JobEvent::TranscriptionJobCreated { .. }]));
+}
