@@ -45,7 +45,7 @@ RUN python3 -m venv /opt/yt-dlp \
 FROM ${BASE}
 # ffmpeg's optional OpenGL output brings a software renderer of 150 MB that nothing here can reach.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 python3-minimal libpython3-stdlib \
+    && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 postgresql-client python3-minimal libpython3-stdlib \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /usr/lib/*/dri /usr/lib/*/libLLVM-*.so* /usr/lib/*/libz3.so* /usr/share/doc/* \
     && ffmpeg -hide_banner -version >/dev/null && ffprobe -version >/dev/null \
