@@ -19,8 +19,8 @@ const LEVELS_ABOVE_PROGRAM: usize = 4;
 pub(crate) enum NoModel {
     /// What was asked for is neither a folder with a model nor the name of one.
     #[error(
-        "{} is no model folder (it has no {MODEL_FILE}) and no model in {} is called so ({}); name one of those, give \
-         the folder of a Whisper model in CTranslate2 format, or fetch one with `ytcaption models pull`",
+        "{} is no model folder (it has no {MODEL_FILE}) and no model is called so ({}; {}); name one of those, give the \
+         folder of a Whisper model in CTranslate2 format, or fetch one with `ytcaption models pull`",
         asked.display(), folder.display(), known_or_none(known)
     )]
     NotAModel {
@@ -28,7 +28,7 @@ pub(crate) enum NoModel {
         asked: PathBuf,
         /// The folder of models.
         folder: PathBuf,
-        /// Names of the models in it.
+        /// Names of the models there are.
         known: Vec<String>,
     },
     /// Nothing was asked for and none was found.
@@ -44,7 +44,7 @@ fn paths(paths: &[PathBuf]) -> String {
 }
 
 fn known_or_none(names: &[String]) -> String {
-    if names.is_empty() { "there is none in it".to_owned() } else { format!("it has {}", names.join(", ")) }
+    if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) }
 }
 
 /// The models that these settings name.
@@ -92,32 +92,27 @@ pub(crate) fn is_default_unclear(settings: &Settings) -> bool {
 
 fn choose(configured: Option<&Path>, folder: &Path, data_dir: &Path, program: Option<&Path>) -> Result<Entry, NoModel> {
     let is_model = |folder: &Path| folder.join(MODEL_FILE).is_file();
-    let mut models = scan(folder);
-    if let Some(asked) = configured {
-        let named = asked.to_str().and_then(|name| models.iter().position(|entry| entry.answers_to(name)));
-        return match named {
-            Some(named) => Ok(models.swap_remove(named)),
-            None if is_model(asked) => Ok(Entry::of(asked)),
-            None => Err(NoModel::NotAModel {
-                asked: asked.to_owned(),
-                folder: folder.to_owned(),
-                known: models.into_iter().map(|entry| entry.name).collect(),
-            }),
-        };
-    }
-    // The first that is whole, so that a broken one does not keep the others from being used.
-    if let Some(first) = models.iter().position(|entry| is_model(&entry.folder)) {
-        return Ok(models.swap_remove(first));
-    }
-    let mut candidates = vec![data_dir.join("model"), PathBuf::from(DEMO_MODEL)];
+    let mut elsewhere = vec![data_dir.join("model"), PathBuf::from(DEMO_MODEL)];
     if let Some(program) = program {
-        candidates.extend(program.ancestors().skip(1).take(LEVELS_ABOVE_PROGRAM).map(|above| above.join(DEMO_MODEL)));
+        elsewhere.extend(program.ancestors().skip(1).take(LEVELS_ABOVE_PROGRAM).map(|above| above.join(DEMO_MODEL)));
     }
-    match candidates.iter().find(|folder| is_model(folder)) {
-        Some(folder) => Ok(Entry::of(folder)),
+    let mut models = scan(folder);
+    models.extend(elsewhere.iter().filter(|folder| is_model(folder)).map(|folder| Entry::of(folder)));
+    let Some(asked) = configured else {
+        // The first that is whole, so that a broken one does not keep the others from being used.
+        return match models.iter().position(|entry| is_model(&entry.folder)) {
+            Some(first) => Ok(models.swap_remove(first)),
+            None => Err(NoModel::NotFound([vec![folder.to_owned()], elsewhere].concat())),
+        };
+    };
+    let named = asked.to_str().and_then(|name| models.iter().position(|entry| entry.answers_to(name)));
+    match named {
+        Some(named) => Ok(models.swap_remove(named)),
+        None if is_model(asked) => Ok(Entry::of(asked)),
         None => {
-            candidates.insert(0, folder.to_owned());
-            Err(NoModel::NotFound(candidates))
+            let mut known: Vec<String> = models.into_iter().map(|entry| entry.name).collect();
+            known.dedup();
+            Err(NoModel::NotAModel { asked: asked.to_owned(), folder: folder.to_owned(), known })
         }
     }
 }
@@ -146,9 +141,12 @@ mod tests {
         assert_eq!(chosen(Some(&elsewhere), home.path(), None), Some(elsewhere));
         assert_eq!(chosen(Some(Path::new("small")), home.path(), None), Some(small));
         assert_eq!(chosen(None, home.path(), None), Some(base), "the first by name");
+        let demo = folder_with_model(home.path(), DEMO_MODEL);
+        let program = home.path().join("ytcaption");
+        assert_eq!(chosen(Some(Path::new("demo")), home.path(), Some(&program)), Some(demo));
         let missing = choose(Some(Path::new("large")), &home.path().join("models"), home.path(), None);
         let said = missing.err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(said.contains("it has base, small"), "{said}");
+        assert!(said.contains("there are base, small"), "{said}");
     }
 
     #[test]
