@@ -89,12 +89,16 @@ async fn a_job_asks_for_a_translation(system: &System) {
 }
 
 async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Client, future: &str, damaged: &str) {
-    let newer = "version 9 cannot be read: this program knows this event up to version 2; a newer version";
+    let newer = "this program knows this event up to version 2; a newer version of the program probably wrote it";
     let refusal =
         problem(client.post(&format!("{JOBS}/{future}/cancel"), &json!({})).await, 500, "unreadable-job").await;
     assert!(refusal["detail"].as_str().unwrap().contains(&format!("event 1 of job {future}")), "{refusal}");
     let explained = run(system.command(&["explain", future])).await;
-    assert!(explained.status.success() && said(&explained).contains(newer), "{}", said(&explained));
+    assert!(
+        explained.status.success() && said(&explained).contains(&format!("version 9 cannot be read: {newer}")),
+        "{}",
+        said(&explained)
+    );
     let replayed = run(system.command(&["replay", "job", future, "--at", "1"])).await;
     assert!(!replayed.status.success() && said(&replayed).contains("cannot be read"), "{}", said(&replayed));
     let audited = run(system.command(&["audit", "--job", damaged])).await;
@@ -103,10 +107,8 @@ async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Clie
         "{}",
         said(&audited)
     );
-    let parked = said(&run(system.command(&["replay", "parked"])).await);
-    for text in [newer, "`correlation_id` is missing or malformed"] {
-        assert!(parked.contains(text) || parked.contains(&text.replace(" cannot be read:", ",")), "{parked}");
-    }
+    let parked = said(&run(system.command(&["replay", "parked", "--json"])).await);
+    assert!(parked.contains(newer) && parked.contains("`correlation_id` is missing or malformed"), "{parked}");
     assert!(system.log().contains("the message waits for a worker that can read the job"), "nothing is dropped");
 }
 
