@@ -23,7 +23,8 @@ async fn chunk_events(history: &History, jobs: &[String]) -> Vec<RecordedEvent> 
     events
 }
 
-/// How many chunks of the long job were begun while this job's only chunk waited.
+/// How many chunks of the long job were begun while this job's only chunk waited. Those that a dead worker had begun
+/// before do not count: they are done again as soon as they are missed.
 fn overtaken_by(long: &str, job: &str, events: &[RecordedEvent]) -> usize {
     let of_job = |event: &&RecordedEvent| event.aggregate_id == job;
     let at = |name: &str| events.iter().position(|event| of_job(&event) && event.event_type == name).unwrap();
@@ -31,6 +32,7 @@ fn overtaken_by(long: &str, job: &str, events: &[RecordedEvent]) -> usize {
     let begun: HashSet<u64> = meanwhile
         .iter()
         .filter(|event| event.aggregate_id == long && event.event_type == "ChunkStarted")
+        .filter(|event| event.payload["attempt"] == 1)
         .filter_map(|event| event.payload["chunk"].as_u64())
         .collect();
     begun.len()

@@ -192,6 +192,11 @@ async fn an_uploaded_file_needs_no_downloader() {
     };
     let job = house.submit(upload("uploads/talk"), None).await;
     assert_eq!(house.end_of(job).await, "ok");
+    let nothing = media("-f lavfi -i anullsrc=r=16000:cl=mono -t 0", "wav");
+    let key = BlobKey::new("uploads/nothing").unwrap();
+    house.deps.blobs.put_stream(&key, &mut nothing.as_slice(), 1 << 20).await.unwrap();
+    let empty = house.submit(upload("uploads/nothing"), None).await;
+    assert_eq!(house.end_of(empty).await, "truncated_media");
     let lost = house.submit(upload("uploads/lost"), None).await;
     assert_eq!(house.end_of(lost).await, "upload_missing");
     let url = house.submit_url("http://127.0.0.1:9/a.mp4").await;
