@@ -24,7 +24,7 @@ async fn a_stream_too_small_for_the_jobs_that_wait() {
     let system = System::start().await;
     let (held, client) = (Held::start().await, Client::of(&system));
     let history = History::at(system.database_url());
-    let nats = async_nats::connect(system.nats_url()).await.unwrap();
+    let nats = ytcaption_workers::nats::connect(system.nats_url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);
     let small = stream::Config { max_messages: ROOM, ..topology::stream_config() };
     jetstream.update_stream(&small).await.unwrap();

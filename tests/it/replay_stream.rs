@@ -32,7 +32,7 @@ async fn submit(client: &Client, held: &Held, name: &str) -> String {
 }
 
 async fn jetstream(system: &System) -> Context {
-    async_nats::jetstream::new(async_nats::connect(system.nats_url()).await.unwrap())
+    async_nats::jetstream::new(ytcaption_workers::nats::connect(system.nats_url()).await.unwrap())
 }
 
 async fn queue(jetstream: &Context, name: &str) -> Consumer<pull::Config> {

@@ -71,6 +71,9 @@ impl StreamGuard {
             Some(then) if then.created == now.created => Loss::From(now.last_sequence + 1),
             _ => Loss::Everything,
         };
+        if remembered.is_some() && loss != Loss::Nothing {
+            tracing::warn!(?loss, "the stream is not what it was; what unfinished jobs need of it is put back");
+        }
         self.known = remembered.filter(|_| loss == Loss::Nothing);
         let count = info.state.deleted_count.unwrap_or_default();
         let deleted = if count == self.deleted { Vec::new() } else { self.ask_for_deleted().await? };

@@ -60,7 +60,6 @@ impl Relay {
         self.guard.remember(&mut transaction, seen.state).await?;
         transaction.commit().await?;
         self.guard.remembered(seen.state);
-        tracing::info!(loss = ?seen.loss, "the stream is not what it was; what unfinished jobs need of it is put back");
         Ok(())
     }
 
