@@ -68,8 +68,8 @@ fn of<E: Versioned + JsonSchema>(aggregate: &'static str) -> Vec<EventSchema> {
 /// One event out of the schema of all.
 fn event(family: &Value, name: &str, version: u32) -> Value {
     let is_named = |variant: &&Value| variant.pointer("/properties/type/const").and_then(Value::as_str) == Some(name);
-    let variants = family["oneOf"].as_array().into_iter().flatten();
-    let mut schema = variants.filter(is_named).cloned().next().unwrap_or_default();
+    let mut variants = family["oneOf"].as_array().into_iter().flatten();
+    let mut schema = variants.find(is_named).cloned().unwrap_or_default();
     schema["$schema"] = family["$schema"].clone();
     schema["title"] = json!(format!("{name} version {version}"));
     let parts = Map::new();

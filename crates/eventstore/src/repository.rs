@@ -128,9 +128,12 @@ impl PersistedEventRepository for EventRepository {
 /// aggregate's version.
 fn today(mut event: SerializedEvent, upcast: Upcast) -> Result<Vec<SerializedEvent>, PersistenceError> {
     let payload = event.payload.take();
-    let parts = upcast(&event.event_type, &event.event_version, payload)
+    let mut parts = upcast(&event.event_type, &event.event_version, payload)
         .map_err(|fault| PersistenceError::DeserializationError(Box::new(fault)))?;
-    Ok(parts.into_iter().map(|payload| SerializedEvent { payload, ..event.clone() }).collect())
+    let last = parts.pop();
+    let mut events: Vec<_> = parts.into_iter().map(|payload| SerializedEvent { payload, ..event.clone() }).collect();
+    events.extend(last.map(|payload| SerializedEvent { payload, ..event }));
+    Ok(events)
 }
 
 fn serialized(event: RecordedEvent) -> SerializedEvent {

@@ -14,6 +14,7 @@ use crate::upcast::{Upcaster, Versioned};
 /// A fact in the life of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
+#[expect(clippy::large_enum_variant, reason = "the largest is the first of a job, of which there is one")]
 pub enum JobEvent {
     /// The job was accepted.
     TranscriptionJobCreated {

@@ -111,6 +111,36 @@ fn every_event_is_listed_with_every_version_up_to_its_newest() {
     check::<DeliveryEvent>();
 }
 
+/// SQL reads payloads as they are stored, without upcasters, so what it looks for stands where it always stood.
+#[test]
+fn what_queries_look_for_is_in_every_version() {
+    let looked_for: [(&str, &[&str]); 11] = [
+        ("TranscriptionJobCreated", &["webhook_url"]),
+        ("DownloadStarted", &["attempt"]),
+        ("DownloadAttemptFailed", &["attempt"]),
+        ("AudioDownloaded", &["attempt", "chunks"]),
+        ("ChunkScheduled", &["chunk"]),
+        ("ChunkStarted", &["chunk", "attempt"]),
+        ("ChunkAttemptFailed", &["chunk", "attempt"]),
+        ("ChunkTranscribed", &["chunk", "attempt"]),
+        ("WebhookDelivered", &["job_id"]),
+        ("WebhookAttemptFailed", &["job_id"]),
+        ("WebhookAbandoned", &["job_id"]),
+    ];
+    for (name, members) in looked_for {
+        let versions: Vec<Value> = all().iter().filter(|event| event.name == name).map(schema).collect();
+        assert!(!versions.is_empty(), "{name}");
+        for (version, member) in versions.iter().flat_map(|version| members.iter().map(move |member| (version, member)))
+        {
+            assert!(
+                version["properties"][member].is_object(),
+                "{} without `{member}`: mend the queries",
+                version["title"]
+            );
+        }
+    }
+}
+
 #[test]
 fn there_is_a_fixture_of_every_version_and_it_fits_its_schema() {
     assert_eq!(files(FIXTURES), all().iter().map(EventSchema::file_name).collect());
