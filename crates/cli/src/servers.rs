@@ -4,6 +4,7 @@ use crate::settings::{Secret, Settings};
 
 /// How to reach Postgres and NATS.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "as the settings are called")]
 pub(crate) struct Servers {
     /// Postgres URL.
     pub(crate) database_url: Secret,

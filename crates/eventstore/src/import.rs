@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::error::DatabaseError;
 use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
-use ytcaption_domain::{EventMetadata, MetadataError};
+use ytcaption_domain::EventMetadata;
 
 use crate::ExportedEvent;
 use crate::export::{Begin, End, ExportLine};
+use crate::import_error::{ImportError, LineFault};
 use crate::seal::{Chain, Checkpoint, Link, Seal};
 
 /// Events in one insert.
@@ -32,86 +34,8 @@ const INSERT_SEALS: &str = "
     JOIN (SELECT row_number() OVER (ORDER BY transaction_id, position) AS events, transaction_id, position
             FROM events) e USING (events)";
 
-/// Why nothing was imported.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// There are events already.
-    #[error(
-        "the store is not empty, it holds {0} events; import into a database of its own \
-         (createdb, then DATABASE_URL=… ytcaption events import)"
-    )]
-    NotEmpty(i64),
-    /// A line cannot be part of a history.
-    #[error("line {line}: {fault}; nothing was imported")]
-    Line {
-        /// Number of the line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        fault: LineFault,
-    },
-    /// The last line of an export is not there.
-    #[error(
-        "the export is cut off after line {0}: its last line is missing; nothing was imported. Take a complete copy"
-    )]
-    CutOff(u64),
-    /// The database does not take some of these lines.
-    #[error("lines {first} to {last}: the database refuses them: {source}; nothing was imported")]
-    Refused {
-        /// The first line of those that were handed over together.
-        first: u64,
-        /// The last one.
-        last: u64,
-        /// What the database says.
-        source: sqlx::Error,
-    },
-    /// The database does not answer.
-    #[error("the database does not answer: {0}; nothing was imported")]
-    Unavailable(#[from] sqlx::Error),
-}
-
-/// What is wrong with a line.
-#[derive(Debug, thiserror::Error)]
-pub enum LineFault {
-    /// It is not JSON, or not an event.
-    #[error("it is no exported event: {0}")]
-    Malformed(String),
-    /// Its metadata lacks something.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
-    /// Events are missing before it.
-    #[error("a gap: {aggregate} has event {found} here, but event {expected} is missing before it")]
-    Gap {
-        /// The aggregate, as `type id`.
-        aggregate: String,
-        /// The event that should stand here.
-        expected: u64,
-        /// The one that does.
-        found: u64,
-    },
-    /// The event stood there before.
-    #[error("a duplicate: {aggregate} has had event {sequence} before")]
-    Duplicate {
-        /// The aggregate, as `type id`.
-        aggregate: String,
-        /// The event.
-        sequence: u64,
-    },
-    /// Another event has this id.
-    #[error("a duplicate: another event has the id {0}")]
-    DuplicateId(Uuid),
-    /// The first line of an export stands elsewhere, or is of another form.
-    #[error("an export does not go on so: it begins here anew, or is of a newer version of this program")]
-    Begin,
-    /// Something follows on the last line, or it stands in an export of an earlier form.
-    #[error("it does not belong here: the export has ended before, or did not begin as one with seals does")]
-    Misplaced,
-    /// The events are not those that the export was written with.
-    #[error(
-        "the {0} events before it are not those that were exported: lines were changed, removed or inserted; \
-         `ytcaption events verify --from-file` says which"
-    )]
-    Altered(u64),
-}
+/// Postgres' code for what a role may not do.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +64,11 @@ impl Importer {
     /// The store is not empty, or the database does not answer.
     pub async fn begin(pool: &PgPool) -> Result<Self, ImportError> {
         let mut transaction = pool.begin().await?;
-        sqlx::query("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
+        let lock = sqlx::query("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await;
+        lock.map_err(|error| match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+            Some(INSUFFICIENT_PRIVILEGE) => ImportError::NotOwner,
+            _ => error.into(),
+        })?;
         let there: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut *transaction).await?;
         if there > 0 {
             return Err(ImportError::NotEmpty(there));

@@ -68,6 +68,8 @@ async fn the_services_add_and_read_events_and_change_none() {
     ] {
         service.pool().execute(sql).await.expect(sql);
     }
+    let import = crate::Importer::begin(service.pool()).await.err().expect("only the owner may");
+    assert!(matches!(import, crate::ImportError::NotOwner), "{import}");
     // The owner neither, unless he takes the trigger away first.
     for sql in ["UPDATE events SET payload = '{}'", "DELETE FROM events", "TRUNCATE events"] {
         let refusal = owner.pool().execute(sql).await.expect_err(sql).to_string();

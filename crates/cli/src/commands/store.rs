@@ -36,6 +36,19 @@ pub(super) async fn open_database(global: &Global) -> anyhow::Result<Database> {
     bail!("the database has no events; is it the right one? `ytcaption migrate` makes an empty store of it")
 }
 
+/// Opens the database of the store, which must be there and have seals.
+///
+/// # Errors
+/// As [`open`], or its schema is of an older version.
+pub(super) async fn open_sealed(global: &Global) -> anyhow::Result<Database> {
+    let database = open_database(global).await?;
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('seals') IS NOT NULL").fetch_one(database.pool()).await?;
+    if there {
+        return Ok(database);
+    }
+    bail!("the schema of this database is of an older version of the program: run `ytcaption migrate` first")
+}
+
 /// Opens the database, whatever it holds.
 ///
 /// # Errors

@@ -150,7 +150,9 @@ impl Comparison {
         };
         let mut gone: HashMap<[u8; 2 * PART_BYTES], Vec<Identity>> = HashMap::new();
         for (identity, all) in &self.awaited {
-            all.iter().for_each(|awaited| gone.entry(contents(&awaited.print)).or_default().push(*identity));
+            for awaited in all {
+                gone.entry(contents(&awaited.print)).or_default().push(*identity);
+            }
         }
         let unknown: Vec<(Identity, [u8; 2 * PART_BYTES])> = self
             .unknown

@@ -169,6 +169,7 @@ pub enum Finding {
     },
 }
 
+#[expect(clippy::ref_option, reason = "as serde calls it")]
 fn as_text<S: Serializer>(cursor: &Option<Cursor>, serializer: S) -> Result<S::Ok, S::Error> {
     match cursor {
         Some(cursor) => serializer.collect_str(cursor),

@@ -40,6 +40,7 @@ mod sealer;
 mod store;
 mod verify;
 mod verify_file;
+mod verify_store;
 
 pub use chain::{Chain, Hash};
 
@@ -54,5 +55,9 @@ pub use verify_file::FileVerifier;
 
 pub(crate) use store::seals_after;
 
+#[cfg(test)]
+mod export_tests;
+#[cfg(test)]
+mod seal_tests;
 #[cfg(test)]
 mod tests;

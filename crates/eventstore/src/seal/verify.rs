@@ -4,22 +4,18 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgPool;
 
-use super::chain::{Chain, Link, PRINT_BYTES, identity};
+use super::chain::{Chain, Hash, Link, PART_BYTES, PRINT_BYTES, identity};
 use super::checkpoint::Checkpoint;
 use super::compare::{Comparison, Leftovers, Met};
 use super::finding::{EventName, Finding, SealFault};
 use super::key::VerifyingKey;
 use super::note;
-use super::store::{Seal, newest_seal, seals_after};
-use crate::query::horizon;
-use crate::{Cursor, ExportedEvent, exported};
+use super::store::Seal;
+use crate::{Cursor, ExportedEvent};
 
-/// Events read at a time.
-const PAGE_EVENTS: u32 = 500;
-/// Seals read at a time.
-const PAGE_SEALS: u32 = 64;
+/// More events than any database holds.
+const MOST_EVENTS: u64 = 1 << 60;
 /// How far beyond an aggregate's last event a removed one is looked for, in events.
 const BEYOND_LAST: u64 = 16;
 
@@ -84,8 +80,13 @@ impl Verifier {
     }
 
     /// How many events were handed over so far.
-    pub fn events(&self) -> u64 {
+    pub(super) fn events(&self) -> u64 {
         self.events
+    }
+
+    /// How many events the seals cover that were handed over so far.
+    pub(super) fn covered(&self) -> u64 {
+        self.covered
     }
 
     /// The next event.
@@ -113,36 +114,45 @@ impl Verifier {
     /// The next seal.
     pub fn seal(&mut self, seal: &Seal) {
         let mut faults = self.signature_faults(seal);
-        if seal.number != self.seals + 1 {
+        if seal.number != self.seals.saturating_add(1) {
             faults.push(SealFault::Missing);
             self.before = None;
         }
         self.seals = seal.number;
-        let events = (seal.prints.len() / PRINT_BYTES) as u64;
         let said = Checkpoint::read(&seal.note);
-        match said {
-            Some(said) => {
-                let first = said.chain.events.saturating_sub(events);
-                if seal.prints.len() % PRINT_BYTES > 0 || self.before.is_some_and(|before| before.events != first) {
-                    faults.push(SealFault::Count);
-                    self.before = None;
-                }
-                self.comparison.uncovered(self.covered + 1..first + 1);
-                self.comparison.sealed(seal.number, first + 1, &seal.prints, self.before, said.chain.hash);
-                self.covered = said.chain.events;
-                self.look_at_kept(&said);
-            }
-            None => {
-                faults.push(SealFault::Unreadable);
-                // Its prints still tell its events from others.
-                self.comparison.sealed(seal.number, self.covered + 1, &seal.prints, None, Default::default());
-                self.covered += events;
-            }
+        if let Some(said) = &said {
+            faults.extend(self.covers(seal, said));
+            self.look_at_kept(said);
+        } else {
+            faults.push(SealFault::Unreadable);
+            // Its prints still tell its events from others.
+            self.comparison.sealed(seal.number, self.covered + 1, &seal.prints, None, Hash::default());
+            self.covered += (seal.prints.len() / PRINT_BYTES) as u64;
         }
         self.before = said.map(|said| said.chain);
         self.newest = Some(seal.note.clone());
         let seal = seal.number;
         self.comparison.findings.extend(faults.into_iter().map(|fault| Finding::Seal { seal, fault }));
+    }
+
+    /// Compares the events that a seal covers.
+    fn covers(&mut self, seal: &Seal, said: &Checkpoint) -> Option<SealFault> {
+        let last = said.chain.events;
+        let prints = (seal.prints.len() / PRINT_BYTES) as u64;
+        // Somebody else's number may be any.
+        if last > MOST_EVENTS {
+            return Some(SealFault::Unreadable);
+        }
+        let before = last.saturating_sub(prints);
+        let whole = seal.prints.len().is_multiple_of(PRINT_BYTES) && before + prints == last;
+        let miscounted = !whole || self.before.is_some_and(|chain| chain.events != before);
+        if miscounted {
+            self.before = None;
+        }
+        self.comparison.uncovered(self.covered + 1..before + 1);
+        self.comparison.sealed(seal.number, before + 1, &seal.prints, self.before, said.chain.hash);
+        self.covered = last;
+        miscounted.then_some(SealFault::Count)
     }
 
     fn signature_faults(&mut self, seal: &Seal) -> Vec<SealFault> {
@@ -210,8 +220,9 @@ impl Verifier {
     }
 
     /// The names of removed events: those among the possible ones that have these prints.
-    fn names_of(&self, removed: &[(u64, [u8; 8])]) -> HashMap<[u8; 8], EventName> {
-        let wanted: std::collections::HashSet<[u8; 8]> = removed.iter().map(|(_, identity)| *identity).collect();
+    fn names_of(&self, removed: &[(u64, [u8; PART_BYTES])]) -> HashMap<[u8; PART_BYTES], EventName> {
+        let wanted: std::collections::HashSet<[u8; PART_BYTES]> =
+            removed.iter().map(|(_, identity)| *identity).collect();
         let mut names = HashMap::new();
         if wanted.is_empty() {
             return names;
@@ -226,38 +237,5 @@ impl Verifier {
             }
         }
         names
-    }
-
-    /// Verifies the events of a database that are final now. `progress` is told how many events were looked at.
-    ///
-    /// # Errors
-    /// The database does not answer, or a row cannot be read.
-    pub async fn database(mut self, pool: &PgPool, progress: impl Fn(u64)) -> Result<Report, sqlx::Error> {
-        // In this order: what is sealed now is final then.
-        let newest = newest_seal(pool).await?.map_or(0, |(seal, _)| seal.number);
-        let horizon = horizon(pool).await?;
-        self.expect_seals(newest);
-        let (mut after, mut more) = (Cursor::default(), true);
-        let mut number = 0;
-        loop {
-            let seals = seals_after(pool, number, newest, PAGE_SEALS).await?;
-            seals.iter().for_each(|seal| self.seal(seal));
-            if let Some(last) = seals.last() {
-                number = last.number;
-            }
-            while more && (seals.is_empty() || self.events < self.covered) {
-                let page = exported::page(pool, after, horizon, PAGE_EVENTS).await?;
-                more = !page.is_empty();
-                for placed in &page {
-                    self.event(&placed.event, Some(placed.cursor))
-                        .map_err(|error| sqlx::Error::Decode(error.into()))?;
-                    after = placed.cursor;
-                }
-                progress(self.events);
-            }
-            if seals.is_empty() {
-                return Ok(self.finish());
-            }
-        }
     }
 }

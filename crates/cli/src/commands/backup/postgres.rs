@@ -1,4 +1,4 @@
-//! pg_dump and pg_restore.
+//! `pg_dump` and `pg_restore`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +15,7 @@ const SHARED_PARAMETERS: [&str; 7] = ["host", "port", "user", "sslmode", "sslroo
 /// Writes the whole database into a file, as of one moment.
 ///
 /// # Errors
-/// pg_dump is missing or fails.
+/// `pg_dump` is missing or fails.
 pub(super) async fn dump(database: &str, file: &Path) -> anyhow::Result<()> {
     let mut command = client("pg_dump", database)?;
     command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(file);
@@ -25,7 +25,7 @@ pub(super) async fn dump(database: &str, file: &Path) -> anyhow::Result<()> {
 /// Fills an empty database from such a file, all of it or nothing.
 ///
 /// # Errors
-/// pg_restore is missing or fails.
+/// `pg_restore` is missing or fails.
 pub(super) async fn restore(file: &Path, database: &str) -> anyhow::Result<()> {
     let mut command = client("pg_restore", database)?;
     command.args(["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"]).arg(file);

@@ -34,7 +34,7 @@ impl Checkpoint {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let database = store::open_database(global).await?;
+        let database = store::open_sealed(global).await?;
         let (newest, _) = newest_seal(database.pool())
             .await?
             .context("nothing is sealed yet: `ytcaption seal` does it, also as part of `ytcaption up`")?;

@@ -44,8 +44,8 @@ pub(in crate::commands) struct Verify {
     /// Verify an export instead of a database; - reads standard input
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
-    /// The key that seals must be signed with, or a file that holds it; may be given again [default: that of seal.key_file,
-    /// where it can be read]
+    /// The key that seals must be signed with, or a file that holds it; may be given again [default: that of
+    /// `seal.key_file`, where it can be read]
     #[arg(long, value_name = "KEY")]
     public_key: Vec<String>,
     /// A checkpoint that was kept elsewhere
@@ -100,7 +100,7 @@ fn read_key(given: &str) -> anyhow::Result<VerifyingKey> {
 }
 
 async fn verify_database(verifier: Verifier, global: &Global, bar: &Bar) -> anyhow::Result<Report> {
-    let database = store::open_database(global).await?;
+    let database = store::open_sealed(global).await?;
     let total: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(database.pool()).await?;
     let total = u64::try_from(total).unwrap_or_default();
     let mut report = verifier.database(database.pool(), |events| bar.set(events, total)).await?;

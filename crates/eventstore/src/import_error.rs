@@ -1,0 +1,91 @@
+//! Why an export is not imported.
+
+use uuid::Uuid;
+use ytcaption_domain::MetadataError;
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// There are events already.
+    #[error(
+        "the store is not empty, it holds {0} events; import into a database of its own \
+         (createdb, then DATABASE_URL=… ytcaption events import)"
+    )]
+    NotEmpty(i64),
+    /// This role may not import.
+    #[error(
+        "only the owner of the database may import, and this role is not: set database.owner_url \
+         (YTCAPTION_DATABASE__OWNER_URL); nothing was imported"
+    )]
+    NotOwner,
+    /// A line cannot be part of a history.
+    #[error("line {line}: {fault}; nothing was imported")]
+    Line {
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        fault: LineFault,
+    },
+    /// The last line of an export is not there.
+    #[error(
+        "the export is cut off after line {0}: its last line is missing; nothing was imported. Take a complete copy"
+    )]
+    CutOff(u64),
+    /// The database does not take some of these lines.
+    #[error("lines {first} to {last}: the database refuses them: {source}; nothing was imported")]
+    Refused {
+        /// The first line of those that were handed over together.
+        first: u64,
+        /// The last one.
+        last: u64,
+        /// What the database says.
+        source: sqlx::Error,
+    },
+    /// The database does not answer.
+    #[error("the database does not answer: {0}; nothing was imported")]
+    Unavailable(#[from] sqlx::Error),
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum LineFault {
+    /// It is not JSON, or not an event.
+    #[error("it is no exported event: {0}")]
+    Malformed(String),
+    /// Its metadata lacks something.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// Events are missing before it.
+    #[error("a gap: {aggregate} has event {found} here, but event {expected} is missing before it")]
+    Gap {
+        /// The aggregate, as `type id`.
+        aggregate: String,
+        /// The event that should stand here.
+        expected: u64,
+        /// The one that does.
+        found: u64,
+    },
+    /// The event stood there before.
+    #[error("a duplicate: {aggregate} has had event {sequence} before")]
+    Duplicate {
+        /// The aggregate, as `type id`.
+        aggregate: String,
+        /// The event.
+        sequence: u64,
+    },
+    /// Another event has this id.
+    #[error("a duplicate: another event has the id {0}")]
+    DuplicateId(Uuid),
+    /// The first line of an export stands elsewhere, or is of another form.
+    #[error("an export does not go on so: it begins here anew, or is of a newer version of this program")]
+    Begin,
+    /// Something follows on the last line, or it stands in an export of an earlier form.
+    #[error("it does not belong here: the export has ended before, or did not begin as one with seals does")]
+    Misplaced,
+    /// The events are not those that the export was written with.
+    #[error(
+        "the {0} events before it are not those that were exported: lines were changed, removed or inserted; \
+         `ytcaption events verify --from-file` says which"
+    )]
+    Altered(u64),
+}
