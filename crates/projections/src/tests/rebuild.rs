@@ -192,6 +192,41 @@ async fn a_rebuild_that_would_know_less_is_not_switched_to_unless_asked() {
 }
 
 #[tokio::test]
+async fn a_page_that_waits_for_the_switch_goes_to_the_new_generation() {
+    let house = House::open().await;
+    let jobs = three_jobs(&house).await;
+    let mut rebuild = Rebuild::begin(&house.database).await.expect("nobody else rebuilds");
+    while rebuild.advance_to_live().await.expect("an answer") {}
+    house.tell(jobs[2], JobCommand::Cancel { reason: None }).await;
+    house.until_final().await;
+    // What the switch does, held in the middle.
+    let pool = house.database.pool();
+    let mut switch = pool.begin().await.expect("a transaction");
+    rebuild.checkpoint.lock(&mut switch).await.expect("an answer");
+    let projector = Projector::new(&house.database);
+    let page = tokio::spawn(async move { projector.catch_up().await });
+    let waits = "SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE checkpoints%'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(pool).await.expect("an answer") == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    sqlx::query("UPDATE read_models SET generation = $1")
+        .bind(rebuild.generation)
+        .execute(&mut *switch)
+        .await
+        .expect("an answer");
+    switch.commit().await.expect("an answer");
+    assert_eq!(page.await.expect("no panic").expect("an answer"), 1);
+    let versions: Vec<(i32, i64)> =
+        sqlx::query_as("SELECT generation, version FROM jobs WHERE job_id = $1 ORDER BY generation")
+            .bind(jobs[2].0)
+            .fetch_all(pool)
+            .await
+            .expect("the table is there");
+    assert_eq!(versions, [(rebuild.live, 1), (rebuild.generation, 2)]);
+}
+
+#[tokio::test]
 async fn the_role_of_the_services_is_enough() {
     let house = House::open().await;
     three_jobs(&house).await;

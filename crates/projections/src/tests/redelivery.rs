@@ -244,7 +244,7 @@ async fn folded(house: &House, id: JobId, delivery: Uuid) -> (JobView, usize) {
 async fn the_read_models_are_the_same(
     house: &House,
     appender: &Appender,
-    (lives, picks, actions): (Vec<Life>, Vec<usize>, Vec<Action>),
+    (lives, picks, actions, again): (Vec<Life>, Vec<usize>, Vec<Action>, usize),
 ) {
     let new_id = Stamp::system().new_id;
     let ids: Vec<(JobId, Uuid)> = lives.iter().map(|_| (JobId(new_id()), new_id())).collect();
@@ -262,6 +262,9 @@ async fn the_read_models_are_the_same(
         case.act(action).await;
     }
     case.finish(number).await;
+    // And some of it once more.
+    case.go_back(again % number).await;
+    apply(&house.projector).await;
 
     let live = generation::live(pool).await.expect("an answer");
     for (id, delivery) in ids {
@@ -283,8 +286,8 @@ fn duplicates_reorderings_and_crashes_leave_the_same_read_models() {
     let house = runtime.block_on(House::open());
     let appender = runtime
         .block_on(async { Appender::start(house.database.pool().clone(), house.database.connect_options().clone()) });
-    let life = (vec(0..20_u8, 0..40), 0..3_u8);
-    let case = (vec(life, 1..6), vec(0..1_000_usize, 1..50), vec(action(), 0..16));
+    let life = (vec(0..20_u8, 0..80), 0..3_u8);
+    let case = (vec(life, 1..6), vec(0..1_000_usize, 1..50), vec(action(), 0..16), 0..1_000_usize);
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     TestRunner::new(config)
         .run(&case, |case| {
