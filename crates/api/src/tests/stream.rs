@@ -194,7 +194,7 @@ async fn only_so_many_streams_are_open_and_a_client_that_goes_leaves_its_seat() 
     let mut open = vec![];
     for _ in 0..MAX_STREAMS {
         let mut client = Client::connect(&api, job, None).await;
-        assert!(client.next().await.is_some());
+        while client.next().await.expect("it goes on").data["status"] != "transcribing" {}
         open.push(client);
     }
     let path = format!("{COLLECTION}/{job}/stream");
@@ -203,6 +203,23 @@ async fn only_so_many_streams_are_open_and_a_client_that_goes_leaves_its_seat() 
     assert_eq!(refused.header("retry-after"), "2");
     open.pop();
     eventually("a seat is free", async || Client::connect(&api, job, None).await.status == StatusCode::OK).await;
+}
+
+#[tokio::test]
+async fn clients_that_take_nothing_are_let_go_and_their_seats_are_free() {
+    let api = Api::new().await;
+    let job = api.begun().await;
+    let mut idle = vec![];
+    for _ in 0..MAX_STREAMS {
+        idle.push(Client::connect(&api, job, None).await);
+    }
+    eventually("a seat is free", async || Client::connect(&api, job, None).await.status == StatusCode::OK).await;
+    let mut heard = 0;
+    while let Some(told) = idle[0].next().await {
+        heard += 1;
+        assert_eq!(told.id, format!("{heard}.0"), "what was sent was in order, and the body ends properly");
+    }
+    assert!(heard < 4, "{heard} events for a client that took none");
 }
 
 #[tokio::test]

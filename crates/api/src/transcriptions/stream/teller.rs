@@ -25,7 +25,7 @@ const PAGE: u32 = 4;
 /// client is gone. The HTML standard advises "every 15 seconds or so".
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A client that takes nothing for so long is let go; it may come back and go on.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// How soon a client that was cut off comes back.
 const RECONNECT: Duration = Duration::from_secs(2);
 /// Pause before the database is asked again.

@@ -115,7 +115,7 @@ impl Stage for Transcribe {
         let job = started.aggregate;
         let number = job.chunk(scheduled.chunk).map_or(0, |chunk| chunk.attempt);
         let attempt = attempt(number);
-        attempt.run(self.settings.retry, self.transcribe(&attempt, &job, &scheduled)).await
+        attempt.run(self.settings.retry, Box::pin(self.transcribe(&attempt, &job, &scheduled))).await
     }
 }
 

@@ -12,6 +12,8 @@ use super::*;
 use crate::stages::attempt::RetrySettings;
 use crate::testing::House;
 
+mod asked;
+
 /// The model that the repository carries, or another one with the same vocabulary.
 fn model() -> PathBuf {
     std::env::var_os("YTCAPTION_TEST_MODEL")
@@ -130,7 +132,7 @@ async fn said(house: &House, name: &str, parts: &[(&str, &str)]) -> (Audio, Vec<
         begins.push(end_ms);
         let piece = folder.join(format!("{number}.flac"));
         end_ms += ytcaption_whisper::plan_chunks(&piece, &<_>::default()).await.unwrap().duration_ms;
-        list.push_str(&format!("file '{number}.flac'\n"));
+        list.extend(["file '", &number.to_string(), ".flac'\n"]);
     }
     std::fs::write(folder.join("list"), list).unwrap();
     let script = "ffmpeg -v error -nostdin -f concat -i list -ar 16000 -ac 1 talk.flac";
