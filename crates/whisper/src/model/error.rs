@@ -67,7 +67,9 @@ pub enum ModelError {
         found: i32,
     },
     /// A precision that this device does not compute in.
-    #[error("models.compute_type \"{compute_type}\" needs an NVIDIA card; on a processor use \"auto\", \"int8\" or \"float32\"")]
+    #[error(
+        "models.compute_type \"{compute_type}\" needs an NVIDIA card; on a processor use \"auto\", \"int8\" or \"float32\""
+    )]
     NotOnProcessor {
         /// What was asked for.
         compute_type: &'static str,

@@ -115,10 +115,8 @@ fn check_shapes(dir: &Path, weights: &Weights, vocabulary: &[String]) -> Result<
         return Ok(mels);
     }
     let path = dir.join(if dir.join(VOCABULARY).exists() { VOCABULARY } else { OLD_VOCABULARY });
-    let reason = format!(
-        "it has {} tokens and the weights have {tokens}: they are of different models",
-        vocabulary.len()
-    );
+    let reason =
+        format!("it has {} tokens and the weights have {tokens}: they are of different models", vocabulary.len());
     Err(ModelError::BrokenFile { path, reason })
 }
 

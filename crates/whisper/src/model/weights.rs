@@ -21,6 +21,12 @@ const LONGEST_NAME: u16 = 512;
 /// Large Whisper models have about 2,000.
 const MOST_VARIABLES: u32 = 100_000;
 const EMBEDDINGS: &str = "decoder/embeddings/weight";
+/// Tables that are looked up, not multiplied with: they are not packed.
+const TABLES: &str = "embeddings";
+/// MKL computes with a copy of each matrix in an order of its own. Measured with weights of the published dimensions
+/// (tiny, base, small; int8, int16, float32), copies and what the allocator keeps of the originals take twice the
+/// matrices and up to this much for each of them.
+const PACKING_BYTES: u64 = 3 * 512 * 1024;
 /// Shape: channels out, mel bins in, width.
 const FIRST_CONVOLUTION: &str = "encoder/conv1/weight";
 
@@ -62,6 +68,11 @@ impl Variable {
     fn is_weight(&self) -> bool {
         self.shape.len() > 1 && self.name.ends_with("weight")
     }
+
+    /// Whether it is multiplied with, as `Model::is_linear_weight` has it.
+    fn is_matrix(&self) -> bool {
+        self.shape.len() == 2 && self.is_weight() && !self.name.contains(TABLES)
+    }
 }
 
 /// The table of contents of a `model.bin`.
@@ -82,9 +93,9 @@ impl Weights {
             Ok(variables) => Ok(Self { variables, file_bytes }),
             Err(Wrong::End) => Err(broken("it ends too early; the copy or the download broke off")),
             Err(Wrong::Format) => Err(broken("it is not in CTranslate2's format")),
-            Err(Wrong::Version(version)) => Err(broken(&format!(
-                "it has version {version} of CTranslate2's format, and this program knows 4 to 6"
-            ))),
+            Err(Wrong::Version(version)) => {
+                Err(broken(&format!("it has version {version} of CTranslate2's format, and this program knows 4 to 6")))
+            }
             Err(Wrong::Variable(name)) => Err(broken(&format!("the variable {name} has an impossible size"))),
             Err(Wrong::Spec(name)) => Err(ModelError::NotWhisper {
                 path: path.parent().unwrap_or(path).to_owned(),
@@ -120,12 +131,14 @@ impl Weights {
         }
     }
 
-    /// Memory that the weights take once loaded, in bytes.
+    /// Memory that the weights take once loaded, in bytes; rather too much than too little.
     pub(super) fn memory_bytes(&self, compute_type: ComputeType, device: Device) -> u64 {
+        let packs = cfg!(feature = "mkl") && device == Device::Cpu;
         let bytes_of = |variable: &Variable| {
             let stored = variable.element;
             let wanted = if variable.is_weight() { loaded_as(stored, compute_type, device) } else { stored.bytes() };
-            variable.elements * wanted
+            let bytes = variable.elements * wanted;
+            if packs && variable.is_matrix() { 2 * bytes + PACKING_BYTES } else { bytes }
         };
         self.variables.iter().map(bytes_of).sum()
     }
