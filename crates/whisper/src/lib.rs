@@ -18,6 +18,7 @@
 )]
 
 pub mod audio;
+mod clips;
 mod decode;
 mod error;
 mod features;

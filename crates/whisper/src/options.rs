@@ -3,11 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::TranscribeError;
 use crate::vad::VadOptions;
+use crate::{TranscribeError, clips};
 
 /// Upper bound of everything computed side by side: memory grows with it.
 const MOST_AT_ONCE: usize = 64;
+
+/// Half of the decoder's positions: the other half is for the prompt.
+const MOST_NEW_TOKENS: usize = 224;
 
 /// Options of one transcription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,10 @@ pub struct TranscribeOptions {
     pub suppress_tokens: Vec<i32>,
     /// The first timestamp of a window is at most this, in seconds.
     pub max_initial_timestamp: f32,
+    /// Write no timestamp tokens: quicker, but a segment is then a whole window, and the model skips more.
+    pub without_timestamps: bool,
+    /// Most tokens written for one window; `None` leaves it at 224, Whisper's most.
+    pub max_new_tokens: Option<usize>,
     /// Find the time of each word too.
     pub word_timestamps: bool,
     /// Send only speech to the model. faster-whisper's default is `false`; ours is not, because windows
@@ -60,6 +67,10 @@ pub struct TranscribeOptions {
     pub vad_filter: bool,
     /// Settings of the speech detector.
     pub vad_parameters: VadOptions,
+    /// Only these parts of the recording: start, end, start, end, … in seconds; a last start without an end goes
+    /// on to the recording's. `None` takes all of it. Unlike in faster-whisper, the speech detector works within
+    /// them. The language is heard from the whole recording.
+    pub clip_timestamps: Option<Vec<f32>>,
     /// Windows decoded together. faster-whisper's batched pipeline takes 8; each costs the encoder's whole
     /// attention (9 MB a head), and on a processor 4 are about as fast.
     pub batch_size: usize,
@@ -91,9 +102,12 @@ impl Default for TranscribeOptions {
             suppress_blank: true,
             suppress_tokens: vec![-1],
             max_initial_timestamp: 1.0,
+            without_timestamps: false,
+            max_new_tokens: None,
             word_timestamps: false,
             vad_filter: true,
             vad_parameters: VadOptions::default(),
+            clip_timestamps: None,
             batch_size: 4,
             chunk_length: None,
             language_detection_segments: 4,
@@ -124,6 +138,10 @@ impl TranscribeOptions {
             bad("temperature", "must lie between 0 and 2")
         } else if !(0.0..=30.0).contains(&self.max_initial_timestamp) {
             bad("max_initial_timestamp", "must lie between 0 and 30 seconds")
+        } else if self.max_new_tokens.is_some_and(|most| !(1..=MOST_NEW_TOKENS).contains(&most)) {
+            bad("max_new_tokens", "must be between 1 and 224")
+        } else if self.clip_timestamps.as_ref().is_some_and(|times| !clips::are_valid(times)) {
+            bad("clip_timestamps", "must be seconds from 0 on, each later than the one before")
         } else if self.chunk_length.is_some_and(|seconds| !(1..=30).contains(&seconds)) {
             bad("chunk_length", "must be between 1 and 30 seconds")
         } else {

@@ -45,9 +45,7 @@ pub(crate) fn pack(speech: &[Span], levels: &[f32], packing: Packing) -> Vec<Pac
         rest = &rest[taken..];
     }
     pad(&mut windows, packing.pad_ms, packing.duration_ms);
-    let mut padded = speech.to_vec();
-    pad(&mut padded, packing.pad_ms, packing.duration_ms);
-    let heard = |window: Span| padded.iter().copied().filter(|span| span.overlaps(window)).collect();
+    let heard = |window: Span| speech.iter().copied().filter(|span| span.overlaps(window)).collect();
     windows.into_iter().map(|span| Packed { span, speech: heard(span) }).collect()
 }
 

@@ -1,6 +1,7 @@
 //! One batch of windows through the model: encode, generate, judge, try again, read timestamps.
 
 mod attempt;
+mod edges;
 mod language;
 mod loops;
 mod round;
@@ -31,7 +32,7 @@ const PREVIOUS_TOKENS: usize = 223;
 pub(crate) struct Window {
     pub(crate) span: Span,
     pub(crate) samples: Vec<f32>,
-    /// Where speech was found; empty when nobody looked.
+    /// Where speech was found, not padded; the whole window when nobody looked.
     pub(crate) speech: Vec<Span>,
 }
 

@@ -1,16 +1,16 @@
 //! Windows that go through the model together.
 
-use ct2rs::sys::{Device, StorageView, Whisper};
+use ct2rs::sys::{Device, StorageView};
 use ytcaption_domain::captions::Segment;
 
 use super::attempt::{Attempt, Judgement, generate};
-use super::{Context, RawSegment, Window, language, timestamps, words};
+use super::{Context, RawSegment, Window, edges, language, timestamps, words};
 use crate::Span;
 use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
-use crate::model::Model;
+use crate::model::{Loan, Model};
 use crate::options::Task;
-use crate::tokenizer::{START_OF_PREVIOUS, START_OF_TRANSCRIPT};
+use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS, START_OF_TRANSCRIPT};
 
 /// What a window left unwritten is decoded again only if the first pass got at least this far, …
 const LEAST_PROGRESS_MS: u64 = 1_000;
@@ -20,7 +20,7 @@ const LEAST_LEFTOVER_MS: u64 = 1_000;
 /// Windows that went through the encoder together.
 pub(super) struct Round<'a> {
     pub(super) model: &'a Model,
-    pub(super) whisper: &'a Whisper,
+    pub(super) whisper: Loan<'a>,
     pub(super) context: &'a Context,
     pub(super) windows: Vec<Window>,
     /// Spectrograms of all windows, one after the other.
@@ -35,7 +35,6 @@ impl<'a> Round<'a> {
         context: &'a Context,
         windows: Vec<Window>,
     ) -> Result<Self, TranscribeError> {
-        let whisper = model.whisper();
         let size = model.mels * context.frames;
         let mut features = vec![0.0; size * windows.len()];
         for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
@@ -43,11 +42,13 @@ impl<'a> Round<'a> {
             let used = (window.samples.len() / HOP).max(1);
             extractor.log_mel(&window.samples).fit_into(used, out, context.frames);
         }
+        // Not earlier: what can be computed without the model is computed while others use it.
+        let whisper = model.whisper();
+        context.check()?;
         let encoded = {
             let shape = [windows.len(), model.mels, context.frames];
             let view = StorageView::new(&shape, &mut features, Device::CPU)
                 .map_err(|error| TranscribeError::engine(&error))?;
-            context.check()?;
             whisper.encode(&view, false).map_err(|error| TranscribeError::engine(&error))?
         };
         Ok(Self { model, whisper, context, windows, features, encoded })
@@ -58,8 +59,7 @@ impl<'a> Round<'a> {
         language::hear(self, heard)
     }
 
-    /// The tokens before the transcript. Never `<|notimestamps|>`: cues need times, and timestamps keep
-    /// the model from skipping.
+    /// The tokens before the transcript.
     fn prompt(&self, language: &str, previous: &[usize]) -> Vec<String> {
         let mut prompt = Vec::new();
         let before = self.context.before(previous);
@@ -71,6 +71,9 @@ impl<'a> Round<'a> {
         if self.model.is_multilingual() {
             prompt.push(format!("<|{language}|>"));
             prompt.push(self.context.options.task.token().to_owned());
+        }
+        if self.context.options.without_timestamps {
+            prompt.push(NO_TIMESTAMPS.to_owned());
         }
         prompt
     }
@@ -127,9 +130,12 @@ impl<'a> Round<'a> {
             segment.span.start_ms += window.span.start_ms;
             segment.span.end_ms += window.span.start_ms;
         }
-        if !window.speech.is_empty() {
-            // Text over a stretch in which nothing is loud enough to be speech is invented.
-            segments.retain(|segment| window.speech.iter().any(|span| span.overlaps(segment.span)));
+        if options.vad_filter {
+            segments.retain_mut(|segment| {
+                let trimmed = edges::trim(segment.span, &window.speech, options.vad_parameters.speech_pad_ms);
+                segment.span = trimmed.unwrap_or(segment.span);
+                trimmed.is_some()
+            });
         }
         (segments, resumes.then(|| window.from(resume_ms)))
     }

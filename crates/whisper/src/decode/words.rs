@@ -1,5 +1,7 @@
 //! The time of each word, from where the decoder looked while it wrote it.
 
+mod long;
+
 use ct2rs::sys::{Device, StorageView};
 use ytcaption_domain::captions::Word;
 
@@ -71,22 +73,41 @@ pub(super) fn align(
         let offset_ms = round.windows[i].span.start_ms;
         let mut first = 0;
         for (segment, out) in written[i].iter().zip(&mut words[i]) {
+            let segment_end = first + segment.tokens.len();
             for length in word_lengths(vocabulary, &segment.tokens, language) {
                 let last = first + length;
                 let probabilities = &result.text_token_probs[first..last];
                 // The path through the attention begins and ends in the padding; the timestamps do not.
                 let inside = |ms: u64| (offset_ms + ms).clamp(segment.span.start_ms, segment.span.end_ms);
+                // While it writes a comma, the model hears the pause. How the segment ends, its timestamp knows.
+                let spoken = last - trailing_marks(vocabulary, &text[first..last]);
+                let end = if last == segment_end { last } else { spoken };
                 out.push(Word {
                     start_ms: inside(reached_ms[first]),
-                    end_ms: inside(reached_ms[last]),
+                    end_ms: inside(reached_ms[end]),
                     text: vocabulary.text(&text[first..last]),
                     probability: probabilities.iter().sum::<f32>() / length as f32,
                 });
                 first = last;
             }
         }
+        let usual_ms = long::usual_ms(words[i].iter().flatten());
+        let mut last_speech_ms = 0;
+        for (segment, words) in written[i].iter().zip(&mut words[i]) {
+            long::shorten(words, usual_ms, last_speech_ms);
+            last_speech_ms = segment.span.end_ms;
+        }
     }
     Ok(words)
+}
+
+/// How many tokens at the end of a word are nothing but punctuation; never all of them.
+fn trailing_marks(vocabulary: &Vocabulary, word: &[usize]) -> usize {
+    let is_mark = |token: &&usize| {
+        let bytes = vocabulary.text_bytes(&[**token]);
+        std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains(|c: char| c.is_alphanumeric()))
+    };
+    word[1..].iter().rev().take_while(is_mark).count()
 }
 
 /// How many tokens each word takes: a word begins with a space; punctuation stays with the word before.

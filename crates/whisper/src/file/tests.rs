@@ -53,6 +53,29 @@ async fn a_chunk_has_the_times_of_its_file() {
 }
 
 #[tokio::test]
+async fn clips_are_of_the_file_and_not_of_the_chunk() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("talk.wav");
+    let (first, second) = (speak("en-us", "Tomorrow is Friday."), speak("en-us", "We want three red cars."));
+    write_wav(&path, &[silence(5_000), first, silence(5_000), second, silence(1_000)].concat());
+    for (clips, chunk_start_ms, expected) in [
+        (vec![0.0, 8.0], 0, vec!["Tomorrow is Friday."]),
+        (vec![8.0], 0, vec!["We want three red cars."]),
+        (vec![8.0], 3_000, vec!["We want three red cars."]),
+        (vec![3.0, 8.0], 3_000, vec!["Tomorrow is Friday."]),
+        (vec![0.0, 3.0], 3_000, vec![]),
+        (vec![], 0, vec![]),
+    ] {
+        let chunk = Span { start_ms: chunk_start_ms, end_ms: 16_000 };
+        let options = TranscribeOptions { clip_timestamps: Some(clips.clone()), ..TranscribeOptions::default() };
+        let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
+        let transcript = transcribe_chunk(transcriber(), &path, chunk, &options, &mut go_on).await.unwrap();
+        let texts: Vec<_> = transcript.segments.iter().map(|segment| segment.text.as_str()).collect();
+        assert_eq!(texts, expected, "{clips:?} of a chunk from {chunk_start_ms} on");
+    }
+}
+
+#[tokio::test]
 async fn faults_of_the_file_and_of_the_options_are_told() {
     let dir = video("Thank you and goodbye.");
     let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());

@@ -19,6 +19,8 @@ impl Transcriber {
         if let Some(only) = decode::resolve_language(model, None)? {
             return Ok(Some(only));
         }
+        // The clips count from the beginning of the recording, which the pieces do not.
+        let options = &TranscribeOptions { clip_timestamps: None, ..options.clone() };
         let longest_s = self.longest_s(options);
         let windows: Vec<Window> = pieces
             .iter()

@@ -13,7 +13,7 @@ use crate::decode::{self, Batch, Context, Decoded, Window};
 use crate::error::TranscribeError;
 use crate::options::TranscribeOptions;
 use crate::windows::{self, Packed, Packing};
-use crate::{Span, silence, vad};
+use crate::{Span, clips, silence, vad};
 
 /// How often a caller who waits for a batch is asked whether to go on.
 const HEARTBEAT: Duration = Duration::from_millis(200);
@@ -21,17 +21,20 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 /// The stretches of `pcm` that go to the model, each with the speech in it.
 pub(super) fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Packed> {
     let duration_ms = samples_to_ms(pcm.len() as u64);
-    let speech = match options.vad_filter {
+    let mut speech = match options.vad_filter {
         true => vad::speech(pcm, &options.vad_parameters),
         false if duration_ms == 0 => Vec::new(),
         false => vec![Span { start_ms: 0, end_ms: duration_ms }],
     };
+    if let Some(seconds) = &options.clip_timestamps {
+        speech = clips::within(&speech, &clips::of(seconds));
+    }
     let packing = Packing { limit_ms, pad_ms: options.vad_parameters.speech_pad_ms, duration_ms };
     windows::pack(&speech, &silence::levels(pcm), packing).into()
 }
 
 /// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
-/// meanwhile, and as many side by side as the model has replicas.
+/// meanwhile, and as many side by side as the model has replicas; these are shared with the other calls.
 pub(super) struct Run<'a> {
     inner: &'a Arc<Inner>,
     pcm: &'a [f32],
@@ -52,10 +55,12 @@ impl<'a> Run<'a> {
         language: Option<String>,
         longest_s: u32,
     ) -> Self {
+        let waiting = windows_of(pcm, &context.options, u64::from(longest_s) * 1000);
+        inner.runs.fetch_add(1, Ordering::Relaxed);
         Self {
             inner,
             pcm,
-            waiting: windows_of(pcm, &context.options, u64::from(longest_s) * 1000),
+            waiting,
             context: Arc::new(context),
             language,
             previous: Vec::new(),
@@ -103,9 +108,11 @@ impl<'a> Run<'a> {
         let in_turn = options.condition_on_previous_text;
         // Until the language is known, and where each window needs the text before it, one at a time.
         let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
-        let size = if in_turn { 1 } else { options.batch_size };
+        let batch_size = if in_turn { 1 } else { options.batch_size };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
-            let next: Vec<_> = self.waiting.drain(..size.min(self.waiting.len())).collect();
+            let share = (side_by_side / self.inner.runs.load(Ordering::Relaxed).max(1)).max(1);
+            let size = next_batch(self.waiting.len(), batch_size, share);
+            let next: Vec<_> = self.waiting.drain(..size).collect();
             let windows: Vec<Window> = next.into_iter().map(|packed| self.window(packed)).collect();
             let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
             let batch = Batch {
@@ -133,5 +140,42 @@ impl<'a> Run<'a> {
     /// Tells the batches still running that nobody waits for them.
     pub(super) fn abandon(&self) {
         self.context.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.inner.runs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many of `waiting` windows go into the next batch: batches of equal size, as few as `batch_size` allows, but
+/// enough for all replicas of this run's `share`, since at the end of a recording none should wait for another.
+fn next_batch(waiting: usize, batch_size: usize, share: usize) -> usize {
+    let batches = waiting.div_ceil(batch_size).max(share).min(waiting).max(1);
+    waiting.div_ceil(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_batch;
+
+    fn batches(mut waiting: usize, batch_size: usize, share: usize) -> Vec<usize> {
+        let mut sizes = Vec::new();
+        while waiting > 0 {
+            sizes.push(next_batch(waiting, batch_size, share));
+            waiting -= sizes[sizes.len() - 1];
+        }
+        sizes
+    }
+
+    #[test]
+    fn batches_are_of_like_size_and_keep_every_replica_busy_to_the_end() {
+        assert_eq!(batches(10, 4, 1), [4, 3, 3]);
+        assert_eq!(batches(4, 4, 2), [2, 1, 1]);
+        assert_eq!(batches(12, 4, 2), [4, 4, 2, 1, 1]);
+        assert_eq!(batches(3, 8, 16), [1, 1, 1]);
+        assert_eq!(batches(1, 1, 1), [1]);
+        assert!(batches(0, 4, 2).is_empty());
     }
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use super::*;
 use crate::Span;
-use crate::testing::{HeldOut, edits, held_out, model_dir, noise, silence, speak, transcriber, words};
+use crate::testing::{
+    HeldOut, drums, edits, held_out, model_dir, music, noise, pink_noise, silence, speak, tone, transcriber, words,
+};
 
 fn run(pcm: &[f32], options: &TranscribeOptions) -> Transcript {
     transcriber().transcribe(pcm, options, &mut |_| ControlFlow::Continue(())).unwrap()
@@ -135,6 +137,30 @@ fn nothing_is_written_where_nobody_speaks() {
     }
 }
 
+/// Each of these the model alone would make sentences of.
+#[test]
+fn nothing_is_invented_over_music_and_noise() {
+    for (name, other) in [
+        ("silence", silence(12_000)),
+        ("white noise", noise(12_000, 0.2)),
+        ("pink noise", pink_noise(12_000, 0.3)),
+        ("a tone", tone(12_000, 1_063.0, 0.2)),
+        ("an arpeggio", music(12_000, 250, 1)),
+        ("chords", music(12_000, 700, 3)),
+        ("drums", drums(12_000)),
+    ] {
+        let alone = run(&other, &TranscribeOptions::default());
+        assert_eq!((alone.segments, alone.language.as_str()), (Vec::new(), UNDETERMINED), "{name}");
+        let (first, second) = (speak("en-us", TALK[0]), speak("en-us", TALK[1]));
+        let at_ms = samples_to_ms(first.len() as u64) + 700;
+        let pcm = [silence(300), first, silence(400), other, silence(400), second, silence(300)].concat();
+        let transcript = run(&pcm, &in_language("en"));
+        assert_eq!(text(&transcript), format!("{} {}", TALK[0], TALK[1]), "{name}");
+        let over = |segment: &&Segment| segment.end_ms > at_ms + 500 && segment.start_ms < at_ms + 11_500;
+        assert_eq!(transcript.segments.iter().find(over), None, "{name}: text over it");
+    }
+}
+
 #[test]
 fn unknown_languages_are_refused() {
     let known = |code: &str| transcriber().check(&in_language(code));
@@ -154,6 +180,7 @@ fn impossible_options_are_refused() {
         TranscribeOptions { temperature: Vec::new(), ..TranscribeOptions::default() },
         TranscribeOptions { temperature: vec![f32::NAN], ..TranscribeOptions::default() },
         TranscribeOptions { chunk_length: Some(31), ..TranscribeOptions::default() },
+        TranscribeOptions { clip_timestamps: Some(vec![2.0, 1.0]), ..TranscribeOptions::default() },
         TranscribeOptions { patience: 0.0, ..TranscribeOptions::default() },
     ] {
         let error = transcriber().check(&options).unwrap_err();

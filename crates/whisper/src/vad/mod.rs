@@ -67,19 +67,28 @@ impl VadOptions {
 
 /// The speech in `samples` (16 kHz mono), in the order of time, not padded.
 pub(crate) fn speech(samples: &[f32], options: &VadOptions) -> Vec<Span> {
-    /// Ten seconds: so much is copied at once.
-    const PIECE: usize = 160_000;
     let mut silero = Silero::new();
     let mut timestamps = Timestamps::new(options);
     let (mut probabilities, mut spans) = (Vec::new(), Vec::new());
-    for piece in samples.chunks(PIECE) {
-        silero.push(piece, &mut probabilities);
-        probabilities.drain(..).for_each(|probability| timestamps.push(probability, &mut spans));
-    }
+    silero.push(samples, &mut probabilities);
     silero.finish(&mut probabilities);
-    probabilities.drain(..).for_each(|probability| timestamps.push(probability, &mut spans));
+    for probability in &probabilities {
+        timestamps.push(*probability, &mut spans);
+    }
     timestamps.finish(samples_to_ms(samples.len() as u64), &mut spans);
+    spans.retain(|span| span.length_ms() >= SHORT_MS || is_clear(*span, &probabilities));
     spans
+}
+
+/// A sound shorter than this …
+const SHORT_MS: u64 = 400;
+/// … is a word only if it is once as likely as this: a note struck right after speech reaches 0.86. Of a thousand
+/// single words of espeak-ng in noise nine were less likely.
+const CLEAR: f32 = 0.88;
+
+fn is_clear(span: Span, probabilities: &[f32]) -> bool {
+    let chunk = |ms: u64| usize::try_from(ms / timestamps::CHUNK_MS).unwrap_or(usize::MAX).min(probabilities.len());
+    probabilities[chunk(span.start_ms)..chunk(span.end_ms)].iter().any(|probability| *probability >= CLEAR)
 }
 
 /// Widens each span by `pad_ms`, but never past its half of the pause to the next.

@@ -56,6 +56,21 @@ fn nothing_else_is_speech() {
 }
 
 #[test]
+fn a_note_right_after_speech_is_none_but_a_word_is() {
+    let sentence = speak("en-us", "We want three red cars.");
+    let end_ms = samples_to_ms(sentence.len() as u64);
+    for note_ms in [150, 250, 400] {
+        let pcm = [sentence.clone(), silence(400), music(5_000, note_ms, 1)].concat();
+        let found = heard(&pcm);
+        assert!(found.iter().all(|span| span.end_ms <= end_ms), "{note_ms}: {found:?} {end_ms}");
+    }
+    for word in ["No.", "Two.", "Six."] {
+        let found = heard(&[sentence.clone(), silence(700), speak("en-us", word), silence(500)].concat());
+        assert!(found.iter().any(|span| span.start_ms > end_ms + 600), "{word}: {found:?} {end_ms}");
+    }
+}
+
+#[test]
 fn impossible_settings_are_refused() {
     let default = VadOptions::default();
     assert_eq!(default.check(), Ok(()));

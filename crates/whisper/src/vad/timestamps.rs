@@ -6,7 +6,7 @@ use crate::Span;
 use crate::audio::SAMPLES_PER_MS;
 
 /// Milliseconds of one probability.
-const CHUNK_MS: u64 = CHUNK as u64 / SAMPLES_PER_MS;
+pub(super) const CHUNK_MS: u64 = CHUNK as u64 / SAMPLES_PER_MS;
 
 /// Speech that grows too long is parted at its last pause of more than this.
 const LEAST_PAUSE_MS: u64 = 98;
