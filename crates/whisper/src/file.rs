@@ -1,10 +1,12 @@
-//! A whole file of any length, in constant memory: plan, then decode and transcribe chunk by chunk.
+//! A whole file of any length, in constant memory: read once, and transcribed chunk by chunk while it is being read.
 
+mod hearing;
+
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use tokio::sync::mpsc;
-use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
+use ytcaption_domain::captions::{Transcript, UNDETERMINED};
 
 use crate::Span;
 use crate::audio::{self, AudioError};
@@ -12,8 +14,9 @@ use crate::decode;
 use crate::error::TranscribeError;
 use crate::language::detect_language;
 use crate::options::TranscribeOptions;
-use crate::plan::{PlanSettings, plan_chunks};
+use crate::plan::{Chunks, PlanSettings, plan_chunks};
 use crate::transcriber::{Progress, Transcriber};
+use hearing::Hearing;
 
 /// A file written down.
 #[derive(Debug, Clone)]
@@ -35,6 +38,10 @@ pub enum FileError {
     Transcribe(#[from] TranscribeError),
 }
 
+/// Length a chunk of a file should have when one process transcribes it: long enough for full batches, and short,
+/// because each replica has one in memory.
+const CHUNK_MS: u64 = 2 * 60 * 1000;
+
 /// Transcribes the file at `path`, telling `progress` as [`Transcriber::transcribe`] does (times of the
 /// whole file). Dropping the future, or `Break`, stops within a fraction of a second.
 pub async fn transcribe_file(
@@ -44,25 +51,41 @@ pub async fn transcribe_file(
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<FileTranscript, FileError> {
     transcriber.check(options)?;
-    let plan = plan_chunks(path, &PlanSettings::default()).await?;
     let mut options = options.clone();
-    if plan.chunks.len() > 1 && decode::is_open(options.language.as_deref()) {
-        options.language = detect_language(transcriber, path, plan.duration_ms, &options).await?;
+    let mut chunks = Chunks::open(path, &PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
+    let mut next = chunks.next().await?;
+    if decode::is_open(options.language.as_deref()) && chunks.ending().is_none() {
+        let duration_ms = match chunks.expected_ms() {
+            Some(duration_ms) => duration_ms,
+            None => plan_chunks(path, &PlanSettings::default()).await?.duration_ms,
+        };
+        options.language = detect_language(transcriber, path, duration_ms, &options).await?;
     }
-    let mut whole =
-        Transcript { language: UNDETERMINED.to_owned(), duration_ms: plan.duration_ms, segments: Vec::new() };
-    for chunk in plan.chunks {
-        let total_ms = plan.duration_ms;
-        let mut tell = |news: Progress<'_>| progress(Progress { total_ms, ..news });
-        let part = transcribe_chunk(transcriber, path, chunk, &options, &mut tell).await?;
+    let mut whole = Transcript { language: UNDETERMINED.to_owned(), duration_ms: 0, segments: Vec::new() };
+    let mut running: VecDeque<Hearing> = VecDeque::new();
+    loop {
+        // One recording has one language: where none was heard before, the first speech decides, and the rest waits.
+        let side_by_side = if decode::is_open(options.language.as_deref()) { 1 } else { transcriber.replicas() };
+        while running.len() < side_by_side
+            && let Some((chunk, pcm)) = next.take()
+        {
+            whole.duration_ms = chunk.end_ms;
+            running.push_back(Hearing::start(transcriber, chunk, pcm, &options));
+            next = chunks.next().await?;
+        }
+        let Some(first) = running.pop_front() else { break };
+        let part = first.finish(chunks.expected_ms().unwrap_or(whole.duration_ms), progress).await?;
         if part.language != UNDETERMINED {
             whole.language.clone_from(&part.language);
-            // One recording has one language: where none was heard before, the first speech decides.
             options.language = Some(part.language);
         }
         whole.segments.extend(part.segments);
     }
-    Ok(FileTranscript { transcript: whole, damage: plan.damage })
+    let (done_ms, total_ms) = (whole.duration_ms, whole.duration_ms);
+    if progress(Progress { done_ms, total_ms, segments: &[] }).is_break() {
+        return Err(TranscribeError::Cancelled.into());
+    }
+    Ok(FileTranscript { transcript: whole, damage: chunks.ending().and_then(|ending| ending.damage.clone()) })
 }
 
 /// Transcribes one part of a file; all times are those of the whole file, except
@@ -75,46 +98,7 @@ pub async fn transcribe_chunk(
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<Transcript, FileError> {
     let pcm = audio::decode(path, Some(chunk)).await?.samples;
-    let (transcriber, options) = (transcriber.clone(), options.clone());
-    let (send, mut news) = mpsc::channel::<(u64, Vec<Segment>)>(1);
-    let work = tokio::task::spawn_blocking(move || {
-        transcriber.transcribe(&pcm, &options, &mut |progress| {
-            let shifted = shift(progress.segments.to_vec(), chunk.start_ms);
-            // The receiver is gone when the caller said stop or was dropped.
-            match send.blocking_send((progress.done_ms + chunk.start_ms, shifted)) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })
-    });
-    let mut stopped = false;
-    while let Some((done_ms, segments)) = news.recv().await {
-        let heard = Progress { done_ms, total_ms: chunk.end_ms, segments: &segments };
-        if progress(heard).is_break() {
-            stopped = true;
-            break;
-        }
-    }
-    drop(news);
-    let mut transcript = work.await.map_err(|error| TranscribeError::engine(&error))??;
-    // The last words may have been written before the stop was heard.
-    if stopped {
-        return Err(TranscribeError::Cancelled.into());
-    }
-    transcript.segments = shift(transcript.segments, chunk.start_ms);
-    Ok(transcript)
-}
-
-fn shift(mut segments: Vec<Segment>, by_ms: u64) -> Vec<Segment> {
-    for segment in &mut segments {
-        segment.start_ms += by_ms;
-        segment.end_ms += by_ms;
-        for word in &mut segment.words {
-            word.start_ms += by_ms;
-            word.end_ms += by_ms;
-        }
-    }
-    segments
+    Ok(Hearing::start(transcriber, chunk, pcm, options).finish(chunk.end_ms, progress).await?)
 }
 
 #[cfg(test)]

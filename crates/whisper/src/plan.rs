@@ -1,5 +1,7 @@
 //! Cutting a long recording into chunks for many workers, in one streamed pass of constant memory.
 
+mod chunks;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::Span;
 use crate::audio::{AudioError, PcmStream, SAMPLE_RATE};
 use crate::silence::{Detector, Envelope, FRAME_MS, quietest_frame};
+
+pub(crate) use chunks::Chunks;
 
 /// How [`plan_chunks`] cuts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,10 +103,6 @@ impl Planner {
             self.cut();
         }
         self.speech_ms += self.spans.iter().map(|span| span.length_ms()).sum::<u64>();
-        if self.speech_ms == 0 {
-            // Nothing to share out: one worker finds out that there is nothing to write.
-            return (vec![Span { start_ms: 0, end_ms: duration_ms }], 0);
-        }
         self.chunks.push(Span { start_ms: self.start_ms, end_ms: duration_ms });
         (self.chunks, self.speech_ms)
     }

@@ -11,6 +11,7 @@ pub(crate) const TIMESTAMP_STEP_MS: u64 = 20;
 
 pub(crate) const START_OF_TRANSCRIPT: &str = "<|startoftranscript|>";
 pub(crate) const START_OF_PREVIOUS: &str = "<|startofprev|>";
+pub(crate) const NO_TIMESTAMPS: &str = "<|notimestamps|>";
 
 /// Symbols that annotate instead of being spoken, as faster-whisper lists them
 /// (`Tokenizer.non_speech_tokens`).
@@ -38,7 +39,7 @@ impl Vocabulary {
         let id = |token: &'static str| ids.get(token).copied().ok_or(token);
         let end_of_text = id("<|endoftext|>")?;
         let start_of_transcript = id(START_OF_TRANSCRIPT)?;
-        let timestamp_begin = id("<|notimestamps|>")? + 1;
+        let timestamp_begin = id(NO_TIMESTAMPS)? + 1;
         if timestamp_begin >= tokens.len() {
             return Err("<|0.00|>");
         }

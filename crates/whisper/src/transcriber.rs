@@ -6,7 +6,7 @@ mod run;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
 
@@ -39,6 +39,8 @@ pub struct Transcriber {
 struct Inner {
     model: Model,
     extractor: FeatureExtractor,
+    /// Transcriptions that share the replicas now.
+    runs: AtomicUsize,
 }
 
 impl std::fmt::Debug for Transcriber {
@@ -53,7 +55,7 @@ impl Transcriber {
         let model = Model::load(dir, settings)?;
         let extractor = FeatureExtractor::new(model.mels);
         tracing::info!(model = model.name(), languages = model.languages.len(), mels = model.mels, "model loaded");
-        Ok(Self { inner: Arc::new(Inner { model, extractor }) })
+        Ok(Self { inner: Arc::new(Inner { model, extractor, runs: AtomicUsize::new(0) }) })
     }
 
     /// Whether both are the same model in memory.

@@ -92,6 +92,11 @@ impl PcmStream {
         })
     }
 
+    /// Milliseconds that the headers promise for the part asked for.
+    pub fn expected_ms(&self) -> Option<u64> {
+        self.expected_ms
+    }
+
     /// Appends up to `at_most` samples to `samples`; returns how many, 0 at the end.
     pub async fn read(&mut self, samples: &mut Vec<f32>, at_most: usize) -> Result<usize, AudioError> {
         let before = samples.len();

@@ -103,7 +103,7 @@ pub(super) fn generate(
         length_penalty: options.length_penalty,
         repetition_penalty: options.repetition_penalty,
         no_repeat_ngram_size: options.no_repeat_ngram_size,
-        max_length: MAX_LENGTH,
+        max_length: max_length(options.max_new_tokens, prompt.len()),
         // 0: the whole distribution. At temperature 0 the search decides.
         sampling_topk: usize::from(!sampling),
         sampling_temperature: if sampling { temperature } else { 1.0 },
@@ -142,6 +142,11 @@ pub(super) fn generate(
             }
         })
         .collect())
+}
+
+/// CTranslate2's `max_length`, of which it takes half, or what the prompt leaves, whichever is less.
+fn max_length(max_new_tokens: Option<usize>, prompt: usize) -> usize {
+    max_new_tokens.map_or(MAX_LENGTH, |most| (2 * most).max(prompt.saturating_sub(1) + most).min(MAX_LENGTH))
 }
 
 /// Length of the text over its length when compressed by zlib: loops compress well.

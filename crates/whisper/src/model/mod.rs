@@ -3,22 +3,24 @@
 mod error;
 mod files;
 mod info;
+mod replicas;
 mod settings;
 mod weights;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ct2rs::sys::{self, Config, Whisper};
 
 pub use error::ModelError;
 pub use info::{ModelInfo, model_name};
+pub(crate) use replicas::Loan;
 pub use settings::{ComputeType, Device, ModelSettings};
 
 use crate::options::Task;
 use crate::tokenizer::{Merges, Vocabulary};
 use files::ModelFiles;
+use replicas::Replicas;
 
 /// The language of a model that knows only one.
 pub(crate) const ENGLISH: &str = "en";
@@ -27,8 +29,7 @@ pub(crate) const ENGLISH: &str = "en";
 pub(crate) struct Model {
     /// One for each batch that may be decoded at the same time. Each holds the weights for itself:
     /// ct2rs offers no replicas on one device, and copying those that MKL has packed crashes.
-    replicas: Vec<Whisper>,
-    next: AtomicUsize,
+    replicas: Replicas,
     pub(crate) vocabulary: Vocabulary,
     /// Mel bins the encoder was built for.
     pub(crate) mels: usize,
@@ -65,7 +66,8 @@ impl Model {
         while replicas.len() < settings.inter_threads {
             replicas.push(load()?);
         }
-        let whisper = &replicas[0];
+        let replicas = Replicas::new(replicas);
+        let whisper = replicas.first();
         let languages =
             if whisper.is_multilingual() { vocabulary.languages(&files.config.lang_ids) } else { Vec::new() };
         Ok(Self {
@@ -76,7 +78,6 @@ impl Model {
             dir: dir.to_owned(),
             multilingual: whisper.is_multilingual(),
             replicas,
-            next: AtomicUsize::new(0),
             merges: OnceLock::new(),
             vocabulary,
         })
@@ -96,9 +97,9 @@ impl Model {
         self.replicas.len()
     }
 
-    /// The replica whose turn it is.
-    pub(crate) fn whisper(&self) -> &Whisper {
-        &self.replicas[self.next.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
+    /// A replica of one's own; blocks until one is free.
+    pub(crate) fn whisper(&self) -> Loan<'_> {
+        self.replicas.lend()
     }
 
     /// The tokens of a text; `None` when the folder has no usable `tokenizer.json`.

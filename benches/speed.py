@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""How fast a file is transcribed, and in how much memory, beside faster-whisper on the same machine, in alternation.
+
+Makes models of the real dimensions with random weights and minutes of synthetic speech, lets either side find its best
+settings on a short piece, then runs both in turn. Both decode the same number of tokens for a window (the end token is
+forbidden), with the same beam, no timestamps and no second tries, on all cores. Times are those of whole processes, less
+what the same process takes for one second of silence (starting, loading the model); memory is the peak of a process.
+
+faster-whisper may use its sequential or its batched pipeline, with oneDNN or MKL. It is installed, from PyPI, into a
+virtual environment outside of the repository on first use. Needs espeak-ng and ffmpeg (`make setup`).
+
+Usage: benches/speed.py [PROGRAM] [--sizes tiny,base,small]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+import venv
+from dataclasses import dataclass
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("YTCAPTION_CACHE", pathlib.Path.home() / ".cache/ytcaption"))
+PEER = "faster-whisper==1.2.1"
+TOKENS = 100  # a window: speech has about three a second
+BEAM = 5  # the default of both
+END = 50257
+MEBIBYTE = 1 << 20
+# Minutes of speech, and rounds, so that all sizes together take ten minutes on two cores.
+LOAD = {"tiny": (10, 3), "base": (6, 3), "small": (4, 2)}
+TRIAL_SECONDS = 90
+# A setting that takes so many times as long as the best so far is given up.
+PATIENCE = 2.0
+TEXT = """The committee met again on Tuesday morning to go through the remaining items on the agenda, and most of them were
+settled before noon. Nobody had expected the question of the new bridge to come up so early. The engineers explained, with
+a great many slides, why the old foundations could not be used. When somebody asked what it would cost, there was a long
+silence. In the end they agreed to wait for the second report, which is due in spring. After lunch the discussion turned to
+the school. It needs a roof, it needs heating, and above all it needs teachers. Two of them leave in summer, and one has not
+been replaced since last year."""
+
+
+@dataclass
+class Run:
+    seconds: float
+    bytes: int
+
+
+def run(command: list[str], environment: dict[str, str], limit: float | None = None) -> Run | None:
+    """Time and peak memory of a process and what it started; None if it takes longer than `limit` seconds."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=errors)
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            if limit and time.monotonic() - started > limit:
+                process.kill()
+                os.wait4(process.pid, 0)
+                return None
+            time.sleep(0.005)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(command)}\n{errors.read().decode(errors='replace')}")
+    return Run(time.monotonic() - started, usage.ru_maxrss * 1024)
+
+
+class Ours:
+    name = "ytcaption"
+
+    def __init__(self, program: str, model: pathlib.Path) -> None:
+        self.program, self.model = program, model
+
+    def settings(self) -> list[dict]:
+        return [{"batch_size": size} for size in (2, 4, 8)]
+
+    def run(self, audio: pathlib.Path, setting: dict, limit: float | None = None) -> Run | None:
+        options = {
+            "batch_size": setting["batch_size"], "beam_size": BEAM, "max_new_tokens": TOKENS, "suppress_tokens": [-1, END],
+            "without_timestamps": True, "temperature": [0], "compression_ratio_threshold": None,
+            "log_prob_threshold": None, "no_speech_threshold": None,
+        }
+        given = [word for name, value in options.items() for word in ("--option", f"{name}={json.dumps(value)}")]
+        command = [self.program, "transcribe", str(audio), "--model", str(self.model), "--language", "en", "--format", "json"]
+        return run([*command, *given], {}, limit)
+
+
+class Peer:
+    name = "faster-whisper"
+
+    def __init__(self, python: str, model: pathlib.Path) -> None:
+        self.python, self.model = python, model
+
+    def settings(self) -> list[dict]:
+        """The batched pipeline cuts at pauses, the sequential one every 30 s; CT2_USE_MKL chooses between MKL and oneDNN."""
+        return [{"batch_size": size, "mkl": mkl} for mkl in ("0", "1") for size in (8, 16, 4, 0)]
+
+    def run(self, audio: pathlib.Path, setting: dict, limit: float | None = None) -> Run | None:
+        arguments = {
+            "audio": str(audio), "model": str(self.model), "batch_size": setting["batch_size"], "beam_size": BEAM,
+            "max_new_tokens": TOKENS, "end": END, "threads": len(os.sched_getaffinity(0)),
+        }
+        command = [self.python, str(HERE / "speed_peer.py"), json.dumps(arguments)]
+        return run(command, {"CT2_USE_MKL": setting["mkl"]}, limit)
+
+
+def peer_python() -> pathlib.Path:
+    environment = CACHE / "bench-speed"
+    python, ready = environment / "bin/python", environment / "ready"
+    if not ready.exists() or ready.read_text() != PEER:
+        venv.create(environment, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", PEER], check=True)
+        ready.write_text(PEER)
+    return python
+
+
+def best_setting(system: Ours | Peer, trial: pathlib.Path) -> dict:
+    found: tuple[float, dict] | None = None
+    for setting in system.settings():
+        tried = system.run(trial, setting, limit=found[0] * PATIENCE if found else None)
+        print(f"  {system.name} {setting}: {f'{tried.seconds:.1f} s, {tried.bytes / MEBIBYTE:.0f} MiB' if tried else 'too slow'}", flush=True)
+        if tried and (found is None or tried.seconds < found[0]):
+            found = (tried.seconds, setting)
+    return found[1]
+
+
+def speech(folder: pathlib.Path, seconds: int) -> pathlib.Path:
+    """So many seconds of two synthetic voices, as a video site would deliver them."""
+    path = folder / f"speech-{seconds}.m4a"
+    voices = [folder / f"{voice}.wav" for voice in ("en-us", "en-gb")]
+    for voice in voices:
+        subprocess.run(["espeak-ng", "-v", voice.stem, "-s", "160", "-w", voice, TEXT], check=True)
+    (folder / "list").write_text("".join(f"file '{voice}'\n" for voice in voices) * (1 + seconds // 60))
+    encode = f"-f concat -safe 0 -i {folder / 'list'} -t {seconds} -ac 2 -ar 44100 -c:a aac -b:a 128k {path}"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", *encode.split()], check=True)
+    return path
+
+
+def silence(folder: pathlib.Path) -> pathlib.Path:
+    path = folder / "silence.wav"
+    subprocess.run(f"ffmpeg -v error -y -f lavfi -i anullsrc=r=16000:cl=mono -t 1 {path}".split(), check=True)
+    return path
+
+
+def compare(size: str, program: str, python: pathlib.Path, folder: pathlib.Path) -> tuple[float, float, float]:
+    """Ratios of times without loading, of whole processes, and of memory."""
+    model = folder / size
+    subprocess.run([python, HERE / "random_whisper.py", size, model], check=True)
+    minutes, rounds = LOAD[size]
+    long, trial, nothing = speech(folder, minutes * 60), speech(folder, TRIAL_SECONDS), silence(folder)
+    peer, ours = Peer(str(python), model), Ours(program, model)
+    print(f"{size}: settings tried on {TRIAL_SECONDS} s", flush=True)
+    systems = [(system, best_setting(system, trial)) for system in (peer, ours)]
+    start = [system.run(nothing, setting).seconds for system, setting in systems]
+    print(f"{size}: {minutes} min of speech; starting takes {start[0]:.1f} s | {start[1]:.1f} s", flush=True)
+    times: list[tuple[float, float]] = []
+    memory: list[tuple[int, int]] = []
+    for _ in range(rounds):
+        theirs, own = (system.run(long, setting) for system, setting in systems)
+        times.append((theirs.seconds, own.seconds))
+        memory.append((theirs.bytes, own.bytes))
+        print(
+            f"  faster-whisper {theirs.seconds:.1f} s, {theirs.bytes / MEBIBYTE:.0f} MiB | "
+            f"ytcaption {own.seconds:.1f} s ({minutes * 60 / own.seconds:.0f} times real time), "
+            f"{own.bytes / MEBIBYTE:.0f} MiB | {theirs.seconds / own.seconds:.2f}",
+            flush=True,
+        )
+    return (
+        statistics.median((theirs - start[0]) / (own - start[1]) for theirs, own in times),
+        statistics.median(theirs / own for theirs, own in times),
+        statistics.median(own / theirs for theirs, own in memory),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", nargs="?", default=shutil.which("ytcaption") or "ytcaption", help="our program")
+    parser.add_argument("--sizes", default="tiny,base,small", help="comma-separated")
+    arguments = parser.parse_args()
+    python = peer_python()
+    with tempfile.TemporaryDirectory(prefix="ytcaption-speed-") as name:
+        found = {size: compare(size, arguments.program, python, pathlib.Path(name)) for size in arguments.sizes.split(",")}
+    for size, (_, whole, _) in found.items():
+        print(f"with starting and loading, {size}: {whole:.2f}")
+    for size, (speed, _, memory) in found.items():
+        print(f"speed_vs_faster_whisper_{size}: {speed:.2f}")
+        print(f"rss_vs_faster_whisper_{size}: {memory:.2f}")
+
+
+if __name__ == "__main__":
+    main()
