@@ -23,6 +23,7 @@ pub(crate) struct Packed {
 
 /// How [`pack`] cuts.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of every name of a time")]
 pub(crate) struct Packing {
     /// Longest window.
     pub(crate) limit_ms: u64,
