@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use cqrs_es::DomainEvent;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::DeliveryEvent;
-use ytcaption_domain::job::{Audio, Failure, JobEvent, MediaSource, Priority, Stage, TranscriptionOptions};
+use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobEvent, MediaSource, Priority, Stage, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext, EventMetadata};
 use ytcaption_eventstore::Cursor;
 
@@ -147,6 +147,39 @@ fn segment() -> Segment {
         temperature: 0.0,
         words: vec![],
     }
+}
+
+#[test]
+fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_them() {
+    let mut story = Story::new();
+    let (download, worker) = ("download@h:1", "transcribe@h:3");
+    let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
+    story.then(40, download, &JobEvent::DownloadStarted { attempt: 1, worker: download.into() });
+    story.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None, chunks: 2 });
+    let spans = [(0, 30_000), (30_000, 62_000)].map(|(start_ms, end_ms)| ChunkSpan { start_ms, end_ms });
+    story.then(600, download, &JobEvent::ChunksPlanned { chunks: spans.to_vec() });
+    let scheduled =
+        |chunk: u32, span: ChunkSpan| JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms };
+    story.then(600, download, &scheduled(0, spans[0]));
+    let model = || "small".to_owned();
+    story.then(700, worker, &JobEvent::ChunkStarted { chunk: 0, attempt: 1, worker: worker.into(), model: model() });
+    story.then(700, worker, &scheduled(1, spans[1]));
+    story.then(900, worker, &JobEvent::LanguageDetected { language: "en".into() });
+    let told = story.explain();
+    let told: Vec<_> = told.entries.iter().skip(3).map(|entry| (entry.command, entry.text.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Some("RecordAudio"), "2 chunks to be transcribed, each in its turn"),
+            (Some("RecordAudio"), "chunk 0 (0:00 to 0:30) waits for a worker"),
+            (
+                Some("StartChunk"),
+                "chunk 0 (0:00 to 0:30), attempt 1, begun by transcribe@h:3 with model small after waiting 100 ms"
+            ),
+            (Some("StartChunk"), "chunk 1 (0:30 to 1:02) waits for a worker"),
+            (Some("RecordLanguage"), "the recording is in en"),
+        ]
+    );
 }
 
 #[test]
