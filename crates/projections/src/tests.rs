@@ -43,6 +43,19 @@ impl House {
         }
     }
 
+    /// The database as another process reaches it, in this role or as its owner.
+    fn as_another_process(&self, role: Option<&str>) -> Database {
+        let owner = self.database.connect_options();
+        let url = format!(
+            "postgres://{}@{}:{}/{}",
+            role.unwrap_or(owner.get_username()),
+            owner.get_host(),
+            owner.get_port(),
+            owner.get_database().expect("a database")
+        );
+        Database::open(&DatabaseSettings { url, max_connections: 5 }).expect("a valid URL")
+    }
+
     async fn create(&self, webhook_url: Option<&str>) -> JobId {
         let command = JobCommand::CreateTranscription {
             account: AccountId::default(),

@@ -310,5 +310,8 @@ fn in_time(took: Option<u64>) -> String {
 }
 
 fn unreadable(error: &DecodeError) -> Step {
-    Step::unasked(format!("{} version {} cannot be read: {}", error.event_type, error.event_version, error.source))
+    Step::unasked(format!(
+        "{} version {} cannot be read: {}",
+        error.event.event_type, error.event.event_version, error.source
+    ))
 }

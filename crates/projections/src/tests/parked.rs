@@ -85,15 +85,8 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
         .iter()
         .map(|event| {
             let misfit = if event.sequence == 1 {
-                Misfit::Unreadable(DecodeError {
-                    aggregate_type: event.aggregate_type.clone(),
-                    aggregate_id: event.aggregate_id.clone(),
-                    sequence: event.sequence,
-                    event_type: event.event_type.clone(),
-                    event_version: event.event_version.clone(),
-                    cursor: event.cursor,
-                    source: EventFault::NewerVersion { newest: 1 },
-                })
+                let source = EventFault::NewerVersion { newest: 1 };
+                Misfit::Unreadable(DecodeError { event: Box::new(event.name()), source })
             } else {
                 Misfit::Waits { aggregate_type: event.aggregate_type.clone(), expected: 1 }
             };

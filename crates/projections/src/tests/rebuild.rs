@@ -4,7 +4,7 @@ use serde_json::json;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::DeliveryCommand;
 use ytcaption_domain::job::JobCommand;
-use ytcaption_eventstore::{Database, DatabaseSettings, Stamp};
+use ytcaption_eventstore::Stamp;
 
 use super::{House, context};
 use crate::generation::TABLES;
@@ -231,14 +231,7 @@ async fn the_role_of_the_services_is_enough() {
     let house = House::open().await;
     three_jobs(&house).await;
     house.database.let_in("services_of_projections", None).await.expect("an owner may");
-    let owner = house.database.connect_options();
-    let url = format!(
-        "postgres://services_of_projections@{}:{}/{}",
-        owner.get_host(),
-        owner.get_port(),
-        owner.get_database().expect("a database")
-    );
-    let services = Database::open(&DatabaseSettings { url, max_connections: 5 }).expect("a valid URL");
+    let services = house.as_another_process(Some("services_of_projections"));
     let denied = sqlx::query("DELETE FROM events").execute(services.pool()).await.expect_err("it may not");
     assert!(denied.to_string().contains("permission denied"), "{denied}");
     house.create(None).await;

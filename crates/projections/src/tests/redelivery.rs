@@ -181,7 +181,10 @@ impl Case<'_> {
             Action::Append(number) => self.append(number).await,
             Action::Apply(page) => apply(&Projector::new(&house.database).in_pages_of(page)).await,
             Action::Kill(micros) => {
-                let projector = Projector::new(&house.database).in_pages_of(3);
+                // Its connections die with it.
+                let process = house.as_another_process(None);
+                process.check().await.expect("the server is there");
+                let projector = Projector::new(&process).in_pages_of(3);
                 let _ = tokio::time::timeout(Duration::from_micros(micros), projector.catch_up()).await;
             }
             Action::ApplyTwice => {
