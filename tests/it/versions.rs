@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
+use ytcaption_eventstore::Stamp;
 
 use crate::client::{Client, events, problem};
 use crate::site;
@@ -15,15 +16,19 @@ use crate::system::{System, program};
 
 const JOBS: &str = "/api/v1/transcriptions";
 
+fn id() -> Uuid {
+    (Stamp::system().new_id)()
+}
+
 /// Records the first event of a job as version 1 of the program did.
 async fn record(store: &mut PgConnection, version: &str, correlation: &str) -> String {
-    let job = Uuid::now_v7().to_string();
+    let job = id().to_string();
     let payload = json!({
         "type": "TranscriptionJobCreated", "account": "default", "priority": "normal", "language": "en",
         "source": { "kind": "url", "url": site::url("/video.mp4") },
     });
     let metadata = json!({
-        "event_id": Uuid::now_v7(), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
+        "event_id": id(), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
         "actor": "client:anonymous", "correlation_id": correlation,
     });
     sqlx::query(
@@ -53,7 +58,7 @@ async fn events_of_every_age_lie_side_by_side() {
     let system = System::start().await;
     let client = Client::of(&system);
     let mut store = PgConnection::connect(system.database_url()).await.unwrap();
-    let correlation = Uuid::now_v7().to_string();
+    let correlation = id().to_string();
     let future = record(&mut store, "9", &correlation).await;
     let damaged = record(&mut store, "1", "none").await;
     let earlier = record(&mut store, "1", &correlation).await;

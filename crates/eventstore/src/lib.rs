@@ -35,7 +35,7 @@ pub use horizon::{Holder, Horizon, HorizonView};
 pub use import::{Imported, Importer};
 pub use import_error::{ImportError, LineFault};
 pub use query::{EventQuery, EventReader};
-pub use recorded::{Damage, DecodeError, RecordedEvent};
+pub use recorded::{Damage, DecodeError, EventName, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
 pub use wake::{Alarm, Wake};

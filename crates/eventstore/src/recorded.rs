@@ -1,6 +1,7 @@
 //! An event as it stands in the store.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
@@ -48,11 +49,17 @@ pub struct Damage {
 
 /// A stored event that this program cannot read.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "event {sequence} of {aggregate_type} {aggregate_id}, {event_type} version {event_version} at {cursor}, cannot be \
-     read: {source}"
-)]
+#[error("{event} cannot be read: {source}")]
 pub struct DecodeError {
+    /// Which one.
+    pub event: Box<EventName>,
+    /// What is wrong with it, and what to do.
+    pub source: EventFault,
+}
+
+/// Says which event is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventName {
     /// Kind of the aggregate.
     pub aggregate_type: String,
     /// Identity of the aggregate.
@@ -65,8 +72,16 @@ pub struct DecodeError {
     pub event_version: String,
     /// Its place in the feed.
     pub cursor: Cursor,
-    /// What is wrong with it, and what to do.
-    pub source: EventFault,
+}
+
+impl fmt::Display for EventName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { aggregate_type, aggregate_id, sequence, event_type, event_version, cursor } = self;
+        write!(
+            f,
+            "event {sequence} of {aggregate_type} {aggregate_id}, {event_type} version {event_version} at {cursor},"
+        )
+    }
 }
 
 impl RecordedEvent {
@@ -80,15 +95,19 @@ impl RecordedEvent {
             Some(damage) => Err(EventFault::Metadata(damage.error.clone())),
             None => upcast::read(&self.event_type, &self.event_version, &self.payload),
         };
-        read.map_err(|source| DecodeError {
+        read.map_err(|source| DecodeError { event: Box::new(self.name()), source })
+    }
+
+    /// Which event it is, in words.
+    pub fn name(&self) -> EventName {
+        EventName {
             aggregate_type: self.aggregate_type.clone(),
             aggregate_id: self.aggregate_id.clone(),
             sequence: self.sequence,
             event_type: self.event_type.clone(),
             event_version: self.event_version.clone(),
             cursor: self.cursor,
-            source,
-        })
+        }
     }
 }
 

@@ -176,7 +176,7 @@ impl Aggregate for Walker {
     type Error = std::convert::Infallible;
     type Services = ();
 
-    async fn handle(&mut self, metres: i64, _: &(), sink: &EventSink<Self>) -> Result<(), Self::Error> {
+    async fn handle(&mut self, metres: i64, (): &(), sink: &EventSink<Self>) -> Result<(), Self::Error> {
         sink.write(Walked::WentNorth { metres }, self).await;
         Ok(())
     }
@@ -201,7 +201,8 @@ async fn what_one_event_has_become_shares_its_place_so_versions_count_what_is_st
     let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
     let walkers: CommandBus<Walker> = CommandBus::new(&database, appender, Stamp::system());
     let id = Uuid::from_u128(1);
-    store(database.pool(), "walker", id, 1, ("Went", "1"), json!({ "type": "Went", "x": 3, "y": 4 }), metadata(1)).await;
+    store(database.pool(), "walker", id, 1, ("Went", "1"), json!({ "type": "Went", "x": 3, "y": 4 }), metadata(1))
+        .await;
     assert_eq!(walkers.load(id).await.expect("readable"), (Walker { east: 3, north: 4 }, 1));
     let gone = walkers.execute(id, 10, &context()).await.expect("the next event has the next number");
     assert_eq!((gone.version, &gone.aggregate), (2, &Walker { east: 3, north: 14 }));
