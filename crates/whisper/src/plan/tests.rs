@@ -61,13 +61,36 @@ async fn speech_without_a_pause_is_cut_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_recording_without_speech_is_one_chunk() {
-    for pcm in [silence(60_000), noise(60_000, 0.1), silence(10), Vec::new()] {
+async fn a_recording_without_speech_is_cut_too_so_that_no_worker_has_a_day_of_it_in_memory() {
+    for (pcm, least) in [(silence(60_000), 9), (noise(60_000, 0.1), 9), (silence(10), 1), (Vec::new(), 1)] {
         let plan = plan(&pcm, &settings(5_000)).await;
-        assert_eq!(plan.chunks.len(), 1, "{plan:?}");
+        assert!(plan.chunks.len() >= least, "{plan:?}");
+        assert!(plan.chunks.iter().all(|chunk| chunk.length_ms() <= 6_250), "{plan:?}");
         assert_eq!(plan.speech_ms, 0);
         assert_covers(&plan);
     }
+}
+
+#[tokio::test]
+async fn a_day_is_planned_as_it_streams() {
+    const RATE: u32 = 8_000;
+    const SECONDS: u32 = 24 * 3600;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("day.wav");
+    // 16-bit zeros that take no room on disk, after the header of a WAV file.
+    let bytes = RATE * SECONDS * 2;
+    let mut head = [b"RIFF".as_slice(), &(bytes + 36).to_le_bytes(), b"WAVEfmt ", &16_u32.to_le_bytes()].concat();
+    head.extend([1_u16.to_le_bytes(), 1_u16.to_le_bytes()].concat());
+    head.extend([RATE.to_le_bytes(), (RATE * 2).to_le_bytes()].concat());
+    head.extend([2_u16.to_le_bytes(), 16_u16.to_le_bytes()].concat());
+    head.extend([b"data".as_slice(), &bytes.to_le_bytes()].concat());
+    std::fs::write(&path, &head).expect("a temporary file");
+    let file = std::fs::File::options().write(true).open(&path).expect("it was written");
+    file.set_len(u64::from(bytes) + head.len() as u64).expect("a sparse file");
+    let plan = plan_chunks(&path, &PlanSettings::default()).await.expect("it is a WAV file");
+    assert_eq!(plan.duration_ms, u64::from(SECONDS) * 1000);
+    assert!(plan.chunks.len() >= 24 * 60 / 7 && plan.chunks.iter().all(|chunk| chunk.length_ms() <= 375_000));
+    assert_covers(&plan);
 }
 
 #[tokio::test]
