@@ -159,6 +159,6 @@ fn chunk(generation: i32, job_id: JobId, event: JobEvent) -> Option<ChunkRow> {
 }
 
 fn is_fault_of_data(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| FAULTS_OF_DATA.iter().any(|class| code.starts_with(class)))
 }

@@ -204,7 +204,9 @@ impl JobView {
     pub fn fold_delivery(&mut self, recorded: &RecordedEvent, events: &[DeliveryEvent]) -> Result<Fold, Misfit> {
         let Some(version) = next(self.delivery_version, recorded)? else { return Ok(Fold::Known) };
         self.delivery_version = version;
-        events.iter().for_each(|event| self.apply_delivery(event));
+        for event in events {
+            self.apply_delivery(event);
+        }
         Ok(Fold::Applied)
     }
 

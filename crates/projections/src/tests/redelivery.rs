@@ -102,7 +102,9 @@ fn job_events(choices: &[u8]) -> Vec<JobEvent> {
     for choice in std::iter::once(None).chain(commands) {
         let command = choice.map_or_else(|| created.clone(), |choice| command(choice, &job));
         let decided = decide(&job, command).unwrap_or_default();
-        decided.iter().for_each(|event| evolve(&mut job, event));
+        for event in &decided {
+            evolve(&mut job, event);
+        }
         events.extend(decided);
     }
     events
