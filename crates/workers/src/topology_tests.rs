@@ -54,3 +54,18 @@ async fn making_sure_twice_changes_nothing() {
     ensure(&house.deps.nats).await.expect("a second time");
     assert_eq!(created().await, before);
 }
+
+#[test]
+fn it_is_known_who_is_given_what() {
+    for (subject, stages) in [
+        ("ytcaption.events.job.TranscriptionJobCreated.low.0199", &["download"][..]),
+        ("ytcaption.events.job.ChunkScheduled.high.0199", &["transcribe"]),
+        ("ytcaption.events.job.JobCancelled.normal.0199", &["notify"]),
+        ("ytcaption.events.job.ChunkTranscribed.normal.0199", &[]),
+        ("ytcaption.events.job.JobCancelled.normal", &[]),
+        ("ytcaption.events.job.JobCancelled.normal.0199.more", &[]),
+    ] {
+        assert_eq!(stages_of(subject), stages, "{subject}");
+    }
+    assert!(matches("a.>", "a.b.c") && !matches("a.>", "a") && !matches("a", "a.b"));
+}

@@ -131,7 +131,6 @@ impl StreamGuard {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is passed on by `map_err`")]
 fn no_account(error: impl std::fmt::Display) -> RelayError {
     RelayError::Stream(error.to_string())
 }

@@ -77,6 +77,15 @@ async fn of_a_purged_stream_exactly_what_is_needed_comes_back() {
     // The second chunk of the one; of the other nothing, because a worker began a moment ago and may well end it.
     let expected = [(half, "ChunkScheduled"), (waiting, "TranscriptionJobCreated")];
     assert_eq!(lying(&house).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
+
+    // The worker has not been heard of for longer than such work should take: somebody else may try.
+    let long_ago = format!(
+        "ALTER TABLE events DISABLE TRIGGER events_append_only;
+         UPDATE events SET recorded_at = recorded_at - interval '31 seconds' WHERE aggregate_id = '{begun}'"
+    );
+    sqlx::raw_sql(&long_ago).execute(house.deps.database.pool()).await.unwrap();
+    wait_for(&house, begun, "TranscriptionJobCreated").await;
+    assert_eq!(lying(&house).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

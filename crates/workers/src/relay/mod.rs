@@ -214,3 +214,5 @@ fn can_be_carried(event: &RecordedEvent) -> bool {
 mod loss_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_tests;

@@ -63,3 +63,21 @@ macro_rules! in_work {
 }
 
 pub(super) use {in_work, still_asks};
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::topology;
+
+    #[test]
+    fn what_workers_are_given_is_what_is_put_back() {
+        let filters = topology::consumer_configs().into_iter().flat_map(|config| config.filter_subjects);
+        // ytcaption.events.job.<Event>.<route>.<id>
+        let given: BTreeSet<String> =
+            filters.map(|filter| filter.split('.').nth(3).unwrap_or_default().to_owned()).collect();
+        let put_back: BTreeSet<String> = STEPS.iter().chain(&JobEvent::ENDS).map(ToString::to_string).collect();
+        assert_eq!(given, put_back);
+    }
+}

@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, ChunkSpan};
 

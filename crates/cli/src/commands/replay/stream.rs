@@ -38,6 +38,7 @@ whose step is done decides to nothing: nothing is transcribed twice, and no webh
 {TIMES}
 {WHERE} NATS likewise: NATS_URL (or nats.url).")
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag on the command line")]
 pub(in crate::commands) struct Stream {
     /// Every event
     #[arg(long, conflicts_with = "unfinished")]
