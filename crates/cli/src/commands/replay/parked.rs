@@ -65,5 +65,7 @@ impl Parked {
 fn text(event: &ParkedEvent) -> String {
     let ParkedEvent { aggregate_type, aggregate_id, sequence, event_type, event_version, error, .. } = event;
     let since = event.parked_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    format!("  {aggregate_type} {aggregate_id} #{sequence} {event_type} version {event_version}, since {since}\n    {error}")
+    format!(
+        "  {aggregate_type} {aggregate_id} #{sequence} {event_type} version {event_version}, since {since}\n    {error}"
+    )
 }
