@@ -186,7 +186,7 @@ fn what_a_model_or_this_machine_cannot_do_is_said() {
     }
     // A prompt longer than the context: what does not fit is left out, as faster-whisper does.
     let prompt = format!("initial_prompt={}", "The blue bird sleeps here. ".repeat(400));
-    let heard = transcribe(&["--model", "demo", "--option", &prompt], &[]);
+    let heard = transcribe(&["--option", &prompt], &[]);
     assert!(heard.status.success(), "{}", said(&heard));
 }
 

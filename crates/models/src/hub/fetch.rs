@@ -59,13 +59,11 @@ impl Hub {
             }
         }
         arriving.file.sync_all().await.map_err(HubError::io(path))?;
-        match arriving.sum.check(&wanted.remote.checksum) {
-            Some(sha256) => Ok(sha256),
-            None => {
-                tokio::fs::remove_file(path).await.map_err(HubError::io(path))?;
-                Err(HubError::Checksum { file: wanted.file })
-            }
-        }
+        let Some(sha256) = arriving.sum.check(&wanted.remote.checksum) else {
+            tokio::fs::remove_file(path).await.map_err(HubError::io(path))?;
+            return Err(HubError::Checksum { file: wanted.file });
+        };
+        Ok(sha256)
     }
 
     /// Repeats a question until it is answered, or cannot be.
