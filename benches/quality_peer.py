@@ -12,13 +12,12 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 def main() -> None:
     arguments = json.loads(sys.argv[1])
     model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=1)
-    # The pipeline for batches is another program: cuts at every pause, batches, no timestamps within a cut.
-    batched = BatchedInferencePipeline(model) if arguments["batched"] else model
-    options = {key: value for key, value in arguments["options"].items() if value is not None}
+    system, options = model, arguments["options"]
     if arguments["batched"]:
-        options |= {"without_timestamps": False}
+        # Without timestamps, its default, a segment would be a whole window.
+        system, options = BatchedInferencePipeline(model), options | {"without_timestamps": False}
     for path, language in arguments["files"]:
-        segments, _ = batched.transcribe(path, language=language, vad_filter=True, **options)
+        segments, _ = system.transcribe(path, language=language, vad_filter=True, **options)
         print(json.dumps([
             {
                 "start": segment.start, "end": segment.end, "text": segment.text,
