@@ -16,7 +16,7 @@ use ytcaption_eventstore::{Cursor, Database, EventQuery, EventReader, RecordedEv
 use super::ledger::Ledger;
 use super::outstanding::{asks_for_work, in_work, still_asks};
 use super::publish::{Again, Publisher};
-use super::{PAGE, RelayError};
+use super::{PAGE, RelayError, can_be_carried};
 use crate::cloud_event::subject_of;
 use crate::topology;
 
@@ -140,6 +140,7 @@ impl StreamReplay {
         page: Vec<RecordedEvent>,
         selection: &Selection,
     ) -> Result<Vec<(RecordedEvent, Option<bool>)>, sqlx::Error> {
+        let page: Vec<RecordedEvent> = page.into_iter().filter(can_be_carried).collect();
         let (jobs, sequences): (Vec<&str>, Vec<i64>) =
             page.iter().filter(|event| asks_for_work(event)).map(key).unzip();
         let asking: Vec<(String, i64, bool)> = sqlx::query_as(ASKING)
