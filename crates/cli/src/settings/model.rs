@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(chosen(Some(Path::new("demo")), home.path(), Some(&program)), Some(demo));
         let missing = choose(Some(Path::new("large")), &home.path().join("models"), home.path(), None);
         let said = missing.err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(said.contains("there are base, small"), "{said}");
+        assert!(said.contains("there are base, demo, small"), "{said}");
     }
 
     #[test]
