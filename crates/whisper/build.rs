@@ -1,7 +1,8 @@
-//! With the `mkl` feature, links the few lines of C that switch MKL on (`native/use_mkl.c` says why).
+//! Compiles the little that Rust cannot do: `native/encoded.cpp`, and with the `mkl` feature `native/use_mkl.c`, say why.
 
 fn main() {
-    println!("cargo:rerun-if-changed=native/use_mkl.c");
+    println!("cargo:rerun-if-changed=native");
+    cc::Build::new().cpp(true).std("c++17").file("native/encoded.cpp").compile("ytcaption_encoded");
     if std::env::var_os("CARGO_FEATURE_MKL").is_some() {
         cc::Build::new()
             .file("native/use_mkl.c")

@@ -41,7 +41,10 @@ fn base(code: &str) -> &str {
 
 /// The likeliest language over the first `windows` windows.
 pub(super) fn hear(round: &Round<'_>, windows: usize) -> Result<String, TranscribeError> {
-    let heard = round.whisper.detect_language(&round.encoded).map_err(|error| TranscribeError::engine(&error))?;
+    let all: Vec<usize> = (0..round.windows.len()).collect();
+    let heard = round
+        .encoded
+        .with(&all, |view| round.whisper.detect_language(view).map_err(|error| TranscribeError::engine(&error)))?;
     let mean = |code: &String| {
         let found = heard
             .iter()

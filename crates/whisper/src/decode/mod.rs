@@ -2,6 +2,7 @@
 
 mod attempt;
 mod edges;
+mod encoded;
 mod language;
 mod loops;
 mod round;

@@ -1,9 +1,9 @@
 //! Windows that go through the model together.
 
-use ct2rs::sys::{Device, StorageView};
 use ytcaption_domain::captions::Segment;
 
 use super::attempt::{Attempt, Judgement, generate};
+use super::encoded::Encoded;
 use super::{Context, RawSegment, Window, edges, language, timestamps, words};
 use crate::Span;
 use crate::error::TranscribeError;
@@ -23,9 +23,7 @@ pub(super) struct Round<'a> {
     pub(super) whisper: Loan<'a>,
     pub(super) context: &'a Context,
     pub(super) windows: Vec<Window>,
-    /// Spectrograms of all windows, one after the other.
-    features: Vec<f32>,
-    pub(super) encoded: StorageView<'static>,
+    pub(super) encoded: Encoded,
 }
 
 impl<'a> Round<'a> {
@@ -45,13 +43,8 @@ impl<'a> Round<'a> {
         // Not earlier: what can be computed without the model is computed while others use it.
         let whisper = model.whisper();
         context.check()?;
-        let encoded = {
-            let shape = [windows.len(), model.mels, context.frames];
-            let view = StorageView::new(&shape, &mut features, Device::CPU)
-                .map_err(|error| TranscribeError::engine(&error))?;
-            whisper.encode(&view, false).map_err(|error| TranscribeError::engine(&error))?
-        };
-        Ok(Self { model, whisper, context, windows, features, encoded })
+        let encoded = Encoded::encode(&whisper, model.on_card, features, [model.mels, context.frames])?;
+        Ok(Self { model, whisper, context, windows, encoded })
     }
 
     pub(super) fn hear_language(&self) -> Result<String, TranscribeError> {
@@ -89,25 +82,12 @@ impl<'a> Round<'a> {
                 break;
             }
             self.context.check()?;
-            let attempts = if open.len() == self.windows.len() {
-                generate(self, &self.encoded, open.len(), &prompt, temperature)?
-            } else {
-                let mut features = self.features_of(&open);
-                let shape = [open.len(), self.model.mels, self.context.frames];
-                let view = StorageView::new(&shape, &mut features, Device::CPU)
-                    .map_err(|error| TranscribeError::engine(&error))?;
-                generate(self, &view, open.len(), &prompt, temperature)?
-            };
+            let attempts = self.encoded.with(&open, |view| generate(self, view, open.len(), &prompt, temperature))?;
             for (i, attempt) in open.into_iter().zip(attempts) {
                 judgements[i].add(attempt, options);
             }
         }
         Ok(judgements.into_iter().map(Judgement::verdict).collect())
-    }
-
-    pub(super) fn features_of(&self, windows: &[usize]) -> Vec<f32> {
-        let size = self.model.mels * self.context.frames;
-        windows.iter().flat_map(|i| &self.features[i * size..(i + 1) * size]).copied().collect()
     }
 
     /// The segments an attempt wrote, and the part of the window it did not get to.

@@ -2,7 +2,6 @@
 
 mod long;
 
-use ct2rs::sys::{Device, StorageView};
 use ytcaption_domain::captions::Word;
 
 use super::RawSegment;
@@ -43,16 +42,10 @@ pub(super) fn align(
         .collect();
     let frames: Vec<usize> =
         spoken.iter().map(|i| (round.windows[*i].samples.len() / HOP).clamp(1, round.context.frames)).collect();
-    let engine = |error: &dyn std::fmt::Display| TranscribeError::Engine { reason: error.to_string() };
-    let aligned = if spoken.len() == written.len() {
-        round.whisper.align(&round.encoded, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
-    } else {
-        let mut features = round.features_of(&spoken);
-        let shape = [spoken.len(), model.mels, round.context.frames];
-        let view = StorageView::new(&shape, &mut features, Device::CPU).map_err(|e| engine(&e))?;
-        round.whisper.align(&view, &start, &text, &frames, MEDIAN_FILTER_WIDTH)
-    }
-    .map_err(|error| engine(&error))?;
+    let aligned = round.encoded.with(&spoken, |view| {
+        let aligned = round.whisper.align(view, &start, &text, &frames, MEDIAN_FILTER_WIDTH);
+        aligned.map_err(|error| TranscribeError::engine(&error))
+    })?;
     for ((i, text), result) in spoken.into_iter().zip(&text).zip(aligned) {
         // The first frame at which the path reaches each token, and past the last, the end.
         let mut reached_ms = vec![None; text.len() + 1];

@@ -39,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) languages: Vec<String>,
     pub(crate) can_align: bool,
     multilingual: bool,
+    /// Computes on a card, in whose memory everything stays.
+    pub(crate) on_card: bool,
     /// Read when the first prompt comes: most transcriptions have none.
     merges: OnceLock<Option<Merges>>,
     dir: PathBuf,
@@ -77,6 +79,7 @@ impl Model {
             can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
             dir: dir.to_owned(),
             multilingual: whisper.is_multilingual(),
+            on_card: settings.device == Device::Cuda,
             replicas,
             merges: OnceLock::new(),
             vocabulary,
