@@ -126,7 +126,7 @@ async fn commands_to_one_job_at_once_all_take_effect() {
 }
 
 #[tokio::test]
-async fn many_events_of_one_command_keep_their_order() {
+async fn the_events_of_one_command_keep_their_order() {
     let database = database().await;
     let bus = bus(&database);
     let id = Uuid::from_u128(1);
@@ -135,9 +135,12 @@ async fn many_events_of_one_command_keep_their_order() {
     let audio = ytcaption_domain::job::Audio { key: "k".into(), bytes: 1, sha256: "0".into(), duration_ms: 300 };
     let chunks = (0..300).map(|n| ytcaption_domain::job::ChunkSpan { start_ms: n, end_ms: n + 1 }).collect();
     let record = JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks };
-    bus.execute(id, record, &context()).await.expect("a sound plan");
-    let sequences: Vec<u64> = first(303, &database).await.iter().map(|e| e.sequence).collect();
-    assert_eq!(sequences, (1..=303).collect::<Vec<u64>>());
+    let recorded = bus.execute(id, record, &context()).await.expect("a sound plan").events;
+    assert_eq!(recorded.len(), 3, "several at once: {recorded:?}");
+    let stored = first(5, &database).await;
+    let names: Vec<&str> = stored[2..].iter().map(|event| event.event_type.as_str()).collect();
+    assert_eq!(names, recorded.iter().map(ytcaption_domain::job::JobEvent::name).collect::<Vec<_>>());
+    assert_eq!(stored.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
 }
 
 const WRITERS: u32 = 20;

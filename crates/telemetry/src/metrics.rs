@@ -118,7 +118,11 @@ fn describe() {
     describe_counter!(EVENTS_APPENDED, Unit::Count, "Events appended to the event store.");
     describe_counter!(RELAY_PUBLISHED, Unit::Count, "Events the relay has put on the stream.");
     describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
-    describe_gauge!(FEED_HORIZON_AGE, Unit::Seconds, "How long the oldest event has waited for an older open transaction.");
+    describe_gauge!(
+        FEED_HORIZON_AGE,
+        Unit::Seconds,
+        "How long the oldest event has waited for an older open transaction."
+    );
     describe_counter!(RELAY_REFILLED, Unit::Count, "Messages the stream had lost and that were put on it again.");
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");

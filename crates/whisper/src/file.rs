@@ -52,12 +52,12 @@ pub async fn transcribe_file(
 ) -> Result<FileTranscript, FileError> {
     transcriber.check(options)?;
     let mut options = options.clone();
-    let mut chunks = Chunks::open(path, &PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
+    let mut chunks = Chunks::open(path, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
     let mut next = chunks.next().await?;
     if decode::is_open(options.language.as_deref()) && chunks.ending().is_none() {
         let duration_ms = match chunks.expected_ms() {
             Some(duration_ms) => duration_ms,
-            None => plan_chunks(path, &PlanSettings::default()).await?.duration_ms,
+            None => plan_chunks(path, PlanSettings::default()).await?.duration_ms,
         };
         options.language = detect_language(transcriber, path, duration_ms, &options).await?;
     }

@@ -41,7 +41,7 @@ pub struct AudioPlan {
 }
 
 /// Reads `path` once and divides it at pauses. The same file and settings give the same plan.
-pub async fn plan_chunks(path: &Path, settings: &PlanSettings) -> Result<AudioPlan, AudioError> {
+pub async fn plan_chunks(path: &Path, settings: PlanSettings) -> Result<AudioPlan, AudioError> {
     /// One second a read.
     const PIECE: usize = SAMPLE_RATE as usize;
     let mut stream = PcmStream::open(path, None).await?;
@@ -75,7 +75,7 @@ struct Planner {
 }
 
 impl Planner {
-    fn new(settings: &PlanSettings) -> Self {
+    fn new(settings: PlanSettings) -> Self {
         Self {
             // Under a second there is nothing to choose a pause from.
             target_ms: settings.target_chunk_ms.max(1000),

@@ -59,7 +59,7 @@ pub(super) struct Submit {
     /// Print captions as they come, a line each with the time at which it begins
     #[arg(long, conflicts_with = "wait")]
     follow: bool,
-    /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc; with --wait
+    /// srt, vtt, txt, json, tsv, `verbose_json`, ass or lrc; with --wait
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
     #[command(flatten)]

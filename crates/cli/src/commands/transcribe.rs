@@ -27,7 +27,7 @@ pub(super) struct Transcribe {
     /// A name that `ytcaption models list` shows, or the folder of a Whisper model in CTranslate2 format
     #[arg(long, value_name = "NAME|FOLDER")]
     model: Option<PathBuf>,
-    /// srt, vtt, txt, json, tsv, verbose_json, ass or lrc
+    /// srt, vtt, txt, json, tsv, `verbose_json`, ass or lrc
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
     #[command(flatten)]

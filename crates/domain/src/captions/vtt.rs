@@ -14,9 +14,11 @@ pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
         let mut shown_ms = cue.start_ms;
         let mut stamp = |piece: &Piece| {
             // A timestamp must be later than the one before and within the cue.
-            let told = style.highlight_words && piece.start_ms > shown_ms && piece.start_ms < cue.end_ms;
-            shown_ms = if told { piece.start_ms } else { shown_ms };
-            told.then(|| format!("<{}>", timecode(piece.start_ms, '.'))).unwrap_or_default()
+            if !style.highlight_words || piece.start_ms <= shown_ms || piece.start_ms >= cue.end_ms {
+                return String::new();
+            }
+            shown_ms = piece.start_ms;
+            format!("<{}>", timecode(shown_ms, '.'))
         };
         let lines: Vec<String> = cue.lines.iter().map(|line| text(line, &mut stamp)).collect();
         let _ = write!(out, "{start} --> {end}\n{}\n\n", lines.join("\n"));

@@ -32,7 +32,7 @@ struct Reading {
 }
 
 impl Chunks {
-    pub(crate) async fn open(path: &Path, settings: &PlanSettings) -> Result<Self, AudioError> {
+    pub(crate) async fn open(path: &Path, settings: PlanSettings) -> Result<Self, AudioError> {
         let stream = PcmStream::open(path, None).await?;
         let planner = Planner::new(settings);
         let most_ms = planner.longest_ms() + DECISION_DELAY_MS;

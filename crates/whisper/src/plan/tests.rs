@@ -7,7 +7,7 @@ fn settings(target_chunk_ms: u64) -> PlanSettings {
     PlanSettings { target_chunk_ms }
 }
 
-async fn plan(pcm: &[f32], settings: &PlanSettings) -> AudioPlan {
+async fn plan(pcm: &[f32], settings: PlanSettings) -> AudioPlan {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("recording.wav");
     write_wav(&path, pcm);
@@ -34,7 +34,7 @@ async fn chunks_end_in_pauses_and_cover_the_recording() {
         speech.push((start_ms, start_ms + sentence_ms));
         pcm.extend(&sentence);
     }
-    let plan = plan(&pcm, &settings(20_000)).await;
+    let plan = plan(&pcm, settings(20_000)).await;
     assert_covers(&plan);
     assert!(plan.chunks.len() >= 4, "{plan:?}");
     assert!(plan.speech_ms > plan.duration_ms / 2, "{plan:?}");
@@ -55,7 +55,7 @@ async fn speech_without_a_pause_is_cut_all_the_same() {
             (t * 300.0 * std::f32::consts::TAU).sin() * 0.3 * (t * 15.0).sin().abs()
         })
         .collect();
-    let plan = plan(&tone, &settings(10_000)).await;
+    let plan = plan(&tone, settings(10_000)).await;
     assert_covers(&plan);
     assert!(plan.chunks.iter().all(|chunk| chunk.length_ms() <= 12_500), "{plan:?}");
 }
@@ -63,7 +63,7 @@ async fn speech_without_a_pause_is_cut_all_the_same() {
 #[tokio::test]
 async fn a_recording_without_speech_is_cut_too_so_that_no_worker_has_a_day_of_it_in_memory() {
     for (pcm, least) in [(silence(60_000), 9), (noise(60_000, 0.1), 9), (silence(10), 1), (Vec::new(), 1)] {
-        let plan = plan(&pcm, &settings(5_000)).await;
+        let plan = plan(&pcm, settings(5_000)).await;
         assert!(plan.chunks.len() >= least, "{plan:?}");
         assert!(plan.chunks.iter().all(|chunk| chunk.length_ms() <= 6_250), "{plan:?}");
         assert_eq!(plan.speech_ms, 0);
@@ -87,7 +87,7 @@ async fn a_day_is_planned_as_it_streams() {
     std::fs::write(&path, &head).expect("a temporary file");
     let file = std::fs::File::options().write(true).open(&path).expect("it was written");
     file.set_len(u64::from(bytes) + head.len() as u64).expect("a sparse file");
-    let plan = plan_chunks(&path, &PlanSettings::default()).await.expect("it is a WAV file");
+    let plan = plan_chunks(&path, PlanSettings::default()).await.expect("it is a WAV file");
     assert_eq!(plan.duration_ms, u64::from(SECONDS) * 1000);
     assert!(plan.chunks.len() >= 24 * 60 / 7 && plan.chunks.iter().all(|chunk| chunk.length_ms() <= 375_000));
     assert_covers(&plan);
@@ -96,9 +96,9 @@ async fn a_day_is_planned_as_it_streams() {
 #[tokio::test]
 async fn the_same_recording_gives_the_same_plan() {
     let pcm = [speak("en-us", "Tomorrow is Friday."), silence(900)].concat().repeat(12);
-    let first = plan(&pcm, &settings(5_000)).await;
+    let first = plan(&pcm, settings(5_000)).await;
     assert!(first.chunks.len() > 3);
-    assert_eq!(first, plan(&pcm, &settings(5_000)).await);
+    assert_eq!(first, plan(&pcm, settings(5_000)).await);
 }
 
 fn samples_to_ms(samples: &[f32]) -> u64 {

@@ -132,7 +132,7 @@ impl Download {
 
     /// Plans the audio, puts it into the blob store, and makes the command that records both.
     async fn record(&self, attempt: &Attempt<'_>, title: Option<String>, flac: &Path) -> Result<JobCommand, Fault> {
-        let plan = plan_chunks(flac, &PlanSettings::default()).await?;
+        let plan = plan_chunks(flac, PlanSettings::default()).await?;
         if plan.duration_ms > u64::try_from(self.settings.max_duration.as_millis()).unwrap_or(u64::MAX) {
             let longest = seconds(self.settings.max_duration);
             let message = format!("The recording is longer than {longest}: send a part of it.");

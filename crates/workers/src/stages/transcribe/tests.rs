@@ -30,7 +30,7 @@ async fn talk(house: &House) -> Audio {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let path = house.folder.path().join("talk.flac");
     let duration_ms =
-        ytcaption_whisper::plan_chunks(&path, &ytcaption_whisper::PlanSettings::default()).await.unwrap().duration_ms;
+        ytcaption_whisper::plan_chunks(&path, ytcaption_whisper::PlanSettings::default()).await.unwrap().duration_ms;
     let key = BlobKey::new("audio/talk.flac").unwrap();
     let info = house.deps.blobs.put_file(&key, &path).await.unwrap();
     Audio { key: key.to_string(), bytes: info.bytes, sha256: info.sha256, duration_ms }
@@ -131,7 +131,7 @@ async fn said(house: &House, name: &str, parts: &[(&str, &str)]) -> (Audio, Vec<
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         begins.push(end_ms);
         let piece = folder.join(format!("{number}.flac"));
-        end_ms += ytcaption_whisper::plan_chunks(&piece, &<_>::default()).await.unwrap().duration_ms;
+        end_ms += ytcaption_whisper::plan_chunks(&piece, <_>::default()).await.unwrap().duration_ms;
         list.extend(["file '", &number.to_string(), ".flac'\n"]);
     }
     std::fs::write(folder.join("list"), list).unwrap();
@@ -220,7 +220,9 @@ async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_oth
         for file in ["model.bin", "config.json", "vocabulary.json"] {
             std::fs::copy(model().join(file), folder.join(file)).unwrap();
         }
-        weights.map(|bytes| std::fs::write(folder.join("model.bin"), bytes).unwrap());
+        if let Some(bytes) = weights {
+            std::fs::write(folder.join("model.bin"), bytes).unwrap();
+        }
     }
     let retry = RetrySettings { attempts: 2, first_pause: Duration::ZERO, longest_pause: Duration::ZERO };
     let settings = TranscribeSettings { retry, ..settings(&house) };
