@@ -56,7 +56,9 @@ impl History {
 
     /// Waits until the relay has published everything that has happened to the job.
     pub(crate) async fn until_published(&self, job: &str) {
-        let published = "SELECT bool_and((c.transaction_id, c.position) >= (e.transaction_id, e.position))
+        // The relay has no checkpoint before its first event.
+        let published =
+            "SELECT coalesce(bool_and((c.transaction_id, c.position) >= (e.transaction_id, e.position)), false)
                            FROM checkpoints c, events e WHERE c.name = 'relay' AND e.aggregate_id = $1";
         let deadline = Instant::now() + PATIENCE;
         while !sqlx::query_scalar::<_, bool>(published).bind(job).fetch_one(&self.pool).await.unwrap() {
