@@ -131,17 +131,18 @@ impl EventReader {
         after: Cursor,
         wake: Arc<Wake>,
     ) -> impl Stream<Item = Result<Vec<RecordedEvent>, sqlx::Error>> + Send {
-        let reader = self.clone();
-        stream::try_unfold((reader, query, after, wake), async |(reader, query, mut after, wake)| {
+        let (reader, alarm) = (self.clone(), wake.alarm());
+        // The alarm rings only while `wake` lives.
+        stream::try_unfold((reader, query, after, wake, alarm), async |(reader, query, mut after, wake, mut alarm)| {
             loop {
                 let horizon = reader.horizon().await?;
                 let page = reader.read(AFTER, &query, after, PAGE_EVENTS, horizon).await?;
                 if let Some(last) = page.last().map(|event| event.cursor) {
-                    return Ok(Some((page, (reader, query, last, wake))));
+                    return Ok(Some((page, (reader, query, last, wake, alarm))));
                 }
                 // Nothing before the horizon was asked for; it need not be looked through again.
                 after = after.max(Cursor { transaction_id: horizon, position: 0 });
-                wake.wait().await;
+                alarm.wait().await;
             }
         })
     }

@@ -38,11 +38,6 @@ impl Wake {
         Arc::new(Self { appended, listener })
     }
 
-    /// Returns when something is appended from now on, or after at most half a second.
-    pub async fn wait(&self) {
-        self.alarm().wait().await;
-    }
-
     /// For a reader that must not miss what is appended while it reads.
     pub fn alarm(&self) -> Alarm {
         Alarm { appended: self.appended.subscribe(), pause: POLL }

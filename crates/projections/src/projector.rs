@@ -68,6 +68,7 @@ impl Projector {
 
     /// Follows the feed until it is dropped; rides out failures of the database.
     pub async fn run(&self, wake: Arc<Wake>) {
+        let mut alarm = wake.alarm();
         let mut retried: Option<Instant> = None;
         loop {
             let due = retried.is_none_or(|at| at.elapsed() > RETRY_PARKED);
@@ -76,7 +77,7 @@ impl Projector {
                 retried = Some(Instant::now());
             }
             match outcome.and(self.catch_up().await) {
-                Ok(_) => wake.wait().await,
+                Ok(_) => alarm.wait().await,
                 // Another instance applied the page: read on from where it left off.
                 Err(ProjectionError::Checkpoint(CheckpointError::Moved(_))) => {}
                 Err(error) => {
