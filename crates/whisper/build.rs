@@ -1,8 +1,9 @@
-//! Compiles the little that Rust cannot do: `native/encoded.cpp`, and with the `mkl` feature `native/use_mkl.c`, say why.
+//! Compiles the little that Rust cannot do: `native/*` say why.
 
 fn main() {
     println!("cargo:rerun-if-changed=native");
     cc::Build::new().cpp(true).std("c++17").file("native/encoded.cpp").compile("ytcaption_encoded");
+    cc::Build::new().file("native/memory.c").compile("ytcaption_memory");
     if std::env::var_os("CARGO_FEATURE_MKL").is_some() {
         cc::Build::new()
             .file("native/use_mkl.c")

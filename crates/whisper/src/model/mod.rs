@@ -3,6 +3,7 @@
 mod error;
 mod files;
 mod info;
+pub(crate) mod memory;
 mod replicas;
 mod settings;
 mod weights;
@@ -59,6 +60,7 @@ impl Model {
             num_threads_per_replica: settings.intra_threads,
             ..Config::default()
         };
+        memory::keep();
         sys::set_random_seed(settings.seed);
         let load = || {
             Whisper::new(dir, config.clone())
@@ -117,6 +119,14 @@ impl Model {
     /// What people call it.
     pub(crate) fn name(&self) -> String {
         model_name(&self.dir)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // Fields are dropped after this: the weights go before, so that they are given back too.
+        self.replicas.unload();
+        memory::release();
     }
 }
 

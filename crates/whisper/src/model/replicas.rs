@@ -23,6 +23,11 @@ impl Replicas {
         &self.all[0]
     }
 
+    /// Frees the weights; nobody can have a loan while `self` is borrowed mutably.
+    pub(super) fn unload(&mut self) {
+        self.all.clear();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.all.len()
     }

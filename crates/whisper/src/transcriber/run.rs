@@ -11,6 +11,7 @@ use super::Inner;
 use crate::audio::samples_to_ms;
 use crate::decode::{self, Batch, Context, Decoded, Window};
 use crate::error::TranscribeError;
+use crate::model::memory;
 use crate::options::TranscribeOptions;
 use crate::windows::{self, Packed, Packing};
 use crate::{Span, clips, silence, vad};
@@ -145,7 +146,9 @@ impl<'a> Run<'a> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.inner.runs.fetch_sub(1, Ordering::Relaxed);
+        if self.inner.runs.fetch_sub(1, Ordering::Relaxed) == 1 {
+            memory::release();
+        }
     }
 }
 
