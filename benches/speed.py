@@ -2,8 +2,9 @@
 """How fast a file is transcribed, and in how much memory, beside faster-whisper on the same machine, in alternation.
 
 Makes models of the real dimensions with random weights and minutes of synthetic speech, lets either side find its best
-settings on a short piece, then runs both in turn. Both decode the same number of tokens for a window (the end token is
-forbidden), with the same beam, no timestamps and no second tries, on all cores. Times are those of whole processes, less
+settings on a short piece, then runs both in turn. Both write the same number of tokens for the same sound, as they would
+with a real model: faster-whisper 100 a window (the end token is forbidden), and we as many as make the same sum over our
+windows, which are more because they end in pauses. Same beam, no timestamps, no second tries, all cores. Times are those of whole processes, less
 what the same process takes for one second of silence (starting, loading the model); memory is the peak of a process.
 
 faster-whisper may use its sequential or its batched pipeline, with oneDNN or MKL. It is installed, from PyPI, into a
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("YTCAPTION_CACHE", pathlib.Path.home() / ".cache/ytcaption"))
 PEER = "faster-whisper==1.2.1"
-TOKENS = 100  # a window: speech has about three a second
+TOKENS = 100  # a window of 30 s: speech has about three a second
 BEAM = 5  # the default of both
 END = 50257
 MEBIBYTE = 1 << 20
@@ -35,7 +36,7 @@ MEBIBYTE = 1 << 20
 LOAD = {"tiny": (10, 3), "base": (6, 3), "small": (4, 2)}
 TRIAL_SECONDS = 90
 # A setting that takes so many times as long as the best so far is given up.
-PATIENCE = 2.0
+PATIENCE = 1.5
 TEXT = """The committee met again on Tuesday morning to go through the remaining items on the agenda, and most of them were
 settled before noon. Nobody had expected the question of the new bridge to come up so early. The engineers explained, with
 a great many slides, why the old foundations could not be used. When somebody asked what it would cost, there was a long
@@ -48,13 +49,14 @@ been replaced since last year."""
 class Run:
     seconds: float
     bytes: int
+    output: dict
 
 
 def run(command: list[str], environment: dict[str, str], limit: float | None = None) -> Run | None:
     """Time and peak memory of a process and what it started; None if it takes longer than `limit` seconds."""
     started = time.monotonic()
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=errors)
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=errors)
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
@@ -68,38 +70,49 @@ def run(command: list[str], environment: dict[str, str], limit: float | None = N
         if process.returncode != 0:
             errors.seek(0)
             raise SystemExit(f"{' '.join(command)}\n{errors.read().decode(errors='replace')}")
-    return Run(time.monotonic() - started, usage.ru_maxrss * 1024)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        return Run(seconds, usage.ru_maxrss * 1024, json.load(output))
 
 
 class Ours:
-    name = "ytcaption"
-
     def __init__(self, program: str, model: pathlib.Path) -> None:
         self.program, self.model = program, model
 
-    def settings(self) -> list[dict]:
-        return [{"batch_size": size} for size in (2, 4, 8)]
-
-    def run(self, audio: pathlib.Path, setting: dict, limit: float | None = None) -> Run | None:
+    def run(self, audio: pathlib.Path, tokens: int) -> Run:
+        """With the settings that everybody has who sets none."""
         options = {
-            "batch_size": setting["batch_size"], "beam_size": BEAM, "max_new_tokens": TOKENS, "suppress_tokens": [-1, END],
+            "beam_size": BEAM, "max_new_tokens": tokens, "suppress_tokens": [-1, END],
             "without_timestamps": True, "temperature": [0], "compression_ratio_threshold": None,
             "log_prob_threshold": None, "no_speech_threshold": None,
         }
         given = [word for name, value in options.items() for word in ("--option", f"{name}={json.dumps(value)}")]
         command = [self.program, "transcribe", str(audio), "--model", str(self.model), "--language", "en", "--format", "json"]
-        return run([*command, *given], {}, limit)
+        return run([*command, *given], {})
+
+    def windows(self, audio: pathlib.Path) -> int:
+        """How many windows a recording has; without timestamps each is a segment."""
+        return len(self.run(audio, tokens=1).output["segments"])
 
 
 class Peer:
-    name = "faster-whisper"
-
     def __init__(self, python: str, model: pathlib.Path) -> None:
         self.python, self.model = python, model
 
-    def settings(self) -> list[dict]:
-        """The batched pipeline cuts at pauses, the sequential one every 30 s; CT2_USE_MKL chooses between MKL and oneDNN."""
-        return [{"batch_size": size, "mkl": mkl} for mkl in ("0", "1") for size in (8, 16, 4, 0)]
+    def best_setting(self, trial: pathlib.Path) -> dict:
+        """Batched, cut at pauses, or sequential (0), cut every 30 s; with MKL or with oneDNN."""
+        best: tuple[float, dict] | None = None
+        for mkl in ("0", "1"):
+            for size in (8, 16, 4, 0):
+                setting = {"batch_size": size, "mkl": mkl}
+                tried = self.run(trial, setting, limit=best[0] * PATIENCE if best else None)
+                said = f"{tried.seconds:.1f} s, {tried.bytes / MEBIBYTE:.0f} MiB" if tried else "too slow, and the others not tried"
+                print(f"  faster-whisper {setting}: {said}", flush=True)
+                if tried is None:
+                    break
+                if best is None or tried.seconds < best[0]:
+                    best = (tried.seconds, setting)
+        return best[1]
 
     def run(self, audio: pathlib.Path, setting: dict, limit: float | None = None) -> Run | None:
         arguments = {
@@ -118,16 +131,6 @@ def peer_python() -> pathlib.Path:
         subprocess.run([python, "-m", "pip", "install", "--quiet", PEER], check=True)
         ready.write_text(PEER)
     return python
-
-
-def best_setting(system: Ours | Peer, trial: pathlib.Path) -> dict:
-    found: tuple[float, dict] | None = None
-    for setting in system.settings():
-        tried = system.run(trial, setting, limit=found[0] * PATIENCE if found else None)
-        print(f"  {system.name} {setting}: {f'{tried.seconds:.1f} s, {tried.bytes / MEBIBYTE:.0f} MiB' if tried else 'too slow'}", flush=True)
-        if tried and (found is None or tried.seconds < found[0]):
-            found = (tried.seconds, setting)
-    return found[1]
 
 
 def speech(folder: pathlib.Path, seconds: int) -> pathlib.Path:
@@ -156,21 +159,23 @@ def compare(size: str, program: str, python: pathlib.Path, folder: pathlib.Path)
     long, trial, nothing = speech(folder, minutes * 60), speech(folder, TRIAL_SECONDS), silence(folder)
     peer, ours = Peer(str(python), model), Ours(program, model)
     print(f"{size}: settings tried on {TRIAL_SECONDS} s", flush=True)
-    systems = [(system, best_setting(system, trial)) for system in (peer, ours)]
-    start = [system.run(nothing, setting).seconds for system, setting in systems]
-    print(f"{size}: {minutes} min of speech; starting takes {start[0]:.1f} s | {start[1]:.1f} s", flush=True)
+    setting = peer.best_setting(trial)
+    start = peer.run(nothing, setting).seconds, ours.run(nothing, TOKENS).seconds
+    windows = ours.windows(long)
     times: list[tuple[float, float]] = []
     memory: list[tuple[int, int]] = []
     for _ in range(rounds):
-        theirs, own = (system.run(long, setting) for system, setting in systems)
+        theirs = peer.run(long, setting)
+        own = ours.run(long, tokens=round(theirs.output["tokens"] / windows))
         times.append((theirs.seconds, own.seconds))
         memory.append((theirs.bytes, own.bytes))
         print(
-            f"  faster-whisper {theirs.seconds:.1f} s, {theirs.bytes / MEBIBYTE:.0f} MiB | "
-            f"ytcaption {own.seconds:.1f} s ({minutes * 60 / own.seconds:.0f} times real time), "
-            f"{own.bytes / MEBIBYTE:.0f} MiB | {theirs.seconds / own.seconds:.2f}",
+            f"  {minutes} min: faster-whisper {theirs.seconds:.1f} s, {theirs.bytes / MEBIBYTE:.0f} MiB, "
+            f"{theirs.output['windows']} windows | ytcaption {own.seconds:.1f} s ({minutes * 60 / own.seconds:.0f} times real "
+            f"time), {own.bytes / MEBIBYTE:.0f} MiB, {windows} windows | {theirs.seconds / own.seconds:.2f}",
             flush=True,
         )
+    print(f"  starting and loading: {start[0]:.1f} s | {start[1]:.1f} s", flush=True)
     return (
         statistics.median((theirs - start[0]) / (own - start[1]) for theirs, own in times),
         statistics.median(theirs / own for theirs, own in times),
