@@ -11,8 +11,8 @@ pub enum TranscribeError {
         /// What there is, separated by commas.
         known: String,
     },
-    /// The model knows only English, so there is nothing to translate from.
-    #[error("the model cannot translate: it was made for English only")]
+    /// The model knows only English, or was never taught to translate.
+    #[error("the model cannot translate: ask for a multilingual one, or for the task `transcribe`")]
     CannotTranslate,
     /// An option has a value that cannot be.
     #[error("the option `{option}` {reason}")]

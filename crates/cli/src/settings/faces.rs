@@ -13,6 +13,7 @@ pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
     pub(crate) max_upload_bytes: u64,
     pub(crate) max_body_bytes: u64,
+    pub(crate) max_streams: usize,
     /// Where clients find the API, if not at `listen`.
     pub(crate) public_url: Option<Url>,
 }
@@ -48,6 +49,12 @@ pub(super) fn api(r: &mut Reader<'_>) -> Api {
             "Largest JSON body, in bytes.",
             64 * KIBIBYTE,
             kind::bytes(KIBIBYTE..=64 * 1024 * KIBIBYTE),
+        ),
+        max_streams: r.value(
+            "api.max_streams",
+            "Clients that captions are streamed to at a time; each may cost some hundred kilobytes.",
+            500,
+            kind::number(1..=100_000),
         ),
         public_url: r.optional(
             "api.public_url",
