@@ -16,7 +16,8 @@ const LONG: u32 = 10;
 
 #[tokio::test]
 async fn cancelling_stops_the_work() {
-    let system = System::start().await;
+    // One at a time, so that a chunk begins when another is left alone.
+    let system = System::with(&[("YTCAPTION_TRANSCRIPTION__CONCURRENCY", "1")]).await;
     let (held, client) = (Held::start().await, Client::of(&system));
     let history = History::at(system.database_url());
     during_the_download(&held, &client, &history).await;
@@ -36,7 +37,6 @@ async fn during_the_transcription(held: &Held, client: &Client, history: &Histor
     let talk = json!({ "url": held.talk(LONG) });
     let (one, other) = (client.submit(&talk).await, client.submit(&talk).await);
     tokio::join!(history.until(&one, "ChunkScheduled", 1), history.until(&other, "ChunkScheduled", 1));
-    // One chunk is transcribed at a time, so the other begins when this one is left alone.
     let (running, waiting) = if history.count(&one, "ChunkStarted").await == 1 { (one, other) } else { (other, one) };
     history.until(&running, "ChunkStarted", 1).await;
     assert_eq!(history.count(&waiting, "ChunkStarted").await, 0);

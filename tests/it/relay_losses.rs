@@ -21,15 +21,21 @@ async fn submit(client: &Client, held: &Held, url: &str) -> String {
 async fn a_stream_too_small_for_the_jobs_that_wait() {
     const JOBS: usize = 6;
     const ROOM: i64 = 3;
+    const WORKERS: usize = 3;
     let system = System::start().await;
     let (held, client) = (Held::start().await, Client::of(&system));
     let history = History::at(system.database_url());
+    // Whoever begins makes the stream as it should be, so it is made smaller when all have begun.
+    let mut jobs = vec![submit(&client, &held, &held.recording("0")).await];
+    history.until_published(&jobs[0]).await;
+    while system.log().matches("ready for work").count() < WORKERS {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let nats = ytcaption_workers::nats::connect(system.nats_url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);
     let small = stream::Config { max_messages: ROOM, ..topology::stream_config() };
     jetstream.update_stream(&small).await.unwrap();
-    let mut jobs = Vec::new();
-    for number in 0..JOBS {
+    for number in 1..JOBS {
         jobs.push(submit(&client, &held, &held.recording(&number.to_string())).await);
     }
     for job in &jobs {

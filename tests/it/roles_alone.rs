@@ -116,6 +116,7 @@ async fn copies_of_the_roles_share_the_jobs_and_do_each_once() {
         ("YTCAPTION_WEBHOOK__SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBfl3hYbQ1yE=".to_owned()),
         // One at a time, so that a single worker cannot take everything.
         ("YTCAPTION_DOWNLOAD__CONCURRENCY", "1".to_owned()),
+        ("YTCAPTION_TRANSCRIPTION__CONCURRENCY", "1".to_owned()),
     ];
     settings.extend(s3.settings());
     // All at once, the first of them on an empty database.

@@ -64,7 +64,9 @@ macro_rules! of_live {
 }
 
 const LIST: &str = concat!(
-    "SELECT p.transaction_id::text AS tx, p.* FROM parked_events p WHERE ",
+    "SELECT p.transaction_id::text AS tx, projection, position, aggregate_type, aggregate_id, sequence, event_type,
+            event_version, waits, error, parked_at, retried_at
+       FROM parked_events p WHERE ",
     of_live!(),
     " ORDER BY p.waits, p.transaction_id, p.position LIMIT $1"
 );

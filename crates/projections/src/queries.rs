@@ -8,6 +8,7 @@ use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 
 use crate::generation::live_generation;
+use crate::rows::job_columns;
 use crate::transcript::{self, Chunks};
 use crate::{JobView, Page, PageCursor, rows};
 
@@ -78,7 +79,9 @@ impl JobQueries {
     /// The database does not answer.
     pub async fn page(&self, filter: &JobFilter, after: Option<PageCursor>, limit: u32) -> Result<Page, QueryError> {
         let mut jobs: Vec<JobView> = sqlx::query_as(concat!(
-            "SELECT * FROM jobs WHERE generation = ",
+            "SELECT ",
+            job_columns!(),
+            " FROM jobs WHERE generation = ",
             live_generation!(),
             "   AND account = $1 AND ($2::text IS NULL OR status = $2)
                 AND ($3::timestamptz IS NULL OR (created_at, job_id) < ($3, $4))

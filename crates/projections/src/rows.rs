@@ -58,7 +58,8 @@ where
         .map_err(|error| sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(error) })
 }
 
-/// The columns of `jobs` that this program knows; a newer schema may have more.
+/// The columns of `jobs` that this program knows; a newer schema may have more. Named one by one, so that a schema that
+/// lacks one is noticed, and a column added while the program runs changes no prepared statement.
 macro_rules! job_columns {
     () => {
         "generation, job_id, account, status, source_kind, source_name, title, language, task, detected_language, \
@@ -67,6 +68,7 @@ macro_rules! job_columns {
          ended_at, version, delivery_version"
     };
 }
+pub(crate) use job_columns;
 
 /// A column that can change after the job's creation stands in the last list as well.
 const SAVE_JOBS: &str = concat!(
@@ -135,7 +137,7 @@ pub(crate) async fn load_jobs(
     ids: &[JobId],
 ) -> Result<Vec<JobView>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_as("SELECT * FROM jobs WHERE generation = $1 AND job_id = ANY($2)")
+    sqlx::query_as(concat!("SELECT ", job_columns!(), " FROM jobs WHERE generation = $1 AND job_id = ANY($2)"))
         .bind(generation)
         .bind(ids)
         .fetch_all(executor)
@@ -144,10 +146,16 @@ pub(crate) async fn load_jobs(
 
 /// A job as queries see it.
 pub(crate) async fn find_job(executor: impl PgExecutor<'_>, id: JobId) -> Result<Option<JobView>, sqlx::Error> {
-    sqlx::query_as(concat!("SELECT * FROM jobs WHERE generation = ", live_generation!(), " AND job_id = $1"))
-        .bind(id.0)
-        .fetch_optional(executor)
-        .await
+    sqlx::query_as(concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE generation = ",
+        live_generation!(),
+        " AND job_id = $1"
+    ))
+    .bind(id.0)
+    .fetch_optional(executor)
+    .await
 }
 
 /// The text of a job's chunks as queries see it.
