@@ -67,10 +67,15 @@ async fn measure_load(bus: &CommandBus<Job>, events: u64) {
     bus.create(id, create(), &context()).await.expect("a new job");
     bus.execute(id, JobCommand::StartDownload { worker: "w".into() }, &context()).await.expect("it starts");
     let audio = Audio { key: "audio/1".into(), bytes: 1, sha256: "0".into(), duration_ms: events };
-    // Created, started, downloaded, and a chunk for each of the rest.
-    let chunks = (0..events - 3).map(|n| ChunkSpan { start_ms: n, end_ms: n + 1 }).collect();
-    let record = JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks };
+    // Created, started, downloaded, planned; then each chunk is scheduled and started.
+    let spans: Vec<_> = (0..(events - 4) / 2).map(|n| ChunkSpan { start_ms: n, end_ms: n + 1 }).collect();
+    let chunks = u32::try_from(spans.len()).expect("a small plan");
+    let record = JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks: spans };
     bus.execute(id, record, &context()).await.expect("a sound plan");
+    for chunk in 0..chunks {
+        let start = JobCommand::StartChunk { chunk, worker: "w".into(), model: "m".into() };
+        bus.execute(id, start, &context()).await.expect("it was scheduled");
+    }
     let mut took = vec![];
     for _ in 0..LOADS {
         let begun = Instant::now();
