@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::Value;
+use ytcaption_domain::captions::CueStyle;
 
 use super::{Api, COLLECTION, request};
 
@@ -81,4 +83,27 @@ async fn answers_have_the_members_that_are_described() {
             assert!(given.contains(name), "{schema} lacks {name}");
         }
     }
+}
+
+#[test]
+fn the_bounds_and_defaults_of_the_cue_style_are_those_of_captions() {
+    let description = described();
+    let parameters = &description["paths"]["/api/v1/transcriptions/{id}/result"]["get"]["parameters"];
+    let described = |name: &str| {
+        let named = parameters.as_array().expect("parameters").iter().find(|parameter| parameter["name"] == name);
+        let schema = &named.unwrap_or_else(|| panic!("{name} is not described"))["schema"];
+        ["minimum", "maximum", "default"].map(|member| schema[member].as_u64())
+    };
+    let usual = CueStyle::default();
+    let is = |range: RangeInclusive<u16>, usual: Option<u16>| {
+        [Some(range.start().to_owned()), Some(range.end().to_owned()), usual].map(|number| number.map(u64::from))
+    };
+    let is_ms =
+        |range: RangeInclusive<u32>, usual: u32| [*range.start(), *range.end(), usual].map(|ms| Some(ms.into()));
+    assert_eq!(described("max_line_width"), is(CueStyle::LINE_WIDTHS, Some(usual.max_line_width)));
+    assert_eq!(described("max_line_count"), is(CueStyle::LINE_COUNTS, Some(usual.max_line_count)));
+    assert_eq!(described("max_words_per_line"), is(CueStyle::WORDS_PER_LINE, usual.max_words_per_line));
+    assert_eq!(described("min_cue_duration_ms"), is_ms(CueStyle::MIN_DURATIONS_MS, usual.min_cue_duration_ms));
+    assert_eq!(described("max_cue_duration_ms"), is_ms(CueStyle::MAX_DURATIONS_MS, usual.max_cue_duration_ms));
+    assert_eq!(described("max_chars_per_second"), is(CueStyle::CHARS_PER_SECOND, Some(usual.max_chars_per_second)));
 }

@@ -76,9 +76,7 @@ where
     T: FromStr + PartialOrd + Display,
 {
     query.take(name, |text| {
-        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
-            format!("`{text}` is not within bounds; use a whole number from {} to {}", range.start(), range.end())
-        })
+        CueStyle::number(text, &range).map_err(|error| format!("`{text}` is not within bounds; {error}"))
     })
 }
 

@@ -26,7 +26,7 @@ pub use cues::{Cue, cues};
 pub use format::{Format, UnknownFormat};
 pub use pieces::Piece;
 pub use segment::{Segment, Transcript, UNDETERMINED, Word};
-pub use style::CueStyle;
+pub use style::{CueStyle, OutOfBounds};
 pub use write::{HighlightError, write};
 
 #[cfg(test)]

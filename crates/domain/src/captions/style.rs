@@ -1,6 +1,8 @@
 //! How cues are shaped for reading.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 /// What a reader is given at once. The defaults follow the subtitling guidelines of the BBC and of Netflix; the first
 /// four names are those of Whisper's own command line.
@@ -36,11 +38,31 @@ impl CueStyle {
     /// Values that [`Self::max_chars_per_second`] may have.
     pub const CHARS_PER_SECOND: RangeInclusive<u16> = 5..=100;
 
+    /// Reads a number that a reader has chosen.
+    ///
+    /// # Errors
+    /// It is no number, or beyond `bounds`.
+    pub fn number<N>(text: &str, bounds: &RangeInclusive<N>) -> Result<N, OutOfBounds>
+    where
+        N: FromStr + PartialOrd + Display,
+    {
+        let number = text.parse().ok().filter(|number| bounds.contains(number));
+        number.ok_or_else(|| OutOfBounds { least: bounds.start().to_string(), most: bounds.end().to_string() })
+    }
+
     /// How long `columns` of text should be shown, in milliseconds.
     pub(super) fn reading_ms(&self, columns: usize) -> u64 {
         let reading_ms = columns as u64 * 1000 / u64::from(self.max_chars_per_second.max(1));
         reading_ms.max(u64::from(self.min_cue_duration_ms)).min(u64::from(self.max_cue_duration_ms))
     }
+}
+
+/// A number of a style that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("use a whole number from {least} to {most}")]
+pub struct OutOfBounds {
+    least: String,
+    most: String,
 }
 
 impl Default for CueStyle {
