@@ -7,33 +7,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
-use ytcaption_domain::{AccountId, Actor, CommandContext};
+use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp};
+
+#[path = "../../../benches/command.rs"]
+mod command;
+
+use command::{context, create};
 
 /// Loads measured for each size; the median is printed.
 const LOADS: usize = 101;
-
-fn context() -> CommandContext {
-    CommandContext {
-        account: AccountId::default(),
-        actor: Actor::Client("bench".into()),
-        correlation_id: Uuid::from_u128(7),
-        causation_id: None,
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-    }
-}
-
-fn create() -> JobCommand {
-    JobCommand::CreateTranscription {
-        account: AccountId::default(),
-        source: MediaSource::Url { url: "https://www.youtube.com/watch?v=dQw4w9WgXcQ".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
-        priority: Priority::Normal,
-        webhook_url: None,
-    }
-}
 
 /// Creates jobs one after the other until the time is up; returns how long each took.
 async fn caller(bus: Arc<CommandBus<Job>>, until: Instant) -> Vec<Duration> {

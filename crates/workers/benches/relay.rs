@@ -16,11 +16,15 @@ use async_nats::jetstream::{self, stream};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use ytcaption_domain::job::{Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
-use ytcaption_domain::{AccountId, Actor, CommandContext};
+use ytcaption_domain::job::Job;
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
 use ytcaption_workers::relay::{self, RelayDeps};
 use ytcaption_workers::{nats, topology};
+
+#[path = "../../../benches/command.rs"]
+mod command;
+
+use command::{context, create};
 
 /// Callers that fill the store.
 const CALLERS: usize = 64;
@@ -28,26 +32,6 @@ const CALLERS: usize = 64;
 const LOOK: Duration = Duration::from_millis(5);
 /// The consumer is this far behind at most when the time is up.
 const LAST: Duration = Duration::from_secs(5);
-
-fn context() -> CommandContext {
-    CommandContext {
-        account: AccountId::default(),
-        actor: Actor::Client("bench".into()),
-        correlation_id: Uuid::from_u128(7),
-        causation_id: None,
-        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-    }
-}
-
-fn create() -> JobCommand {
-    JobCommand::CreateTranscription {
-        account: AccountId::default(),
-        source: MediaSource::Url { url: "https://www.youtube.com/watch?v=dQw4w9WgXcQ".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
-        priority: Priority::Normal,
-        webhook_url: None,
-    }
-}
 
 /// A store, a stream, and what goes between them.
 struct House {
