@@ -12,20 +12,33 @@ fi
 export YTCAPTION_CACHE
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$YTCAPTION_CACHE/target}"
 
-# The transcription backend is chosen at build time: `mkl` (x86-64 only) or the portable `ruy`.
+# The transcription backend is chosen at build time (docs/operations.md): CTranslate2's own library (`shared`), which takes
+# what suits the processor; static Intel MKL (`mkl`, x86-64 only); or the portable `ruy`.
 if [ -z "${YTCAPTION_BACKEND:-}" ]; then
-    case "$(uname -m)" in
-        x86_64) YTCAPTION_BACKEND=mkl ;;
+    case "$(uname -sm)" in
+        "Linux x86_64" | "Linux aarch64") YTCAPTION_BACKEND=shared ;;
         *) YTCAPTION_BACKEND=ruy ;;
     esac
 fi
 export YTCAPTION_BACKEND
-if [ "$YTCAPTION_BACKEND" = mkl ]; then
-    export MKLROOT="${MKLROOT:-$YTCAPTION_CACHE/mkl}"
-    YTCAPTION_FEATURES=
-else
-    YTCAPTION_FEATURES="--no-default-features --features ytcaption-cli/$YTCAPTION_BACKEND"
-fi
+YTCAPTION_FEATURES="--no-default-features --features ytcaption-cli/$YTCAPTION_BACKEND"
+case "$YTCAPTION_BACKEND" in
+    shared)
+        YTCAPTION_FEATURES=
+        # Where the build looks for the library, and what has been built finds it.
+        CTRANSLATE2_LIB="${CTRANSLATE2_LIB:-$YTCAPTION_CACHE/ctranslate2}"
+        export CTRANSLATE2_LIB
+        case ":${LIBRARY_PATH:-}:" in
+            *":$CTRANSLATE2_LIB:"*) ;;
+            *) export LIBRARY_PATH="$CTRANSLATE2_LIB${LIBRARY_PATH:+:$LIBRARY_PATH}" ;;
+        esac
+        case ":${LD_LIBRARY_PATH:-}:" in
+            *":$CTRANSLATE2_LIB:"*) ;;
+            *) export LD_LIBRARY_PATH="$CTRANSLATE2_LIB${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" ;;
+        esac
+        ;;
+    mkl) export MKLROOT="${MKLROOT:-$YTCAPTION_CACHE/mkl}" ;;
+esac
 export YTCAPTION_FEATURES
 
 # How many compilers cmake may start for CTranslate2 (cargo itself already uses every core).

@@ -159,6 +159,21 @@ install_mkl() {
     rm -rf "$wheels"
 }
 
+install_ctranslate2() {
+    [ "$YTCAPTION_BACKEND" = shared ] || return 0
+    [ -e "$CTRANSLATE2_LIB/libctranslate2.so" ] && return
+    say "unpacking CTranslate2 into $CTRANSLATE2_LIB (42 MB to fetch, 83 MB on disk)"
+    local wheels="$TOOLS/ctranslate2-wheels"
+    rm -rf "$wheels"
+    "$TOOLS/venv/bin/pip" download --quiet --disable-pip-version-check --require-hashes --no-deps \
+        --only-binary=:all: --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
+        -r "$REQUIREMENTS/ctranslate2.txt" -d "$wheels" >"$TOOLS/pip.log" 2>&1 ||
+        fail "could not fetch CTranslate2 (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
+    "$TOOLS/venv/bin/python" scripts/unpack_ctranslate2.py "$wheels" "$CTRANSLATE2_LIB" ||
+        fail "could not unpack CTranslate2 into $CTRANSLATE2_LIB: check that the disk has 200 MB free, then run make again."
+    rm -rf "$wheels"
+}
+
 need_rust
 install_packages
 mkdir -p "$TOOLS/bin" 2>/dev/null ||
@@ -170,3 +185,4 @@ install_yt_dlp
 install_nats_server
 install_caption_parsers
 install_mkl
+install_ctranslate2
