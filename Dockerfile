@@ -2,36 +2,43 @@
 #
 #   docker build -t ytcaption .
 #
-# On x86-64 the program contains Intel MKL (Intel Simplified Software License; its text is in the image).
-# `--build-arg BACKEND=ruy` builds without it, for other processors or another taste in licences.
-# For NVIDIA cards BACKEND=mkl,cuda, with a BUILDER and a BASE that have CUDA: docs/operations.md.
+# CTranslate2's shared library lies beside the program. `--build-arg BACKEND=ruy` (or mkl) compiles it into the program
+# instead, which takes a quarter of an hour longer. Whose terms apply to what: licences/README.md, also in the image.
+# For NVIDIA cards a BASE that has cuBLAS 12: docs/operations.md.
 
-# Where the program comes from: the stage below, or any image that has /out/ytcaption.
+# Where the program comes from: the stage below, or any image that has it, and the libraries it needs, in /out.
 ARG PROGRAM=build
 # Where it is compiled, and what it runs on.
 ARG BUILDER=rust:1.95-bookworm
 ARG BASE=debian:bookworm-slim
 
 FROM ${BUILDER} AS build
-ARG BACKEND=mkl
+ARG BACKEND=shared
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends cmake g++ python3-venv \
+    && apt-get install -y --no-install-recommends g++ python3-venv $([ "$BACKEND" = shared ] || echo cmake) \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY scripts/requirements/mkl.txt scripts/requirements/mkl.txt
-COPY scripts/unpack_mkl.py scripts/unpack_mkl.py
-ENV MKLROOT=/opt/mkl
-RUN mkdir -p "$MKLROOT" && touch "$MKLROOT/LICENSE.txt" \
-    && case "$BACKEND" in mkl*) \
-        python3 -m venv /tmp/venv \
-        && /tmp/venv/bin/pip download --no-cache-dir --require-hashes --no-deps -r scripts/requirements/mkl.txt -d /tmp/wheels \
-        && python3 scripts/unpack_mkl.py /tmp/wheels "$MKLROOT" libmkl_core.a libmkl_intel_ilp64.a libmkl_sequential.a \
-        && rm -rf /tmp/venv /tmp/wheels;; \
-    esac
+COPY scripts/requirements/ctranslate2.txt scripts/requirements/mkl.txt scripts/requirements/
+COPY scripts/unpack_ctranslate2.py scripts/unpack_mkl.py scripts/
+# Where the build looks for what is unpacked here.
+ENV LIBRARY_PATH=/opt/ctranslate2 MKLROOT=/opt/mkl
+RUN python3 -m venv /tmp/venv && mkdir /out \
+    && fetch() { /tmp/venv/bin/pip download --no-cache-dir --require-hashes --no-deps --only-binary=:all: -d /tmp/wheels "$@"; } \
+    && case "$BACKEND" in \
+        shared) \
+            fetch -r scripts/requirements/ctranslate2.txt \
+                --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
+            && python3 scripts/unpack_ctranslate2.py /tmp/wheels "$LIBRARY_PATH" \
+            && cp "$LIBRARY_PATH"/*.so.* /out/ ;; \
+        mkl*) \
+            fetch -r scripts/requirements/mkl.txt \
+            && python3 scripts/unpack_mkl.py /tmp/wheels "$MKLROOT" libmkl_core.a libmkl_intel_ilp64.a libmkl_sequential.a ;; \
+    esac \
+    && rm -rf /tmp/venv /tmp/wheels
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     CMAKE_PARALLEL="$(nproc)" cargo build --release --locked -p ytcaption-cli --no-default-features --features "$BACKEND" \
-    && mkdir -p /out && cp target/release/ytcaption "$MKLROOT/LICENSE.txt" /out/
+    && cp target/release/ytcaption /out/
 
 FROM ${PROGRAM} AS program
 
@@ -47,7 +54,8 @@ FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 postgresql-client python3-minimal libpython3-stdlib \
     && apt-get clean \
-    && rm -rf /var/lib/apt/lists/* /usr/lib/*/dri /usr/lib/*/libLLVM-*.so* /usr/lib/*/libz3.so* /usr/share/doc/* \
+    && rm -rf /var/lib/apt/lists/* /usr/lib/*/dri /usr/lib/*/libLLVM-*.so* /usr/lib/*/libz3.so* \
+    && find /usr/share/doc -type f ! -name copyright -delete \
     && ffmpeg -hide_banner -version >/dev/null && ffprobe -version >/dev/null \
     && useradd --uid 10001 --home-dir /var/lib/ytcaption --create-home --shell /usr/sbin/nologin ytcaption
 COPY --from=yt-dlp /opt/yt-dlp /opt/yt-dlp
@@ -55,6 +63,7 @@ COPY --from=program /out/ /opt/ytcaption/
 COPY models/demo/model /opt/ytcaption/models/demo
 COPY scripts/healthcheck.py /opt/ytcaption/healthcheck.py
 COPY LICENSE-MIT LICENSE-APACHE /opt/ytcaption/
+COPY licences /opt/ytcaption/licences
 ENV PATH=/opt/ytcaption:/opt/yt-dlp/bin:$PATH \
     YTCAPTION_DATA_DIR=/var/lib/ytcaption \
     YTCAPTION_API__LISTEN=0.0.0.0:8000 \

@@ -10,7 +10,7 @@ ENVIRONMENT := . scripts/env.sh
 help: ## Show these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## Install what is missing (Debian packages, yt-dlp, nats-server, MKL)
+setup: ## Install what is missing (Debian packages, yt-dlp, nats-server, CTranslate2)
 	@scripts/setup.sh
 
 build: setup ## Build the program

@@ -22,22 +22,29 @@ if [ -z "${YTCAPTION_BACKEND:-}" ]; then
 fi
 export YTCAPTION_BACKEND
 YTCAPTION_FEATURES="--no-default-features --features ytcaption-cli/$YTCAPTION_BACKEND"
+# The library that `make setup` unpacks: crates/cli/build.rs tells the program where it lies.
+export CTRANSLATE2_LIB="$YTCAPTION_CACHE/ctranslate2"
 case "$YTCAPTION_BACKEND" in
     shared)
         YTCAPTION_FEATURES=
-        # Where the build looks for the library, and what has been built finds it.
-        CTRANSLATE2_LIB="${CTRANSLATE2_LIB:-$YTCAPTION_CACHE/ctranslate2}"
-        export CTRANSLATE2_LIB
         case ":${LIBRARY_PATH:-}:" in
             *":$CTRANSLATE2_LIB:"*) ;;
             *) export LIBRARY_PATH="$CTRANSLATE2_LIB${LIBRARY_PATH:+:$LIBRARY_PATH}" ;;
         esac
+        # For the crates' unit tests, which have no such build script.
         case ":${LD_LIBRARY_PATH:-}:" in
             *":$CTRANSLATE2_LIB:"*) ;;
             *) export LD_LIBRARY_PATH="$CTRANSLATE2_LIB${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" ;;
         esac
         ;;
-    mkl) export MKLROOT="${MKLROOT:-$YTCAPTION_CACHE/mkl}" ;;
+    *)
+        # What a shell may have kept from `shared`: the empty archives there would hide those that are compiled.
+        LIBRARY_PATH="${LIBRARY_PATH:-}"
+        LIBRARY_PATH="${LIBRARY_PATH#"$CTRANSLATE2_LIB"}"
+        LIBRARY_PATH="${LIBRARY_PATH#:}"
+        [ -n "$LIBRARY_PATH" ] || unset LIBRARY_PATH
+        [ "$YTCAPTION_BACKEND" != mkl ] || export MKLROOT="${MKLROOT:-$YTCAPTION_CACHE/mkl}"
+        ;;
 esac
 export YTCAPTION_FEATURES
 

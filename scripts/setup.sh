@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the build, the demo and the tests need, and nothing that is already there:
-# programs from Debian, and into "$YTCAPTION_CACHE" yt-dlp, nats-server, the MKL libraries and what only tests need.
+# programs from Debian, and into "$YTCAPTION_CACHE" yt-dlp, nats-server, CTranslate2 and what only tests need.
 # Says in one sentence what to do when something cannot be had. A second run takes milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +33,13 @@ find_python() {
     return 1
 }
 
+check_backend() {
+    case "$YTCAPTION_BACKEND" in
+        shared | mkl | ruy) ;;
+        *) fail "there is no backend '$YTCAPTION_BACKEND': set YTCAPTION_BACKEND to shared, mkl or ruy, or leave it unset." ;;
+    esac
+}
+
 need_rust() {
     has cargo || fail "Rust is missing: install Rust $RUST_MINIMUM or newer with rustup, then run make again."
     local found
@@ -42,7 +49,8 @@ need_rust() {
 }
 
 missing_packages() {
-    has cmake || echo cmake
+    # The other backends are compiled from CTranslate2's sources.
+    [ "$YTCAPTION_BACKEND" = shared ] || has cmake || echo cmake
     has g++ || echo g++
     has make || echo make
     has pkg-config || echo pkg-config
@@ -161,19 +169,23 @@ install_mkl() {
 
 install_ctranslate2() {
     [ "$YTCAPTION_BACKEND" = shared ] || return 0
-    [ -e "$CTRANSLATE2_LIB/libctranslate2.so" ] && return
+    local unpack=scripts/unpack_ctranslate2.py stamp
+    stamp="$TOOLS/ctranslate2.$(fingerprint "$REQUIREMENTS/ctranslate2.txt" "$unpack")"
+    [ -e "$stamp" ] && [ -e "$CTRANSLATE2_LIB/libctranslate2.so" ] && return
     say "unpacking CTranslate2 into $CTRANSLATE2_LIB (42 MB to fetch, 83 MB on disk)"
     local wheels="$TOOLS/ctranslate2-wheels"
-    rm -rf "$wheels"
+    rm -rf "$wheels" "$TOOLS"/ctranslate2.*
     "$TOOLS/venv/bin/pip" download --quiet --disable-pip-version-check --require-hashes --no-deps \
         --only-binary=:all: --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
         -r "$REQUIREMENTS/ctranslate2.txt" -d "$wheels" >"$TOOLS/pip.log" 2>&1 ||
         fail "could not fetch CTranslate2 (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
-    "$TOOLS/venv/bin/python" scripts/unpack_ctranslate2.py "$wheels" "$CTRANSLATE2_LIB" ||
+    "$TOOLS/venv/bin/python" "$unpack" "$wheels" "$CTRANSLATE2_LIB" ||
         fail "could not unpack CTranslate2 into $CTRANSLATE2_LIB: check that the disk has 200 MB free, then run make again."
     rm -rf "$wheels"
+    touch "$stamp"
 }
 
+check_backend
 need_rust
 install_packages
 mkdir -p "$TOOLS/bin" 2>/dev/null ||
