@@ -35,6 +35,12 @@ pub const PROJECTION_LAG: &str = "projection_lag_events";
 pub const PROJECTION_PARKED: &str = "projection_parked_events_total";
 /// Gauge `{projection}`: events that are put aside now.
 pub const PROJECTION_PARKED_NOW: &str = "projection_parked_events";
+/// Gauge: events in the store that no seal covers yet.
+pub const SEAL_LAG_EVENTS: &str = "seal_lag_events";
+/// Gauge, seconds: how long the oldest event that no seal covers has been in the store.
+pub const SEAL_LAG: &str = "seal_lag_seconds";
+/// Gauge: streams of captions (Server-Sent Events) that are open now.
+pub const SSE_STREAMS: &str = "sse_streams_open";
 /// Histogram `{stage}`, seconds: time a worker stage took for a piece of work that it ended.
 pub const STAGE_DURATION: &str = "stage_duration_seconds";
 /// Counter `{stage,outcome}`: attempts of a worker stage.
@@ -127,6 +133,9 @@ fn describe() {
     describe_gauge!(PROJECTION_LAG, Unit::Count, "Events a projection has not seen yet.");
     describe_counter!(PROJECTION_PARKED, Unit::Count, "Events a projection put aside because it could not apply them.");
     describe_gauge!(PROJECTION_PARKED_NOW, Unit::Count, "Events a projection has put aside and not applied since.");
+    describe_gauge!(SEAL_LAG_EVENTS, Unit::Count, "Events that no seal covers yet.");
+    describe_gauge!(SEAL_LAG, Unit::Seconds, "How long the oldest event without a seal has been in the store.");
+    describe_gauge!(SSE_STREAMS, Unit::Count, "Streams of captions that are open now.");
     describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
@@ -199,6 +208,22 @@ pub fn parked_events(projection: &'static str, events: u64) {
     gauge!(PROJECTION_PARKED_NOW, "projection" => projection).set(as_gauge(events));
 }
 
+/// So many events have no seal yet, the oldest of them for so long.
+pub fn seal_lag(events: u64, waiting: Duration) {
+    gauge!(SEAL_LAG_EVENTS).set(as_gauge(events));
+    gauge!(SEAL_LAG).set(waiting.as_secs_f64());
+}
+
+/// A stream of captions was opened.
+pub fn stream_opened() {
+    gauge!(SSE_STREAMS).increment(1);
+}
+
+/// A stream of captions has ended.
+pub fn stream_closed() {
+    gauge!(SSE_STREAMS).decrement(1);
+}
+
 /// A worker stage ended a piece of work after `took`.
 pub fn stage_ended(stage: &'static str, took: Duration) {
     histogram!(STAGE_DURATION, "stage" => stage).record(took);
@@ -246,6 +271,10 @@ mod tests {
             super::projection_lag("jobs", 1);
             super::event_parked("jobs");
             super::parked_events("jobs", 4);
+            super::seal_lag(7, Duration::from_millis(1500));
+            super::stream_opened();
+            super::stream_opened();
+            super::stream_closed();
             super::stage_attempt("transcribe", "retry");
             super::stage_ended("transcribe", Duration::from_secs(3));
         });
@@ -265,6 +294,9 @@ mod tests {
             r#"projection_lag_events{projection="jobs"} 1"#,
             r#"projection_parked_events_total{projection="jobs"} 1"#,
             r#"projection_parked_events{projection="jobs"} 4"#,
+            "seal_lag_events 7",
+            "seal_lag_seconds 1.5",
+            "sse_streams_open 1",
             r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
             r#"stage_duration_seconds_bucket{stage="transcribe",le="5"} 1"#,
             "# TYPE http_request_duration_seconds histogram",

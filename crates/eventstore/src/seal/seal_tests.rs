@@ -1,5 +1,7 @@
 //! What is done to the seals, and what only a checkpoint that was kept elsewhere can tell.
 
+use std::time::Duration;
+
 use super::tests::{event, found_after, key, of, sealed, sealer, tamper, verify};
 use super::*;
 
@@ -52,6 +54,21 @@ async fn a_store_that_was_sealed_anew_by_somebody_else_is_found_by_the_key_and_b
     let not_mine =
         verify(&database, Verifier::trusting(vec![forger.verifying_key()]).with_checkpoint(Some(checkpoint)));
     assert_eq!(not_mine.await.findings, [Finding::UntrustedCheckpoint]);
+}
+
+#[tokio::test]
+async fn the_lag_is_what_no_seal_covers() {
+    let key = key();
+    let database = sealed(&key).await;
+    let lag = async || SealLag::look(database.pool()).await.expect("an answer");
+    let behind = lag().await;
+    assert_eq!(behind.events, 1, "the ninth event");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(lag().await.waiting >= behind.waiting + Duration::from_millis(20), "it grows with time");
+    assert_eq!(sealer(&database, &key).seal_all().await.expect("an answer"), 1);
+    assert_eq!(lag().await, SealLag::default());
+    tamper(&database, "DELETE FROM seals").await;
+    assert_eq!(lag().await.events, 9, "a chain that is gone covers nothing");
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use sqlx::PgPool;
+use ytcaption_telemetry::metrics;
 
 use super::chain::Link;
 use super::checkpoint::Checkpoint;
 use super::key::SealingKey;
+use super::lag::SealLag;
 use super::store::{self, Seal};
 use crate::query::horizon;
 use crate::{Cursor, Database, Stamp, exported};
@@ -45,13 +47,28 @@ impl Sealer {
         Self { pool: database.pool().clone(), key, stamp }
     }
 
-    /// Seals until it is dropped; rides out failures of the database.
+    /// Seals until it is dropped, and measures how far that is behind; rides out failures of the database.
     pub async fn run(&self) {
+        // Apart, so that seals which cannot be made, or hang, are still seen to be missing.
+        tokio::join!(self.keep_sealing(), self.keep_measuring());
+    }
+
+    async fn keep_sealing(&self) {
         loop {
             match self.seal_all().await {
                 Ok(_) => {}
                 Err(error @ SealError::Unavailable(_)) => tracing::warn!(%error, "the seals wait for the database"),
                 Err(error) => tracing::error!(%error, "events are not sealed"),
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    async fn keep_measuring(&self) {
+        loop {
+            match SealLag::look(&self.pool).await {
+                Ok(SealLag { events, waiting }) => metrics::seal_lag(events, waiting),
+                Err(error) => tracing::debug!(%error, "how far the seals are behind cannot be told"),
             }
             tokio::time::sleep(EVERY).await;
         }
