@@ -32,6 +32,7 @@ async fn each_fault_has_a_clear_answer_and_other_jobs_go_on() {
         result_before_the_end(&client),
         unusable_addresses(&client),
         unusable_recordings(&client),
+        recordings_whose_end_is_missing(&system, &client),
         a_language_that_the_model_does_not_know(&client),
         silence(&client),
         the_command_line(&system),
@@ -172,6 +173,35 @@ async fn unusable_recordings(client: &Client) {
     let form = Form::new().part("file", file);
     let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
     problem(answer, 422, "invalid-request").await;
+}
+
+/// What is there is transcribed, and whoever asked is told that it is not all: over REST, in the stream, on the command
+/// line, in the story of the job.
+async fn recordings_whose_end_is_missing(system: &System, client: &Client) {
+    let ids = [
+        client.submit_url(&site::url("/cut-short.mp4")).await,
+        client.upload("cut-short.mp4", site::cut_short().to_vec()).await,
+    ];
+    for id in ids {
+        client.completed(&id).await;
+        assert!(client.result(&id, "txt").await.to_lowercase().contains("three red cars"));
+        let job = client.job(&id).await.unwrap();
+        let warning = job["warning"].as_str().unwrap();
+        assert!(warning.contains("its end seems cut off") && warning.ends_with("from the original."), "{warning:?}");
+        let told = client.get(&format!("{JOBS}/{id}/stream")).await.text().await.unwrap();
+        assert!(told.contains(&format!("event: warning\ndata: {}", json!({ "message": warning }))), "{told}");
+        let story = client.get(&format!("{JOBS}/{id}/explain")).await.text().await.unwrap();
+        assert!(story.contains(warning), "{story}");
+    }
+    let file = system.scratch().join("cut-short.mp4");
+    std::fs::write(&file, site::cut_short()).unwrap();
+    for how in [&["--wait", "--format", "txt"][..], &["--follow"]] {
+        let arguments = [&["submit", file.to_str().unwrap()], how].concat();
+        let output = tokio::process::Command::from(system.command(&arguments)).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("its end seems cut off"), "{arguments:?}: {said}");
+        assert!(String::from_utf8_lossy(&output.stdout).to_lowercase().contains("three red cars"), "{output:?}");
+    }
 }
 
 /// Whisper knows Icelandic; the demo model does not.

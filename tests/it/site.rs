@@ -22,6 +22,7 @@ const DRIP: Duration = Duration::from_secs(1);
 /// - `/page`: a page that plays the video; `/video.mp4`: the video itself
 /// - `/slow.mp4`: the same, but it comes so slowly that it is under way for minutes
 /// - `/page-without-video`, `/text.mp4`, `/no-audio.mp4`, `/silence.mp4`, `/empty.mp4`, `/cut-off.mp4`
+/// - `/cut-short.mp4`: the first half of `/video.mp4`
 /// - anything else is not found
 pub(crate) fn url(path: &str) -> String {
     static ADDRESS: OnceLock<String> = OnceLock::new();
@@ -57,6 +58,7 @@ fn router() -> Router {
         .route("/silence.mp4", get(async || mp4(silence())))
         .route("/empty.mp4", get(async || mp4(b"")))
         .route("/cut-off.mp4", get(async || mp4(cut_off())))
+        .route("/cut-short.mp4", get(async || mp4(cut_short())))
 }
 
 /// A video in which nothing can be heard because it has no audio track.
@@ -75,6 +77,12 @@ pub(crate) fn silence() -> &'static [u8] {
 pub(crate) fn cut_off() -> &'static [u8] {
     static MADE: OnceLock<Vec<u8>> = OnceLock::new();
     let whole = MADE.get_or_init(|| speech::media("-f lavfi -i sine=duration=3", "mp4"));
+    &whole[..whole.len() / 2]
+}
+
+/// A video whose second half is missing: its index stands at its beginning and promises the whole.
+pub(crate) fn cut_short() -> &'static [u8] {
+    let whole = speech::video();
     &whole[..whole.len() / 2]
 }
 

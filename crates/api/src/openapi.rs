@@ -8,7 +8,7 @@ use crate::audit::{EntryDocument, EventDocument, TimelineDocument};
 use crate::problem::Problem;
 use crate::transcriptions::TranscriptDocument;
 use crate::transcriptions::stream::{
-    StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus,
+    StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus, StreamWarning,
 };
 
 /// The frame of the description; the routes bring their own parts.
@@ -28,7 +28,8 @@ use crate::transcriptions::stream::{
         (name = "operations", description = "For those who run the system"),
     ),
     components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument,
-                       StreamStatus, StreamProgress, StreamCaptions, StreamFailure, StreamCompleted, StreamCancelled)),
+                       StreamStatus, StreamProgress, StreamWarning, StreamCaptions, StreamFailure, StreamCompleted,
+                       StreamCancelled)),
 )]
 pub(crate) struct ApiDocument;
 

@@ -55,6 +55,8 @@ pub struct JobView {
     pub segments: i32,
     /// Length of the recording in milliseconds, once known.
     pub duration_ms: Option<i64>,
+    /// What is wrong with the recording although the job goes on.
+    pub warning: Option<String>,
     /// Where the latest attempt failed: `download` or `transcribe`.
     pub error_stage: Option<String>,
     /// Stable word for the failure.
@@ -135,6 +137,7 @@ impl JobView {
             chunks_done: 0,
             segments: 0,
             duration_ms: None,
+            warning: None,
             error_stage: None,
             error_code: None,
             error_message: None,
@@ -152,18 +155,21 @@ impl JobView {
             // Only ever the first event, which `created` reads.
             JobEvent::TranscriptionJobCreated { .. }
             | JobEvent::ChunksPlanned { .. }
-            | JobEvent::ChunkScheduled { .. } => {}
+            | JobEvent::ChunkScheduled { .. }
+            | JobEvent::BeamSizeChosen { .. } => {}
             JobEvent::LanguageDetected { language } => self.detected_language = Some(language.clone()),
             JobEvent::DownloadStarted { attempt, .. } => {
                 self.status = JobStatus::Downloading;
                 self.download_attempt = count(*attempt);
                 self.download_percent = 0;
+                self.warning = None;
                 self.clear_error();
             }
             JobEvent::DownloadProgressed { percent, .. } => self.download_percent = i16::from(*percent),
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms, .. } => {
                 self.failed(Stage::Download, failure, *retry_in_ms);
             }
+            JobEvent::RecordingDamaged { message, .. } => self.warning = Some(message.clone()),
             JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
                 self.status = JobStatus::Transcribing;
                 self.download_percent = 100;

@@ -35,6 +35,7 @@ impl FromRow<'_, PgRow> for JobView {
             chunks_done: row.try_get("chunks_done")?,
             segments: row.try_get("segments")?,
             duration_ms: row.try_get("duration_ms")?,
+            warning: row.try_get("warning")?,
             error_stage: row.try_get("error_stage")?,
             error_code: row.try_get("error_code")?,
             error_message: row.try_get("error_message")?,
@@ -64,8 +65,8 @@ macro_rules! job_columns {
     () => {
         "generation, job_id, account, status, source_kind, source_name, title, language, task, detected_language, \
          priority, model, webhook_url, webhook_status, webhook_attempts, download_attempt, download_percent, chunks, \
-         chunks_done, segments, duration_ms, error_stage, error_code, error_message, retry_at, created_at, updated_at, \
-         ended_at, version, delivery_version"
+         chunks_done, segments, duration_ms, warning, error_stage, error_code, error_message, retry_at, created_at, \
+         updated_at, ended_at, version, delivery_version"
     };
 }
 pub(crate) use job_columns;
@@ -83,7 +84,7 @@ const SAVE_JOBS: &str = concat!(
         webhook_attempts = excluded.webhook_attempts, download_attempt = excluded.download_attempt,
         download_percent = excluded.download_percent, chunks = excluded.chunks,
         chunks_done = excluded.chunks_done, segments = excluded.segments, duration_ms = excluded.duration_ms,
-        error_stage = excluded.error_stage, error_code = excluded.error_code,
+        warning = excluded.warning, error_stage = excluded.error_stage, error_code = excluded.error_code,
         error_message = excluded.error_message, retry_at = excluded.retry_at, updated_at = excluded.updated_at,
         ended_at = excluded.ended_at, version = excluded.version, delivery_version = excluded.delivery_version"
 );

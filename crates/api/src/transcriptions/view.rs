@@ -82,6 +82,9 @@ pub(crate) struct Transcription {
     /// Length of the recording in milliseconds, once known.
     #[schema(example = 93_500)]
     duration_ms: Option<i64>,
+    /// What is wrong with the recording although the job goes on, such as that its end is missing.
+    #[schema(example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off.")]
+    warning: Option<String>,
     /// The webhook that is told of the job's end.
     webhook: Option<Webhook>,
     /// Why the latest attempt failed. While the job has not ended, it is tried again at `retry_at`.
@@ -175,6 +178,7 @@ impl From<JobView> for Transcription {
             priority: view.priority.as_str(),
             model: view.model,
             duration_ms: view.duration_ms,
+            warning: view.warning,
             retry_at: view.retry_at,
             created_at: view.created_at,
             updated_at: view.updated_at,

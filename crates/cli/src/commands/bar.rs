@@ -55,6 +55,11 @@ impl Bar {
         self.bar.suspend(|| writeln!(std::io::stdout(), "{line}"))
     }
 
+    /// Writes a line for the person to standard error; the bar makes room for it.
+    pub(super) fn warn(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("ytcaption: {line}"));
+    }
+
     /// Leaves the terminal as if there had been no bar.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();

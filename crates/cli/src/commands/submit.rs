@@ -89,7 +89,7 @@ pub(super) struct Submit {
     /// Told when the job ends (Standard Webhooks)
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// Address of the API [default: that of the `ytcaption up` of the data folder, else <http://127.0.0.1:8000>]
+    /// Address of the API [default: that of the `ytcaption up` of the data folder, else `http://127.0.0.1:8000`]
     #[arg(long, value_name = "URL", env = "YTCAPTION_API")]
     api: Option<Url>,
 }
@@ -229,7 +229,13 @@ async fn look(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar
     bar.step(&job.status);
     bar.set(job.progress.percent, 100);
     match job.status.as_str() {
-        "completed" => Ok(Some(client.captions(&receipt.status_url, wanted).await?)),
+        "completed" => {
+            let captions = client.captions(&receipt.status_url, wanted).await?;
+            if let Some(warning) = &job.warning {
+                bar.warn(warning);
+            }
+            Ok(Some(captions))
+        }
         "failed" => Err(Failure::Job(job.error.map_or_else(
             || format!("the job {} failed", job.id),
             |error| format!("the job {} failed: {} ({})", job.id, error.message, error.code),

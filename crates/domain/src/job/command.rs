@@ -43,6 +43,13 @@ pub enum JobCommand {
         /// When it is tried again, in milliseconds from now; never if absent.
         retry_in_ms: Option<u64>,
     },
+    /// The recording is damaged; what can be heard of it will be transcribed.
+    ReportDamage {
+        /// Attempt that found it out.
+        attempt: u32,
+        /// What is wrong and what to do, for the client.
+        message: String,
+    },
     /// The audio lies in the blob store, planned into chunks.
     RecordAudio {
         /// Attempt that fetched it.
@@ -67,6 +74,11 @@ pub enum JobCommand {
     RecordLanguage {
         /// Its code, see [`crate::language`].
         language: String,
+    },
+    /// A worker is about to decode a chunk of several.
+    ChooseBeamSize {
+        /// Hypotheses it would follow at a time.
+        beam_size: u32,
     },
     /// An attempt at a chunk failed.
     RecordChunkFailure {

@@ -36,11 +36,13 @@ pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobReject
         JobCommand::RecordDownloadFailure { attempt, failure, retry_in_ms } => {
             Ok(record_download_failure(job, status, attempt, failure, retry_in_ms))
         }
+        JobCommand::ReportDamage { attempt, message } => Ok(report_damage(job, status, attempt, message)),
         JobCommand::RecordAudio { attempt, audio, title, chunks } => {
             record_audio(job, status, attempt, audio, title, &chunks)
         }
         JobCommand::StartChunk { chunk, worker, model } => start_chunk(job, chunk, worker, model),
         JobCommand::RecordLanguage { language } => Ok(record_language(job, status, language)),
+        JobCommand::ChooseBeamSize { beam_size } => Ok(choose_beam_size(job, status, beam_size)),
         JobCommand::RecordChunkFailure { chunk, attempt, failure, retry_in_ms } => {
             record_chunk_failure(job, chunk, attempt, failure, retry_in_ms)
         }
@@ -75,6 +77,14 @@ fn start_download(job: &Job, status: JobStatus, worker: String) -> Vec<JobEvent>
 fn report_progress(job: &Job, status: JobStatus, attempt: u32, percent: u8) -> Vec<JobEvent> {
     if is_current_download(job, status, attempt) && percent > job.download_percent {
         vec![JobEvent::DownloadProgressed { attempt, percent }]
+    } else {
+        vec![]
+    }
+}
+
+fn report_damage(job: &Job, status: JobStatus, attempt: u32, message: String) -> Vec<JobEvent> {
+    if is_current_download(job, status, attempt) && job.damage.as_ref() != Some(&message) {
+        vec![JobEvent::RecordingDamaged { attempt, message }]
     } else {
         vec![]
     }
@@ -147,6 +157,14 @@ fn start_chunk(job: &Job, chunk: u32, worker: String, model: String) -> Result<V
 fn record_language(job: &Job, status: JobStatus, language: String) -> Vec<JobEvent> {
     match (status, job.language()) {
         (JobStatus::Transcribing, None) => vec![JobEvent::LanguageDetected { language }],
+        _ => vec![],
+    }
+}
+
+/// The first to decode a chunk decides, so that a change of the workers' settings divides no job.
+fn choose_beam_size(job: &Job, status: JobStatus, beam_size: u32) -> Vec<JobEvent> {
+    match (status, job.beam_size) {
+        (JobStatus::Transcribing, None) => vec![JobEvent::BeamSizeChosen { beam_size }],
         _ => vec![],
     }
 }

@@ -62,6 +62,10 @@ fn record_audio_in(attempt: u32, chunks: Vec<ChunkSpan>) -> JobCommand {
     JobCommand::RecordAudio { attempt, audio: audio(), title: None, chunks }
 }
 
+fn report_damage(attempt: u32) -> JobCommand {
+    JobCommand::ReportDamage { attempt, message: "Its end is missing.".into() }
+}
+
 /// A job of two chunks, the audio just downloaded.
 fn two_chunks() -> Vec<JobEvent> {
     vec![
@@ -176,6 +180,17 @@ fn jobs_whose_chunks_were_scheduled_at_once_go_on() {
 }
 
 #[test]
+fn the_first_to_decode_a_chunk_decides_how_for_all() {
+    let choose = |beam_size| JobCommand::ChooseBeamSize { beam_size };
+    let chosen = JobEvent::BeamSizeChosen { beam_size: 5 };
+    let mut events = two_chunks();
+    assert_eq!(given(&events).when(choose(5)), Ok(vec![chosen.clone()]));
+    events.push(chosen);
+    assert_eq!(given(&events).when(choose(1)), Ok(vec![]));
+    assert_eq!(given(&events).0.beam_size, Some(5));
+}
+
+#[test]
 fn the_first_to_hear_the_language_decides_it_for_all_chunks() {
     let hear = |language: &str| JobCommand::RecordLanguage { language: language.into() };
     let heard = JobEvent::LanguageDetected { language: "pt".into() };
@@ -215,6 +230,16 @@ fn an_overtaken_attempt_changes_nothing() {
     let late = JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None };
     assert_eq!(job.when(late), Ok(vec![]));
     assert_eq!(job.when(JobCommand::ReportDownloadProgress { attempt: 1, percent: 50 }), Ok(vec![]));
+}
+
+#[test]
+fn damage_is_told_once_an_attempt_and_not_by_an_overtaken_one() {
+    let damaged = |attempt| JobEvent::RecordingDamaged { attempt, message: "Its end is missing.".into() };
+    assert_eq!(given(&[created(), download_started(1)]).when(report_damage(1)), Ok(vec![damaged(1)]));
+    assert_eq!(given(&[created(), download_started(1), damaged(1)]).when(report_damage(1)), Ok(vec![]));
+    let again = given(&[created(), download_started(1), damaged(1), download_started(2)]);
+    assert_eq!((again.when(report_damage(1)), again.when(report_damage(2))), (Ok(vec![]), Ok(vec![damaged(2)])));
+    assert_eq!(given(&two_chunks()).when(report_damage(1)), Ok(vec![]));
 }
 
 #[test]
@@ -344,6 +369,7 @@ fn any_command() -> impl Strategy<Value = JobCommand> {
         }),
         6 => (chunk, attempt).prop_map(|(chunk, attempt)| record(chunk, attempt, "en", vec![segment(0, 9)])),
         1 => Just(JobCommand::RecordLanguage { language: "en".into() }),
+        1 => (1..4_u32).prop_map(|beam_size| JobCommand::ChooseBeamSize { beam_size }),
         1 => Just(JobCommand::Cancel { reason: None }),
     ]
 }

@@ -54,6 +54,13 @@ pub enum JobEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_in_ms: Option<u64>,
     },
+    /// The recording is damaged; what can be heard of it is transcribed.
+    RecordingDamaged {
+        /// Attempt that found it out.
+        attempt: u32,
+        /// What is wrong and what to do, for the client.
+        message: String,
+    },
     /// The audio lies in the blob store.
     AudioDownloaded {
         /// Attempt that fetched it.
@@ -95,6 +102,11 @@ pub enum JobEvent {
     LanguageDetected {
         /// Its code, see [`crate::language`].
         language: String,
+    },
+    /// All chunks are decoded with as many hypotheses at a time.
+    BeamSizeChosen {
+        /// So many.
+        beam_size: u32,
     },
     /// An attempt at a chunk failed.
     ChunkAttemptFailed {
@@ -154,11 +166,13 @@ impl JobEvent {
             Self::DownloadStarted { .. } => "DownloadStarted",
             Self::DownloadProgressed { .. } => "DownloadProgressed",
             Self::DownloadAttemptFailed { .. } => "DownloadAttemptFailed",
+            Self::RecordingDamaged { .. } => "RecordingDamaged",
             Self::AudioDownloaded { .. } => "AudioDownloaded",
             Self::ChunksPlanned { .. } => "ChunksPlanned",
             Self::ChunkScheduled { .. } => "ChunkScheduled",
             Self::ChunkStarted { .. } => "ChunkStarted",
             Self::LanguageDetected { .. } => "LanguageDetected",
+            Self::BeamSizeChosen { .. } => "BeamSizeChosen",
             Self::ChunkAttemptFailed { .. } => "ChunkAttemptFailed",
             Self::ChunkTranscribed { .. } => "ChunkTranscribed",
             Self::TranscriptionCompleted { .. } => "TranscriptionCompleted",
@@ -182,11 +196,13 @@ impl Versioned for JobEvent {
         ("DownloadStarted", 1),
         ("DownloadProgressed", 1),
         ("DownloadAttemptFailed", 1),
+        ("RecordingDamaged", 1),
         ("AudioDownloaded", 1),
         ("ChunksPlanned", 1),
         ("ChunkScheduled", 1),
         ("ChunkStarted", 1),
         ("LanguageDetected", 1),
+        ("BeamSizeChosen", 1),
         ("ChunkAttemptFailed", 1),
         ("ChunkTranscribed", 1),
         ("TranscriptionCompleted", 1),

@@ -21,8 +21,10 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             job.status = Some(JobStatus::Downloading);
             job.download_attempt = *attempt;
             job.download_percent = 0;
+            job.damage = None;
         }
         JobEvent::DownloadProgressed { percent, .. } => job.download_percent = *percent,
+        JobEvent::RecordingDamaged { message, .. } => job.damage = Some(message.clone()),
         JobEvent::AudioDownloaded { audio, .. } => {
             job.status = Some(JobStatus::Transcribing);
             job.audio = Some(audio.clone());
@@ -35,6 +37,7 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             // Jobs from before there was `ChunksPlanned`: all chunks were scheduled at once.
             None => job.chunks.push(Chunk::new(ChunkSpan { start_ms: *start_ms, end_ms: *end_ms }, true)),
         },
+        JobEvent::BeamSizeChosen { beam_size } => job.beam_size = Some(*beam_size),
         JobEvent::LanguageDetected { language } => job.heard_language = Some(language.clone()),
         JobEvent::ChunkStarted { chunk, attempt, model, .. } => {
             job.model = Some(model.clone());

@@ -88,12 +88,16 @@ pub struct Job {
     pub download_attempt: u32,
     /// Latest reported share of the media that has arrived, 0 to 100.
     pub download_percent: u8,
+    /// What the latest download attempt found to be wrong with the recording.
+    pub damage: Option<String>,
     /// The audio, once downloaded.
     pub audio: Option<Audio>,
     /// The plan and how far it has come.
     pub chunks: Vec<Chunk>,
     /// The language the recording was heard to be in, if none was asked for.
     pub heard_language: Option<String>,
+    /// Hypotheses at a time with which its chunks are decoded, where there are several.
+    pub beam_size: Option<u32>,
 }
 
 /// One chunk of the plan.

@@ -157,6 +157,9 @@ impl Narrator {
                 let took = self.download.end(at);
                 failed("download", *attempt, failure, *retry_in_ms, took, "RecordDownloadFailure")
             }
+            JobEvent::RecordingDamaged { attempt, message } => {
+                Step { attempt: Some(*attempt), ..Step::new(Kind::Progress, "ReportDamage", message.clone()) }
+            }
             JobEvent::AudioDownloaded { attempt, audio, title, chunks } => {
                 self.status = Some(JobStatus::Transcribing);
                 let took = self.download.end(at);
@@ -186,6 +189,11 @@ impl Narrator {
             JobEvent::LanguageDetected { language } => {
                 Step::new(Kind::Progress, "RecordLanguage", format!("the recording is in {language}"))
             }
+            JobEvent::BeamSizeChosen { beam_size } => Step::new(
+                Kind::Progress,
+                "ChooseBeamSize",
+                format!("all chunks are decoded with beam size {beam_size}"),
+            ),
             JobEvent::ChunkStarted { chunk, attempt, worker, model } => {
                 self.chunk_attempts += 1;
                 let (waited, lost) = self.chunks.entry(*chunk).or_default().begin(at, worker);

@@ -33,6 +33,13 @@ pub(crate) struct StreamProgress {
     pub(super) percent: u32,
 }
 
+/// `event: warning`: something is wrong with the recording although the job goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct StreamWarning {
+    /// What it is and what to do.
+    pub(super) message: String,
+}
+
 /// `event: captions`: the text of the next part of the recording.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StreamCaptions {
@@ -92,6 +99,7 @@ pub(crate) struct StreamCancelled {
 pub(super) enum Message {
     Status(StreamStatus),
     Progress(StreamProgress),
+    Warning(StreamWarning),
     Captions(StreamCaptions),
     AttemptFailed(StreamFailure),
     Completed(StreamCompleted),
@@ -105,6 +113,7 @@ impl Message {
         match self {
             Self::Status(_) => "status",
             Self::Progress(_) => "progress",
+            Self::Warning(_) => "warning",
             Self::Captions(_) => "captions",
             Self::AttemptFailed(_) => "attempt_failed",
             Self::Completed(_) => "completed",

@@ -23,7 +23,7 @@ use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
 
 pub(crate) use message::{
-    StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus,
+    StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus, StreamWarning,
 };
 pub use streams::Streams;
 
@@ -47,6 +47,7 @@ const NO_PROXY_BUFFER: (HeaderName, &str) = (HeaderName::from_static("x-accel-bu
 /// |---|---|---|
 /// | `status` | `StreamStatus` | the job was accepted, is downloading, is being transcribed |
 /// | `progress` | `StreamProgress` | a step has come some way |
+/// | `warning` | `StreamWarning` | something is wrong with the recording, and the job goes on all the same |
 /// | `captions` | `StreamCaptions` | the next part of the text is there; parts come in the order of the recording |
 /// | `attempt_failed` | `StreamFailure` | a step failed and is tried again |
 /// | `completed` | `StreamCompleted` | all captions were sent; the stream ends |

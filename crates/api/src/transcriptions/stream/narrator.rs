@@ -8,6 +8,7 @@ use ytcaption_domain::job::{JobEvent, JobStatus, Stage};
 
 use super::message::{
     Message, StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus,
+    StreamWarning,
 };
 use super::position::Position;
 use crate::transcriptions::status_url;
@@ -91,6 +92,9 @@ impl Narrator {
             }
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms: retry @ Some(_), .. } => {
                 Some(Message::AttemptFailed(StreamFailure::new(Stage::Download, failure.clone(), *retry)))
+            }
+            JobEvent::RecordingDamaged { message, .. } => {
+                Some(Message::Warning(StreamWarning { message: message.clone() }))
             }
             JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
                 self.planned = *chunks;

@@ -73,6 +73,9 @@ pub(super) struct Job {
     pub(super) status: String,
     pub(super) progress: Progress,
     pub(super) error: Option<JobError>,
+    /// What is wrong although the job goes on.
+    #[serde(default)]
+    pub(super) warning: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

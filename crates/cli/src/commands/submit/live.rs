@@ -79,6 +79,7 @@ async fn listen(client: &Client, receipt: &Receipt, last_id: &mut String, bar: &
         match event.event.as_str() {
             "status" => bar.step(&news.status),
             "progress" => bar.set(news.percent, 100),
+            "warning" => bar.warn(&news.message),
             "captions" => print(bar, &news.segments)?,
             "attempt_failed" => bar.step("trying again"),
             "completed" => return Ok(true),

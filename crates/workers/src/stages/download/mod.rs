@@ -5,6 +5,7 @@
 //! ```
 
 mod classify;
+mod damaged;
 mod media;
 mod progress;
 mod settings;
@@ -117,7 +118,7 @@ impl Download {
         let stored = folder.path().join("audio.flac");
         let converted = audio::store(&media.path, &stored, &mut |_| {}).await?;
         if let Some(damage) = converted.damage {
-            tracing::warn!(damage, "the recording is damaged; what can be heard of it is transcribed");
+            damaged::report(attempt, &damage).await?;
         }
         self.record(attempt, media.title, &stored).await
     }

@@ -1,0 +1,25 @@
+//! A recording that is damaged is transcribed as far as it can be heard; the client is told, not the log alone.
+
+use ytcaption_domain::job::JobCommand;
+
+use crate::stages::attempt::Attempt;
+use crate::stages::commands::insist;
+use crate::stages::fault::{Fault, sentence};
+
+/// Tells the job what is wrong with its recording.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn report(attempt: &Attempt<'_>, damage: &str) -> Result<(), Fault> {
+    tracing::warn!(damage, "the recording is damaged; what can be heard of it is transcribed");
+    let message = format!(
+        "The recording is damaged: {}. What can be heard of it is transcribed; for the rest, submit it again from the \
+         original.",
+        damage.trim_end_matches('.')
+    );
+    let command = JobCommand::ReportDamage { attempt: attempt.number, message };
+    match insist(&attempt.deps.jobs, attempt.job_id.0, command, attempt.context).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Fault::outage("store_unavailable", format!("{}. It is tried again.", sentence(&error)))),
+    }
+}
