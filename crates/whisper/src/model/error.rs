@@ -51,8 +51,8 @@ pub enum ModelError {
     },
     /// The program cannot compute on a graphics card.
     #[error(
-        "models.device is \"cuda\", but this program was built without CUDA: build it with `--features cuda` \
-         (docs/operations.md says what that needs), or set models.device to \"cpu\""
+        "models.device is \"cuda\", but this program was built without it: build it with YTCAPTION_BACKEND=shared \
+         (docs/operations.md says more), or set models.device to \"cpu\""
     )]
     NoCuda,
     /// There is no such graphics card.

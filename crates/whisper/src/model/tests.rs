@@ -148,7 +148,7 @@ fn a_list_of_checksums_reaches_no_other_files() {
 fn a_card_that_cannot_be_used_is_an_error() {
     let settings = ModelSettings { device: Device::Cuda, device_index: 99, ..ModelSettings::default() };
     let error = Model::load(&model_dir(), &settings).err().unwrap().to_string();
-    let expected = if cfg!(feature = "cuda") { "no NVIDIA card number 99" } else { "--features cuda" };
+    let expected = if cfg!(feature = "cuda") { "no NVIDIA card number 99" } else { "YTCAPTION_BACKEND=shared" };
     assert!(error.contains(expected), "{error}");
 }
 

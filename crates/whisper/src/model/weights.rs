@@ -30,6 +30,27 @@ const PACKING_BYTES: u64 = 3 * 512 * 1024;
 /// Shape: channels out, mel bins in, width.
 const FIRST_CONVOLUTION: &str = "encoder/conv1/weight";
 
+/// Whether CTranslate2 takes MKL here: as `mayiuse_mkl` of its `cpu/backend.cc` decides.
+fn multiplies_with_mkl() -> bool {
+    let has_mkl = cfg!(any(feature = "mkl", all(feature = "shared", target_arch = "x86_64")));
+    has_mkl
+        && match std::env::var("CT2_USE_MKL") {
+            Ok(wish) if !wish.is_empty() => matches!(wish.as_str(), "1" | "true" | "TRUE"),
+            _ => is_intel(),
+        }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_intel() -> bool {
+    let vendor = std::arch::x86_64::__cpuid(0);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_intel() -> bool {
+    false
+}
+
 /// Type of a variable's elements, numbered as CTranslate2's `DataType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Element {
@@ -133,7 +154,7 @@ impl Weights {
 
     /// Memory that the weights take once loaded, in bytes; rather too much than too little.
     pub(super) fn memory_bytes(&self, compute_type: ComputeType, device: Device) -> u64 {
-        let packs = cfg!(feature = "mkl") && device == Device::Cpu;
+        let packs = device == Device::Cpu && multiplies_with_mkl();
         let bytes_of = |variable: &Variable| {
             let stored = variable.element;
             let wanted = if variable.is_weight() { loaded_as(stored, compute_type, device) } else { stored.bytes() };
