@@ -11,7 +11,7 @@ use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, read_st
 
 use crate::apply::apply;
 use crate::generation::{self, JOBS, live_generation};
-use crate::{Misfit, ProjectionError};
+use crate::{Misfit, ParkedCursor, ProjectionError};
 
 /// An event that could not be applied.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,7 +68,8 @@ const LIST: &str = concat!(
             event_version, waits, error, parked_at, retried_at
        FROM parked_events p WHERE ",
     of_live!(),
-    " ORDER BY p.waits, p.transaction_id, p.position LIMIT $1"
+    " AND (p.waits, p.transaction_id, p.position) > ($1, $2::text::xid8, $3)
+       ORDER BY p.waits, p.transaction_id, p.position LIMIT $4"
 );
 
 const COUNT: &str = concat!("SELECT count(*) FROM parked_events WHERE ", of_live!());
@@ -106,7 +107,22 @@ impl ParkedEvents {
     /// # Errors
     /// The database does not answer.
     pub async fn list(&self, limit: u32) -> Result<Vec<ParkedEvent>, sqlx::Error> {
-        sqlx::query_as(LIST).bind(i64::from(limit)).fetch_all(&self.pool).await
+        self.after(ParkedCursor::default(), limit).await
+    }
+
+    /// The same, beginning after a place.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn after(&self, cursor: ParkedCursor, limit: u32) -> Result<Vec<ParkedEvent>, sqlx::Error> {
+        let ParkedCursor { waits, place } = cursor;
+        sqlx::query_as(LIST)
+            .bind(waits)
+            .bind(place.transaction_id.to_string())
+            .bind(place.position)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await
     }
 
     /// How many there are.

@@ -9,7 +9,7 @@ use ytcaption_eventstore::{Checkpoints, DecodeError, Stamp, read_stream};
 use super::{House, context};
 use crate::generation::{self, JOBS};
 use crate::parked::{Parking, park};
-use crate::{Misfit, ParkedEvents, Rebuild, Retried};
+use crate::{Misfit, ParkedCursor, ParkedEvents, Rebuild, Retried};
 
 /// Appends rows to a job's events as a program of another version would: this one would not.
 async fn append(house: &House, id: JobId, events: &[(i64, &str, &str)]) {
@@ -57,6 +57,9 @@ async fn later_events_of_the_same_job_wait_behind_an_unreadable_one_and_other_jo
     assert_eq!(told, [(2, "FromTheFuture", false), (3, "DownloadStarted", true)]);
     assert!(listed[0].error.contains("newer version"), "{}", listed[0].error);
     assert!(listed[1].error.contains("waits behind event 2"), "{}", listed[1].error);
+    let rest = parked.after(ParkedCursor::of(&listed[0]), 10).await.expect("a list");
+    assert_eq!(rest, listed[1..], "a page begins after the one before");
+    assert_eq!(parked.after(ParkedCursor::of(&listed[1]), 10).await.expect("a list"), []);
 
     // Trying again changes nothing yet; a rebuild parks the same, so live and rebuilt are equal.
     assert_eq!(parked.retry(10).await.expect("an answer"), Retried { applied: 0, parked: 2 });
