@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::ApiState;
 use crate::problem::ApiError;
 
 /// Longest time a request may take, uploads excepted.
@@ -36,6 +37,14 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
     set(REFERRER_POLICY, "no-referrer");
     set(CACHE_CONTROL, "no-store");
     response
+}
+
+/// Middleware: refuses requests for a name that is not ours, see [`crate::Hosts`].
+pub(crate) async fn refuse_foreign_host(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    match state.settings.hosts.foreign(request.uri(), request.headers()) {
+        Some(host) => ApiError::ForeignHost(host).into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Middleware: refuses what a browser sends on behalf of another site. A form post needs no permission of ours to be

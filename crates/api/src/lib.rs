@@ -6,9 +6,12 @@
 
 mod audit;
 mod caller;
+mod conditional;
 mod guard;
 mod health;
+mod hosts;
 mod metrics_page;
+mod models;
 mod observe;
 mod openapi;
 mod page;
@@ -22,8 +25,10 @@ mod transcriptions;
 #[cfg(test)]
 mod tests;
 
+pub use hosts::Hosts;
+pub use models::LookForModels;
 pub use router::{openapi_json, router};
 pub use serve::serve;
 pub use settings::ApiSettings;
 pub use state::ApiState;
-pub use transcriptions::stream::Streams;
+pub use transcriptions::stream::{StreamLimits, Streams};

@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::audit::{EntryDocument, EventDocument, TimelineDocument};
+use crate::audit::{EntryDocument, EventDocument, ParkedEventDocument, TimelineDocument};
 use crate::problem::Problem;
 use crate::transcriptions::TranscriptDocument;
 use crate::transcriptions::stream::{
@@ -27,7 +27,7 @@ use crate::transcriptions::stream::{
         (name = "transcriptions", description = "Recordings and their captions"),
         (name = "operations", description = "For those who run the system"),
     ),
-    components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument,
+    components(schemas(Problem, TranscriptDocument, EventDocument, TimelineDocument, EntryDocument, ParkedEventDocument,
                        StreamStatus, StreamProgress, StreamWarning, StreamCaptions, StreamFailure, StreamCompleted,
                        StreamCancelled)),
 )]

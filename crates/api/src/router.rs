@@ -12,7 +12,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::openapi::{ApiDocument, with_common_answers};
 use crate::problem::{self, ApiError};
-use crate::{ApiState, audit, guard, health, metrics_page, observe, page, transcriptions};
+use crate::{ApiState, audit, guard, health, metrics_page, models, observe, page, transcriptions};
 
 /// Where the description of the interface lies.
 const OPENAPI_PATH: &str = "/openapi.json";
@@ -27,7 +27,9 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcriptions::cancel::cancel))
         .routes(routes!(transcriptions::past::events))
         .routes(routes!(transcriptions::past::explain))
+        .routes(routes!(models::list))
         .routes(routes!(audit::events::events))
+        .routes(routes!(audit::parked::parked))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics_page::metrics))
@@ -51,6 +53,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(largest_body)
         .layer(from_fn(guard::time_limit))
         .layer(from_fn(guard::refuse_cross_site))
+        .layer(from_fn_with_state(state.clone(), guard::refuse_foreign_host))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(from_fn(problem::render))
         .layer(from_fn(guard::security_headers))

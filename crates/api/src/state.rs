@@ -9,7 +9,7 @@ use ytcaption_eventstore::{CommandBus, Database, Stamp};
 use ytcaption_projections::JobQueries;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
-use crate::{ApiSettings, Streams};
+use crate::{ApiSettings, LookForModels, Streams};
 
 /// Everything a handler may reach. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct ApiState {
     pub nats: Option<async_nats::Client>,
     /// Which addresses may be submitted.
     pub network: Arc<AddressPolicy>,
+    /// Which models there are.
+    pub models: LookForModels,
     /// Open streams to clients.
     pub streams: Streams,
     /// Limits.

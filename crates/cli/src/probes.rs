@@ -9,8 +9,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use ytcaption_eventstore::Database;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 use ytcaption_workers::nats;
@@ -21,23 +19,13 @@ struct Probed {
     metrics: PrometheusHandle,
 }
 
-/// Answers `/metrics`, `/health/live` and `/health/ready` until `stop`.
-///
-/// # Errors
-/// The listener fails.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    database: Database,
-    nats: async_nats::Client,
-    metrics: PrometheusHandle,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let router = Router::new()
+/// Answers `/metrics`, `/health/live` and `/health/ready`.
+pub(crate) fn router(database: Database, nats: async_nats::Client, metrics: PrometheusHandle) -> Router {
+    Router::new()
         .route("/metrics", get(render))
         .route("/health/live", get(async || axum::Json(json!({ "status": "alive" }))))
         .route("/health/ready", get(ready))
-        .with_state(Arc::new(Probed { database, nats, metrics }));
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
+        .with_state(Arc::new(Probed { database, nats, metrics }))
 }
 
 async fn render(State(probed): State<Arc<Probed>>) -> Response {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use ytcaption_api::{ApiSettings, ApiState, Streams};
+use ytcaption_api::{ApiSettings, ApiState, Hosts, StreamLimits, Streams};
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_eventstore::seal::Sealer;
@@ -28,7 +28,7 @@ use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
 use crate::probes;
 use crate::running::Running;
 use crate::servers::Servers;
-use crate::settings::{Secret, Settings, is_default_unclear, store_settings};
+use crate::settings::{self, Secret, Settings, is_default_unclear, store_settings};
 use crate::signals::Shutdown;
 use crate::{owner, seal_key, webhook_secret};
 
@@ -99,7 +99,12 @@ pub(crate) async fn run(
     } else if let Some(asked) = settings.metrics.listen {
         let listener = listen(asked, "metrics.listen").await?;
         let (database, nats, metrics) = (deps.database.clone(), deps.nats.clone(), deps.metrics.clone());
-        running.start("metrics", probes::serve(listener, database, nats, metrics, stop.clone()));
+        let probed = probes::router(database, nats, metrics);
+        let (header_timeout, stop) = (settings.api.header_timeout, stop.clone());
+        running.start("metrics", async move {
+            ytcaption_api::serve(listener, probed, header_timeout, stop.cancelled_owned()).await;
+            Ok(())
+        });
     }
 
     if let Some(prepared) = shutdown.drain.run_until_cancelled(prepare(servers, &deps.database)).await {
@@ -122,8 +127,11 @@ pub(crate) async fn run(
 }
 
 async fn api(deps: Deps, settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+    let asked = settings.api.clone();
+    let streams = StreamLimits { all: asked.max_streams, per_client: asked.max_streams_per_client };
+    let public_name = asked.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
     let state = ApiState {
-        streams: Streams::start(&deps.database, deps.wake, settings.api.max_streams, stop.clone()),
+        streams: Streams::start(&deps.database, deps.wake, streams, stop.clone()),
         queries: JobQueries::new(&deps.database),
         jobs: deps.worker.jobs,
         blobs: deps.blobs,
@@ -131,14 +139,17 @@ async fn api(deps: Deps, settings: Settings, listener: TcpListener, stop: Cancel
         nats: Some(deps.nats),
         network: Arc::new(deps.network),
         settings: Arc::new(ApiSettings {
-            listen: settings.api.listen,
-            max_upload_bytes: settings.api.max_upload_bytes,
-            max_body_bytes: settings.api.max_body_bytes,
+            listen: asked.listen,
+            hosts: Hosts::new(asked.listen, asked.allowed_hosts, public_name),
+            max_upload_bytes: asked.max_upload_bytes,
+            max_body_bytes: asked.max_body_bytes,
         }),
+        models: Arc::new(move || settings::seen(&settings).map_err(|error| error.to_string())),
         stamp: Stamp::system(),
         metrics: deps.metrics,
     };
-    Ok(ytcaption_api::serve(listener, ytcaption_api::router(state), stop.cancelled_owned()).await?)
+    ytcaption_api::serve(listener, ytcaption_api::router(state), asked.header_timeout, stop.cancelled_owned()).await;
+    Ok(())
 }
 
 async fn carry(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {

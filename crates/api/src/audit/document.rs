@@ -40,6 +40,42 @@ pub(crate) struct EventDocument {
     damage: Option<String>,
 }
 
+/// A recorded event that could not be applied to a read model.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the projections write; a test compares them")]
+pub(crate) struct ParkedEventDocument {
+    /// The read model.
+    #[schema(example = "jobs")]
+    projection: String,
+    /// Its place among all events.
+    #[schema(example = "742-1205")]
+    cursor: String,
+    /// `job` or `delivery`.
+    #[schema(example = "job")]
+    aggregate_type: String,
+    /// The job or the delivery.
+    aggregate_id: String,
+    /// Its place in the life of that job or delivery, from 1.
+    #[schema(example = 2)]
+    sequence: u64,
+    #[schema(example = "DownloadStarted")]
+    event_type: String,
+    /// Version of the payload's shape.
+    #[schema(example = "9")]
+    event_version: String,
+    /// Nothing is wrong with the event itself: it waits behind an earlier one.
+    waits: bool,
+    /// Why it could not be applied, and what to do.
+    #[schema(
+        example = "this program knows this event up to version 2; a newer version of the program probably wrote it"
+    )]
+    error: String,
+    /// When that happened first.
+    parked_at: DateTime<Utc>,
+    /// When it was tried again for the last time.
+    retried_at: Option<DateTime<Utc>>,
+}
+
 /// The story of a job.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the projections write; a test compares them")]

@@ -14,7 +14,7 @@ use crate::problem::{ApiError, Problem};
 use crate::transcriptions::parameters::Query;
 
 /// Events on a page when the client does not say.
-const DEFAULT_LIMIT: u32 = 100;
+pub(super) const DEFAULT_LIMIT: u32 = 100;
 /// Most events on a page.
 const MAX_LIMIT: u32 = 500;
 
@@ -93,7 +93,7 @@ fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
     time.map_err(|_| format!("`{text}` is no time; write it as 2026-01-31T14:05:00Z (RFC 3339)"))
 }
 
-fn read_limit(text: &str) -> Result<u32, String> {
+pub(super) fn read_limit(text: &str) -> Result<u32, String> {
     let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
     limit.ok_or_else(|| format!("`limit` must be a number from 1 to {MAX_LIMIT}"))
 }

@@ -46,6 +46,11 @@ pub(crate) enum ApiError {
     NoSuchPage,
     #[error("There is no job {0}. GET /api/v1/transcriptions lists those that there are.")]
     JobNotFound(JobId),
+    #[error(
+        "This server sees no models on its own disk and cannot tell which the workers have; `ytcaption models list` on \
+         the machine of a worker can. The operator may give this server the folder of the workers (models.folder)."
+    )]
+    ModelsNotSeen(String),
     #[error("This address does not know the method; the header Allow lists those that it knows.")]
     MethodNotAllowed,
     #[error("The header Accept allows none of text/plain, application/x-subrip, text/vtt and application/json.")]
@@ -64,10 +69,20 @@ pub(crate) enum ApiError {
     TooLarge { limit: u64 },
     #[error("{0} Send application/json or multipart/form-data and name it in the header Content-Type.")]
     UnsupportedMediaType(String),
+    #[error(
+        "This server does not answer to the name `{0}`. Ask for localhost or an IP address; if the name is this \
+         server's own, its operator adds it to the setting api.allowed_hosts."
+    )]
+    ForeignHost(String),
     #[error("{}", summary(.0))]
     InvalidRequest(Vec<Fault>),
     #[error("This Idempotency-Key has created a job from a different request. Use a new key for a new request.")]
     IdempotencyKeyReused { job: JobId },
+    #[error(
+        "This address has as many streams open as one client may. Close one, come back in a few seconds, or ask \
+         status_url now and then instead."
+    )]
+    TooManyStreamsOfClient,
     #[error("{0}")]
     UnreadableJob(String),
     #[error("The server made a mistake. Report it with the request_id.")]
@@ -127,6 +142,7 @@ impl ApiError {
             Self::CrossSite => ProblemKind::CrossSite,
             Self::NoSuchPage => ProblemKind::NoSuchPage,
             Self::JobNotFound(_) => ProblemKind::JobNotFound,
+            Self::ModelsNotSeen(_) => ProblemKind::ModelsNotSeen,
             Self::MethodNotAllowed => ProblemKind::MethodNotAllowed,
             Self::NotAcceptable => ProblemKind::NotAcceptable,
             Self::JobNotCompleted { .. } | Self::JobWasNotCompleted { .. } => ProblemKind::JobNotCompleted,
@@ -135,8 +151,10 @@ impl ApiError {
             Self::JobAlreadyEnded { .. } => ProblemKind::JobAlreadyEnded,
             Self::TooLarge { .. } => ProblemKind::TooLarge,
             Self::UnsupportedMediaType(_) => ProblemKind::UnsupportedMediaType,
+            Self::ForeignHost(_) => ProblemKind::ForeignHost,
             Self::InvalidRequest(_) => ProblemKind::InvalidRequest,
             Self::IdempotencyKeyReused { .. } => ProblemKind::IdempotencyKeyReused,
+            Self::TooManyStreamsOfClient => ProblemKind::TooManyStreamsOfClient,
             Self::UnreadableJob(_) => ProblemKind::UnreadableJob,
             Self::Internal(_) => ProblemKind::Internal,
             Self::Unavailable { .. } => ProblemKind::Unavailable,
@@ -171,7 +189,10 @@ impl ApiError {
     /// What went wrong inside, for the log and not for the client.
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal(cause) | Self::Unavailable { cause, .. } | Self::UploadBrokenOff(cause) => Some(cause),
+            Self::Internal(cause)
+            | Self::Unavailable { cause, .. }
+            | Self::UploadBrokenOff(cause)
+            | Self::ModelsNotSeen(cause) => Some(cause),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) enum ProblemKind {
     CrossSite,
     NoSuchPage,
     JobNotFound,
+    ModelsNotSeen,
     MethodNotAllowed,
     NotAcceptable,
     JobNotCompleted,
@@ -19,8 +20,10 @@ pub(crate) enum ProblemKind {
     JobAlreadyEnded,
     TooLarge,
     UnsupportedMediaType,
+    ForeignHost,
     InvalidRequest,
     IdempotencyKeyReused,
+    TooManyStreamsOfClient,
     UnreadableJob,
     Internal,
     Unavailable,
@@ -43,13 +46,14 @@ pub(crate) struct Entry {
 
 impl ProblemKind {
     /// All kinds, by status code.
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::MalformedBody,
         Self::InvalidParameter,
         Self::UploadBrokenOff,
         Self::CrossSite,
         Self::NoSuchPage,
         Self::JobNotFound,
+        Self::ModelsNotSeen,
         Self::MethodNotAllowed,
         Self::NotAcceptable,
         Self::JobNotCompleted,
@@ -58,8 +62,10 @@ impl ProblemKind {
         Self::JobAlreadyEnded,
         Self::TooLarge,
         Self::UnsupportedMediaType,
+        Self::ForeignHost,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
+        Self::TooManyStreamsOfClient,
         Self::UnreadableJob,
         Self::Internal,
         Self::Unavailable,
@@ -117,6 +123,14 @@ impl ProblemKind {
                 "There is no such job",
                 "No job of your account has this id. `GET /api/v1/transcriptions` lists those that there are.",
             ),
+            Self::ModelsNotSeen => (
+                "models-not-seen",
+                StatusCode::NOT_FOUND,
+                "This server sees no models",
+                "The models lie where the transcription workers run, and this server has none of them on its own disk, so \
+                 it cannot tell which there are. `ytcaption models list` on the machine of a worker can; jobs may name \
+                 those models all the same. The operator can mount the same folder here and set `models.folder`.",
+            ),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -170,6 +184,14 @@ impl ProblemKind {
                 "Send a JSON object as `application/json`, or a file with its fields as `multipart/form-data`, and \
                  name the type in the header `Content-Type`.",
             ),
+            Self::ForeignHost => (
+                "foreign-host",
+                StatusCode::MISDIRECTED_REQUEST,
+                "The server does not answer to that name",
+                "A web page can make the name of its own site lead to this machine, so names that are not this server's \
+                 own are refused. Ask for `localhost` or an IP address. If you reach the server through a proxy or under \
+                 a name of its own, the operator adds that name to the setting `api.allowed_hosts`.",
+            ),
             Self::InvalidRequest => (
                 "invalid-request",
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -183,6 +205,14 @@ impl ProblemKind {
                 "The Idempotency-Key was used for another request",
                 "A job was created under this key from a different request; `status_url` shows it. Use a new key for \
                  a new request, and the same key only to repeat the same one.",
+            ),
+            Self::TooManyStreamsOfClient => (
+                "too-many-streams-of-client",
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many streams are open from this address",
+                "One client may have only so many streams open. Close one, come back after the seconds in `Retry-After`, \
+                 or ask `status_url` now and then. A client is the address at the other end of the connection, so all who \
+                 come through one proxy are one; the operator can raise `api.max_streams_per_client`.",
             ),
             Self::UnreadableJob => (
                 "unreadable-job",

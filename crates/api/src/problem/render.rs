@@ -46,7 +46,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
         .collect();
     parts.headers.extend(said);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    if entry.status == StatusCode::SERVICE_UNAVAILABLE {
+    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&entry.status) {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     Response::from_parts(parts, body)

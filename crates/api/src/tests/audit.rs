@@ -94,3 +94,47 @@ async fn the_past_has_the_members_that_are_described() {
         assert!(required.into_iter().all(|name| given.contains_key(name)), "{schema}: {document}");
     }
 }
+
+#[tokio::test]
+async fn parked_events_are_listed_page_by_page_with_the_reason() {
+    let api = Api::new().await;
+    let parked = "/api/v1/audit/parked";
+    let none = api.get(parked).await.json();
+    assert_eq!(none, json!({"total": 0, "events": []}));
+    let job = api.submitted().await;
+    let started = json!({"type": "DownloadStarted", "attempt": 1, "worker": "w"});
+    for (sequence, event_type, payload) in [(2, "FromTheFuture", json!({})), (3, "DownloadStarted", started)] {
+        sqlx::query(
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+             SELECT aggregate_type, aggregate_id, $2, $3, '1', $4, metadata FROM events
+              WHERE aggregate_id = $1 AND sequence = 1",
+        )
+        .bind(job.to_string())
+        .bind(sequence)
+        .bind(event_type)
+        .bind(payload)
+        .execute(api.state.database.pool())
+        .await
+        .expect("a row of the right shape");
+    }
+    eventually("both are parked", async || {
+        api.projector.catch_up().await.expect("the database answers");
+        api.get(parked).await.json()["total"] == 2
+    })
+    .await;
+    let first = api.get(&format!("{parked}?limit=1")).await.json();
+    assert_eq!((names(&first), &first["events"][0]["waits"]), (vec!["FromTheFuture"], &json!(false)));
+    assert!(first["events"][0]["error"].as_str().is_some_and(|text| text.contains("newer version")), "{first}");
+    let rest = api.get(&format!("{parked}?limit=1&cursor={}", first["next_cursor"].as_str().expect("a page"))).await;
+    let rest = rest.json();
+    assert_eq!((names(&rest), &rest["events"][0]["waits"]), (vec!["DownloadStarted"], &json!(true)));
+    assert_eq!((rest.get("next_cursor"), &rest["total"]), (None, &json!(2)));
+
+    let description: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");
+    let described = description["components"]["schemas"]["ParkedEventDocument"]["properties"].as_object();
+    let described: BTreeSet<&String> = described.expect("it is described").keys().collect();
+    let given: BTreeSet<&String> = first["events"][0].as_object().expect("an event").keys().collect();
+    assert_eq!(given, described);
+    let problem = api.get(&format!("{parked}?cursor=1-2&limit=0&job={job}")).await.problem(400, "invalid-parameter");
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(3), "{problem}");
+}

@@ -5,6 +5,7 @@ mod audit;
 mod cancel;
 mod idempotency;
 mod list;
+mod models;
 mod openapi;
 mod operations;
 mod outage;
@@ -18,12 +19,14 @@ mod traces;
 mod upload;
 mod versions;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::connect_info::MockConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::trace::SdkTracerProvider;
@@ -42,7 +45,7 @@ use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Rec
 use ytcaption_projections::{JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
 
-use crate::{ApiSettings, ApiState, Streams};
+use crate::{ApiSettings, ApiState, LookForModels, StreamLimits, Streams};
 
 const COLLECTION: &str = "/api/v1/transcriptions";
 /// Largest upload in tests, in bytes.
@@ -51,6 +54,8 @@ const MAX_UPLOAD_BYTES: u64 = 100_000;
 const MAX_BODY_BYTES: u64 = 4_096;
 /// Most streams in tests.
 const MAX_STREAMS: usize = 3;
+/// No limit that a test of something else meets.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long something that happens beside the request may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -62,6 +67,11 @@ fn record_traces() {
         let traces = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::builder().build().tracer("test"));
         tracing::subscriber::set_global_default(Registry::default().with(traces)).expect("nobody else records traces");
     });
+}
+
+/// The whole interface; requests that come over no connection need a peer all the same.
+fn router(state: &ApiState) -> Router {
+    crate::router(state.clone()).layer(MockConnectInfo(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))))
 }
 
 /// The interface over a database and a folder of its own.
@@ -89,6 +99,7 @@ impl Api {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stamp = Stamp::system();
         let stop = CancellationToken::new();
+        let streams = StreamLimits { all: MAX_STREAMS, per_client: MAX_STREAMS };
         let state = ApiState {
             jobs: Arc::new(CommandBus::new(&database, appender, stamp)),
             queries: JobQueries::new(&database),
@@ -100,12 +111,19 @@ impl Api {
                 max_body_bytes: MAX_BODY_BYTES,
                 ..ApiSettings::default()
             }),
+            models: Arc::new(|| Err("there are no models in this test".to_owned())),
             stamp,
             metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
-            streams: Streams::start(&database, Wake::listen(database.pool().clone()), MAX_STREAMS, stop.clone()),
+            streams: Streams::start(&database, Wake::listen(database.pool().clone()), streams, stop.clone()),
             database,
         };
-        Self { router: crate::router(state.clone()), projector: Projector::new(&state.database), state, folder, stop }
+        Self { router: router(&state), projector: Projector::new(&state.database), state, folder, stop }
+    }
+
+    /// The same with models.
+    fn with_models(self, models: LookForModels) -> Self {
+        let state = ApiState { models, ..self.state };
+        Self { router: router(&state), state, ..self }
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

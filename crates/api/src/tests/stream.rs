@@ -12,7 +12,7 @@ use tower::ServiceExt as _;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand};
 
-use super::{Api, COLLECTION, MAX_STREAMS, PATIENCE, eventually, request, segment};
+use super::{Api, COLLECTION, HEADER_TIMEOUT, MAX_STREAMS, PATIENCE, eventually, request, segment};
 
 /// An event as a client understands it.
 #[derive(Debug, Clone, PartialEq)]
@@ -243,9 +243,10 @@ async fn the_server_stops_although_streams_are_open() {
     let job = api.begun().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
-    let server = tokio::spawn(crate::serve(listener, api.router.clone(), api.stop.clone().cancelled_owned()));
+    let server =
+        tokio::spawn(crate::serve(listener, api.router.clone(), HEADER_TIMEOUT, api.stop.clone().cancelled_owned()));
     let mut connection = tokio::net::TcpStream::connect(address).await.expect("it listens");
-    let head = format!("GET {COLLECTION}/{job}/stream HTTP/1.1\r\nhost: x\r\n\r\n");
+    let head = format!("GET {COLLECTION}/{job}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n");
     connection.write_all(head.as_bytes()).await.expect("it reads");
     let mut answer = vec![];
     while !String::from_utf8_lossy(&answer).contains("\"status\":\"transcribing\"") {
@@ -254,7 +255,7 @@ async fn the_server_stops_although_streams_are_open() {
     assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
     api.stop.cancel();
     let ended = timeout(Duration::from_secs(10), server).await.expect("it stops within its grace");
-    ended.expect("the server does not panic").expect("the server ends well");
+    ended.expect("the server does not panic");
     let mut rest = String::new();
     connection.read_to_string(&mut rest).await.expect("the connection is closed properly");
     assert!(rest.ends_with("0\r\n\r\n"), "{rest}");

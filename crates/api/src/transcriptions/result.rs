@@ -11,10 +11,10 @@ use ytcaption_projections::{JobView, Moment};
 
 use super::cue_style::CueStyleParameters;
 use super::parameters::{JobPath, Query};
-use super::show::{REVALIDATE, is_known};
 use super::{accept, cue_style, past};
 use crate::ApiState;
 use crate::caller::Caller;
+use crate::conditional::{REVALIDATE, is_known};
 use crate::problem::{ApiError, Fault, JobError, Problem};
 
 /// Longest file name without its extension, in characters.

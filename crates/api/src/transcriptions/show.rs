@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ytcaption_projections::{JobView, Moment};
@@ -12,10 +12,8 @@ use super::past;
 use super::view::Transcription;
 use crate::ApiState;
 use crate::caller::Caller;
+use crate::conditional::{REVALIDATE, is_known};
 use crate::problem::{ApiError, Problem};
-
-/// Clients may keep the answer, and ask each time whether it still holds.
-pub(super) const REVALIDATE: &str = "private, no-cache";
 
 /// One job
 ///
@@ -69,33 +67,5 @@ pub(super) fn entity_tag(view: &JobView) -> String {
     match view.webhook_status.as_deref() {
         None => format!("\"{}\"", view.version),
         Some(status) => format!("\"{}.{}.{status}\"", view.version, view.webhook_attempts),
-    }
-}
-
-/// Whether the client has named this state (RFC 9110, section 13.1.2; weak comparison).
-pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_known_state_is_recognised_in_a_list_and_weakly() {
-        let with = |value: &str| HeaderMap::from_iter([(IF_NONE_MATCH, value.parse().expect("a valid header"))]);
-        for known in ["\"7\"", "\"6\", \"7\"", "W/\"7\"", "*"] {
-            assert!(is_known(&with(known), "\"7\""), "{known}");
-        }
-        for other in ["\"6\"", "7", "\"77\""] {
-            assert!(!is_known(&with(other), "\"7\""), "{other}");
-        }
-        assert!(!is_known(&HeaderMap::new(), "\"7\""));
     }
 }

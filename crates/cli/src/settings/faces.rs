@@ -1,8 +1,9 @@
 //! What this process shows to others, and which others it talks to.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 use ytcaption_domain::network::AddressPolicy;
 
 use super::kind::{self, GIBIBYTE, KIBIBYTE, Kind};
@@ -14,6 +15,10 @@ pub(crate) struct Api {
     pub(crate) max_upload_bytes: u64,
     pub(crate) max_body_bytes: u64,
     pub(crate) max_streams: usize,
+    pub(crate) max_streams_per_client: usize,
+    pub(crate) header_timeout: Duration,
+    /// In lower case.
+    pub(crate) allowed_hosts: Vec<String>,
     /// Where clients find the API, if not at `listen`.
     pub(crate) public_url: Option<Url>,
 }
@@ -56,6 +61,27 @@ pub(super) fn api(r: &mut Reader<'_>) -> Api {
             500,
             kind::number(1..=100_000),
         ),
+        max_streams_per_client: r.value(
+            "api.max_streams_per_client",
+            "Of these, streams to one client: one address, as seen by this server (of IPv6 its first 64 bits). All who\n\
+             come through one proxy are one client, because headers that name another address can be forged.",
+            50,
+            kind::number(1..=100_000),
+        ),
+        header_timeout: Duration::from_secs(r.value(
+            "api.header_timeout_seconds",
+            "A connection is closed when no whole request head arrives for so long, also between two requests.",
+            30,
+            kind::seconds(1..=3600),
+        )),
+        allowed_hosts: r.value(
+            "api.allowed_hosts",
+            "Names that clients may ask for, beside localhost, IP addresses and the name in api.public_url, such as\n\
+             [\"captions.example.org\"]. Not on loopback and none named: any. Others are refused, because a web page can\n\
+             make a name of its own lead here (DNS rebinding).",
+            Vec::new(),
+            kind::list(host_name()),
+        ),
         public_url: r.optional(
             "api.public_url",
             "Where others find the API; webhooks carry addresses that begin with it. Default: from api.listen.",
@@ -63,6 +89,17 @@ pub(super) fn api(r: &mut Reader<'_>) -> Api {
             kind::web_address(),
         ),
     }
+}
+
+fn host_name() -> Kind<String> {
+    Kind::parsed(
+        "a host name such as captions.example.org, without scheme and port",
+        |text| match Host::parse(text) {
+            Ok(Host::Domain(name)) => Some(name),
+            _ => None,
+        },
+        |name| toml::Value::String(name.clone()),
+    )
 }
 
 pub(super) fn network(r: &mut Reader<'_>) -> Network {

@@ -23,7 +23,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use model::{catalogue, is_default_unclear, model_store, store_settings};
+pub(crate) use model::{catalogue, is_default_unclear, model_store, seen, store_settings};
 pub(crate) use process::LogFormat;
 pub(crate) use reader::Fault;
 pub(crate) use sample::sample;

@@ -58,6 +58,20 @@ pub(crate) fn catalogue(settings: &Settings) -> Result<Catalogue, NoModel> {
     Ok(Catalogue::new(folder, default))
 }
 
+/// The models that are seen from here, for whoever lists them and loads none: a default that is missing is one of them.
+///
+/// # Errors
+/// None is here, so nothing can be said of those that workers elsewhere may have.
+pub(crate) fn seen(settings: &Settings) -> Result<Catalogue, NoModel> {
+    match catalogue(settings) {
+        Err(NoModel::NotAModel { asked, folder, .. }) if !scan(&folder).is_empty() => {
+            let missing = Entry::of(&folder.join(asked));
+            Ok(Catalogue::new(folder, missing))
+        }
+        other => other,
+    }
+}
+
 /// The models that these settings name, to be loaded as they say.
 ///
 /// # Errors

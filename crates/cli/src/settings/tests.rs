@@ -171,3 +171,14 @@ fn the_sample_with_every_default_uncommented_is_valid() {
     Layers::default().add_file(file(&uncommented).path()).expect("the sample is TOML");
     settings(&uncommented, &[]);
 }
+
+#[test]
+fn the_api_is_told_its_names_without_scheme_and_port() {
+    let named = settings("[api]\nallowed_hosts = [\"Captions.Example.org\"]\n", &[]);
+    assert_eq!(named.api.allowed_hosts, ["captions.example.org"]);
+    for other in ["https://captions.example.org", "captions.example.org:443", "127.0.0.1", "", "a b"] {
+        let toml = format!("[api]\nallowed_hosts = [{other:?}]\n");
+        let fault = faults(&toml, &[]).concat();
+        assert!(fault.contains("without scheme and port"), "{other}: {fault}");
+    }
+}

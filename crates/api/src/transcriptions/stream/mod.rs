@@ -10,13 +10,16 @@
 //! The event store is read, not a projection, so whatever was promised to a client is in its stream at once. The
 //! protocol is the HTML standard's: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
+mod clients;
 mod message;
 mod narrator;
 mod position;
 mod streams;
 mod teller;
 
-use axum::extract::State;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Sse;
@@ -25,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 pub(crate) use message::{
     StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus, StreamWarning,
 };
-pub use streams::Streams;
+pub use streams::{StreamLimits, Streams};
 
 use super::parameters::JobPath;
 use crate::ApiState;
@@ -74,12 +77,15 @@ const NO_PROXY_BUFFER: (HeaderName, &str) = (HeaderName::from_static("x-accel-bu
         (status = 400, description = "The id is no UUID, or the stream has no such event", body = Problem,
          content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many streams are open from this address", body = Problem,
+         content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer, or too many streams are open", body = Problem,
          content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn stream(
     State(state): State<ApiState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     caller: Caller,
     JobPath(id): JobPath,
     headers: HeaderMap,
@@ -93,7 +99,7 @@ pub(crate) async fn stream(
     if view.status.has_ended() && position.version == newest {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let seat = state.streams.take_seat(id).ok_or(ApiError::TooManyStreams)?;
+    let seat = state.streams.take_seat(id, peer.ip())?;
     let pool = state.database.pool().clone();
     let narrator = match Narrator::resume(&pool, id, position).await {
         Ok(narrator) => narrator,

@@ -1,6 +1,7 @@
 //! All open streams of this process: how many there may be, and what wakes them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use ytcaption_domain::JobId;
 use ytcaption_eventstore::{Database, Wake};
+
+use super::clients::{Clients, Place};
+use crate::problem::ApiError;
 
 /// Pages of events read for streams at a time. Commands share the connections to Postgres and must not wait for
 /// hundreds of clients that come back at once.
@@ -21,6 +25,15 @@ const VERSIONS: &str = "
     SELECT id, coalesce((SELECT max(sequence) FROM events WHERE aggregate_type = 'job' AND aggregate_id = id), 0)
       FROM unnest($1::text[]) AS id";
 
+/// How many streams may be open at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// In this process.
+    pub all: usize,
+    /// From one client, which is an address (of IPv6 its first 64 bits).
+    pub per_client: usize,
+}
+
 /// Streams to clients. Whoever appends, in whichever process, wakes them; one question to Postgres finds out for all of
 /// them which jobs have something new.
 #[derive(Clone)]
@@ -28,6 +41,7 @@ pub struct Streams(Arc<Inner>);
 
 struct Inner {
     seats: Arc<Semaphore>,
+    clients: Arc<Clients>,
     reads: Semaphore,
     watched: Mutex<HashMap<JobId, watch::Sender<u64>>>,
     stop: CancellationToken,
@@ -44,14 +58,16 @@ pub(super) struct Seat {
     streams: Streams,
     version: watch::Receiver<u64>,
     _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Streams {
-    /// Room for `most` streams. They end when `stop` is cancelled, so that a server can: clients come back, to this
+    /// No stream is open yet. Streams end when `stop` is cancelled, so that a server can: clients come back, to this
     /// process or another, and go on where they were.
-    pub fn start(database: &Database, wake: Arc<Wake>, most: usize, stop: CancellationToken) -> Self {
+    pub fn start(database: &Database, wake: Arc<Wake>, most: StreamLimits, stop: CancellationToken) -> Self {
         let inner = Arc::new(Inner {
-            seats: Arc::new(Semaphore::new(most)),
+            seats: Arc::new(Semaphore::new(most.all)),
+            clients: Arc::new(Clients::new(most.per_client)),
             reads: Semaphore::new(READS),
             watched: Mutex::default(),
             stop,
@@ -60,12 +76,16 @@ impl Streams {
         Self(inner)
     }
 
-    /// A seat to stream `job`, unless all are taken.
-    pub(super) fn take_seat(&self, job: JobId) -> Option<Seat> {
-        let permit = Arc::clone(&self.0.seats).try_acquire_owned().ok()?;
+    /// A seat to stream `job` to the client at that address.
+    ///
+    /// # Errors
+    /// All are taken, or the client has as many as it may.
+    pub(super) fn take_seat(&self, job: JobId, client: IpAddr) -> Result<Seat, ApiError> {
+        let permit = Arc::clone(&self.0.seats).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
+        let place = self.0.clients.admit(client).ok_or(ApiError::TooManyStreamsOfClient)?;
         let mut watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let version = watched.entry(job).or_insert_with(|| watch::Sender::new(0)).subscribe();
-        Some(Seat { streams: self.clone(), version, _permit: permit })
+        Ok(Seat { streams: self.clone(), version, _permit: permit, _place: place })
     }
 }
 

@@ -1,0 +1,71 @@
+//! `GET /api/v1/audit/parked`
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents};
+
+use super::ParkedEventDocument;
+use super::events::{DEFAULT_LIMIT, read_limit};
+use crate::ApiState;
+use crate::problem::{ApiError, Problem};
+use crate::transcriptions::parameters::Query;
+
+/// A page of parked events.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ParkedPage {
+    /// How many are parked, on all pages together.
+    #[schema(example = 2)]
+    total: u64,
+    /// Those that are to blame first, then those that only wait behind them; each in the order of the feed.
+    #[schema(value_type = Vec<ParkedEventDocument>)]
+    events: Vec<ParkedEvent>,
+    /// Give it as `cursor` to get the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "waits-742-1205")]
+    next_cursor: Option<String>,
+}
+
+/// Events that could not be applied to the read models
+///
+/// For administrators, as `ytcaption replay parked` lists them: events of every account, each with the reason. The job
+/// of such an event is shown as it was before it, and its later events wait; all other jobs go on. Once the reason is
+/// gone, usually because a newer version of the program runs, the projector applies them by itself within a minute, or
+/// at once with `ytcaption replay retry`.
+#[utoipa::path(
+    get,
+    operation_id = "listParkedEvents",
+    path = "/api/v1/audit/parked",
+    tag = "operations",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, example = 100,
+         description = "Most events on a page, 1 to 500; 100 unless given"),
+    ),
+    responses(
+        (status = 200, description = "A page of parked events; none if every event is applied", body = ParkedPage),
+        (status = 400, description = "A parameter cannot be used", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn parked(
+    State(state): State<ApiState>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<ParkedPage>, ApiError> {
+    let mut query = Query::new(query.as_deref());
+    let cursor = query.take("cursor", str::parse::<ParkedCursor>).unwrap_or_default();
+    let limit = query.take("limit", read_limit).unwrap_or(DEFAULT_LIMIT);
+    query.finish()?;
+
+    let parked = ParkedEvents::new(&state.database);
+    let total = parked.count().await?;
+    // One more than asked for tells whether there is a next page.
+    let mut events = parked.after(cursor, limit + 1).await?;
+    let more = events.len() > limit as usize;
+    events.truncate(limit as usize);
+    let next_cursor = events.last().filter(|_| more).map(|last| ParkedCursor::of(last).to_string());
+    Ok(Json(ParkedPage { total, events, next_cursor }))
+}
