@@ -45,6 +45,8 @@ struct Network {
     recurrent: Dense,
     output: Vec<f32>,
     output_bias: f32,
+    /// What the gates take from a chunk without any sound.
+    silence: Vec<f32>,
 }
 
 /// Read once: a million numbers.
@@ -58,7 +60,7 @@ impl Network {
             *value = (0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / FRAME as f64).cos()) as f32;
         }
         // What of a layer's taps would always meet padding is not there: one of the third's, two of the fourth's.
-        let network = Self {
+        let mut network = Self {
             fft: RealFftPlanner::new().plan_fft_forward(FRAME),
             window,
             convolutions: [
@@ -71,8 +73,12 @@ impl Network {
             recurrent: Dense::read_without_bias(&mut weights, HIDDEN, 4 * HIDDEN),
             output: weights.take(HIDDEN),
             output_bias: weights.take(1)[0],
+            silence: Vec::new(),
         };
         assert!(weights.is_empty(), "silero_vad_v6.bin holds this network and nothing else");
+        let mut silence = Vec::new();
+        network.gates(&[0.0; CONTEXT + CHUNK], &mut silence);
+        network.silence = silence;
         network
     }
 
@@ -198,7 +204,13 @@ impl Silero {
 
     fn judge(&mut self, probabilities: &mut Vec<f32>) {
         let mut gates = std::mem::take(&mut self.gates);
-        self.network.gates(&self.waiting, &mut gates);
+        if self.waiting.iter().all(|sample| *sample == 0.0) {
+            // Recordings hold hours of it. Only the memory goes on.
+            gates.clear();
+            gates.extend(std::iter::repeat_n(&self.network.silence, self.waiting.len() / CHUNK).flatten());
+        } else {
+            self.network.gates(&self.waiting, &mut gates);
+        }
         for chunk in gates.chunks_exact_mut(4 * HIDDEN) {
             probabilities.push(self.step(chunk));
         }

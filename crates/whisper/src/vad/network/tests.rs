@@ -75,6 +75,22 @@ fn pieces_of_any_size_give_the_same() {
 }
 
 #[test]
+fn silence_is_judged_as_if_it_were_listened_to() {
+    let speech = voice(3 * CHUNK * TOGETHER + 100);
+    let sound = [speech.clone(), vec![0.0; 5 * CHUNK * TOGETHER + 77], speech].concat();
+    let mut listening = Silero::new();
+    let mut listened = Vec::new();
+    for chunk in [vec![0.0; CONTEXT], sound.clone()].concat().windows(CONTEXT + CHUNK).step_by(CHUNK) {
+        let mut gates = Vec::new();
+        NETWORK.gates(chunk, &mut gates);
+        listened.push(listening.step(&mut gates));
+    }
+    let found = probabilities(&sound, sound.len());
+    assert_eq!(found[..listened.len()], listened, "to the last bit");
+    assert!(found[5 * TOGETHER] < 0.01 && found[9 * TOGETHER..].iter().any(|p| *p > 0.9), "{found:?}");
+}
+
+#[test]
 fn nothing_has_no_probability() {
     assert!(probabilities(&[], 1).is_empty());
 }
