@@ -55,7 +55,7 @@ const MAX_BODY_BYTES: u64 = 4_096;
 /// Most streams in tests.
 const MAX_STREAMS: usize = 3;
 /// No limit that a test of something else meets.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long something that happens beside the request may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
