@@ -47,22 +47,40 @@ fn a_folder_that_is_no_model_ends_up_before_anything_is_started() {
 #[test]
 fn the_doctor_finds_what_this_machine_has_and_what_it_lacks() {
     let folder = tempfile::tempdir().unwrap();
-    let doctor = |path: Option<&str>| {
+    let doctor = |path: Option<&str>, more: &[&str]| {
         let mut command = program();
-        command.arg("doctor").arg("--data-dir").arg(folder.path()).env("YTCAPTION_TRANSCRIPTION__MODEL", model());
+        command
+            .arg("doctor")
+            .args(more)
+            .arg("--data-dir")
+            .arg(folder.path())
+            .env("YTCAPTION_TRANSCRIPTION__MODEL", model());
         if let Some(path) = path {
             command.env("PATH", path);
         }
         command.output().unwrap()
     };
-    let healthy = doctor(None);
+    let healthy = doctor(None, &[]);
     assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy));
-    let bare = doctor(Some("/nowhere"));
+    let bare = doctor(Some("/nowhere"), &[]);
     let said = text(&bare);
     assert_eq!(bare.status.code(), Some(1), "{said}");
     for missing in ["BAD   ffmpeg", "BAD   yt-dlp", "BAD   NATS"] {
         assert!(said.contains(missing), "{missing:?} is not in: {said}");
     }
+    let counted: serde_json::Value = serde_json::from_slice(&doctor(Some("/nowhere"), &["--json"]).stdout).unwrap();
+    let checks = counted["checks"].as_array().unwrap();
+    assert_eq!(checks.iter().find(|check| check["name"] == "ffmpeg").unwrap()["status"], "bad", "{counted:#}");
+    assert_eq!(checks.iter().find(|check| check["name"] == "settings").unwrap()["status"], "ok", "{counted:#}");
+}
+
+#[test]
+fn a_fault_is_told_in_one_sentence() {
+    let output = program().args(["transcribe", "/no/such/talk.mp4", "--model"]).arg(model()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output);
+    assert_eq!(said.matches("No such file").count(), 1, "{said}");
+    assert!(said.contains("/no/such/talk.mp4"), "{said}");
 }
 
 #[test]

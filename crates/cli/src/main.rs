@@ -30,8 +30,30 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ytcaption: {error:#}");
+            eprintln!("ytcaption: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// An error with its causes. Many errors of ours say their cause themselves; it is not said twice.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| match cause.to_string() {
+        cause if text.is_empty() => cause,
+        cause if text.contains(&cause) => text,
+        cause => format!("{text}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::told;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow!("is a directory").context("cannot read /tmp: is a directory").context("nothing was heard");
+        assert_eq!(told(&error), "nothing was heard: cannot read /tmp: is a directory");
     }
 }

@@ -35,6 +35,8 @@ impl Running {
     /// A role failed; the others were stopped because of it.
     pub(crate) async fn until_stopped(mut self, shutdown: &Shutdown, grace: Duration) -> anyhow::Result<()> {
         let outcome = tokio::select! {
+            // Asked to stop while it still waited for its servers, a process has no role yet, and that is no fault.
+            biased;
             () = shutdown.drain.cancelled() => Ok(()),
             ended = self.roles.join_next() => Err(too_early(ended)),
         };
@@ -89,6 +91,15 @@ mod tests {
         let outcome = running.until_stopped(&Shutdown::default(), GRACE).await;
         let message = outcome.map_err(|error| format!("{error:#}"));
         assert_eq!(message, Err("the role `broken` failed: no model".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_signal_before_any_role_has_started_is_no_fault() {
+        for _ in 0..20 {
+            let shutdown = Shutdown::default();
+            shutdown.drain.cancel();
+            assert!(Running::new().until_stopped(&shutdown, GRACE).await.is_ok());
+        }
     }
 
     #[tokio::test]

@@ -129,7 +129,12 @@ impl Database {
     /// server that does not answer is waited for without end.
     pub async fn prepare(&self) -> Result<(), DatabaseError> {
         while let Err(error) = self.check().await {
-            tracing::warn!(%error, "waiting for Postgres");
+            let reason = match &error {
+                // What kept the pool from connecting is lost in it.
+                DatabaseError::Unavailable(sqlx::Error::PoolTimedOut) => "nobody answers there".to_owned(),
+                other => other.to_string(),
+            };
+            tracing::warn!(server = self.server(), reason, "waiting for Postgres");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
         if schema::may_migrate(&self.pool).await? {
@@ -174,6 +179,14 @@ impl Database {
     pub async fn check(&self) -> Result<(), DatabaseError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Where the server is: host and port, or the folder of its socket.
+    fn server(&self) -> String {
+        match self.options.get_socket() {
+            Some(folder) => folder.display().to_string(),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        }
     }
 
     /// The shared connections.

@@ -6,13 +6,23 @@ mod feed;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use super::Global;
 
 /// Check everything the system needs; each line that is not ok says what to do
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code 1 if something that is needed is missing.")]
-pub(super) struct Doctor {}
+#[command(after_help = "\
+Examples:
+  ytcaption doctor
+  ytcaption doctor --json | jq -r '.checks[] | select(.status == \"bad\").message'
+
+Exit code 1 if something that is needed is missing.")]
+pub(super) struct Doctor {
+    /// Print a JSON document: `checks`, each with `name`, `status` (ok, note or bad) and `message`
+    #[arg(long)]
+    json: bool,
+}
 
 /// How one check went.
 enum Outcome {
@@ -24,14 +34,22 @@ enum Outcome {
     Bad(String),
 }
 
+impl Outcome {
+    /// Its word, and what there is to say.
+    fn said(&self) -> (&'static str, &str) {
+        match self {
+            Self::Ok(text) => ("ok", text),
+            Self::Note(text) => ("note", text),
+            Self::Bad(text) => ("bad", text),
+        }
+    }
+}
+
 impl Doctor {
     pub(super) async fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = match global.load() {
             Ok(loaded) => loaded.settings,
-            Err(error) => {
-                println!("BAD   settings       {error}");
-                return Ok(ExitCode::FAILURE);
-            }
+            Err(error) => return self.tell(&[("settings", Outcome::Bad(error.to_string()))]),
         };
         let (ffmpeg, ffprobe, yt_dlp, postgres, feed, nats, storage) = tokio::join!(
             checks::program("ffmpeg", "-version", checks::INSTALL_FFMPEG),
@@ -56,21 +74,30 @@ impl Doctor {
             ("model", checks::default_model(&settings).await),
             ("more models", checks::other_models(&settings).await),
         ];
-        let mut bad = 0;
-        for (name, outcome) in &rows {
-            let (mark, text) = match outcome {
-                Outcome::Ok(text) => ("ok", text),
-                Outcome::Note(text) => ("note", text),
-                Outcome::Bad(text) => ("BAD", text),
+        self.tell(&rows)
+    }
+
+    fn tell(&self, rows: &[(&str, Outcome)]) -> anyhow::Result<ExitCode> {
+        let bad = rows.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Bad(_))).count();
+        if self.json {
+            let check = |(name, outcome): &(&str, Outcome)| {
+                let (status, message) = outcome.said();
+                json!({ "name": name, "status": status, "message": message })
             };
-            bad += usize::from(matches!(outcome, Outcome::Bad(_)));
-            println!("{mark:<5} {name:<12} {text}");
+            let checks: Vec<_> = rows.iter().map(check).collect();
+            println!("{}", serde_json::to_string_pretty(&json!({ "checks": checks }))?);
+        } else {
+            for (name, outcome) in rows {
+                let (status, message) = outcome.said();
+                // What is to be mended stands out.
+                let mark = if status == "bad" { "BAD" } else { status };
+                println!("{mark:<5} {name:<12} {message}");
+            }
+            match bad {
+                0 => println!("\nEverything that is needed is there."),
+                _ => println!("\n{bad} of {} checks found something to mend.", rows.len()),
+            }
         }
-        if bad == 0 {
-            println!("\nEverything that is needed is there.");
-            return Ok(ExitCode::SUCCESS);
-        }
-        println!("\n{bad} of {} checks found something to mend.", rows.len());
-        Ok(ExitCode::FAILURE)
+        Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
