@@ -140,6 +140,11 @@ impl Cluster {
         History::at(&self.database_url)
     }
 
+    /// Where it stores audio and uploads.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.data.join("blobs")
+    }
+
     /// What a role has logged so far, over all its runs.
     pub(crate) fn log(&self, role: Role) -> String {
         std::fs::read_to_string(self.log_path(role)).unwrap_or_default()

@@ -40,6 +40,7 @@ mod seal_lag;
 mod shutdown;
 mod site;
 mod speech;
+mod stored_audio;
 mod stream;
 mod submit_to_captions;
 mod system;

@@ -9,7 +9,7 @@ use std::path::Path;
 use ytcaption_domain::captions::{Transcript, UNDETERMINED};
 
 use crate::Span;
-use crate::audio::{self, AudioError};
+use crate::audio::{self, AudioError, Pcm};
 use crate::decode;
 use crate::error::TranscribeError;
 use crate::language::detect_language;
@@ -88,8 +88,11 @@ pub async fn transcribe_file(
     Ok(FileTranscript { transcript: whole, damage: chunks.ending().and_then(|ending| ending.damage.clone()) })
 }
 
-/// Transcribes one part of a file; all times are those of the whole file, except
+/// Transcribes one part of a whole file, such as [`audio::store`] writes; all times are those of the whole file, except
 /// `total_ms` of the progress, which is the end of the part, and `duration_ms`, which is its length.
+///
+/// # Errors
+/// [`AudioError::Incomplete`] if sound is missing that the file promises: a part without its words would look like silence.
 pub async fn transcribe_chunk(
     transcriber: &Transcriber,
     path: &Path,
@@ -97,7 +100,10 @@ pub async fn transcribe_chunk(
     options: &TranscribeOptions,
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<Transcript, FileError> {
-    let pcm = audio::decode(path, Some(chunk)).await?.samples;
+    let Pcm { samples: pcm, damage } = audio::decode(path, Some(chunk)).await?;
+    if let Some(detail) = damage {
+        return Err(AudioError::Incomplete { detail }.into());
+    }
     Ok(Hearing::start(transcriber, chunk, pcm, options).finish(chunk.end_ms, progress).await?)
 }
 

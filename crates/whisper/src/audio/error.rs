@@ -40,6 +40,12 @@ pub enum AudioError {
         /// ffmpeg's own words.
         detail: String,
     },
+    /// Sound that is known to be there could not be read.
+    #[error("part of the sound could not be read: {detail}")]
+    Incomplete {
+        /// What is missing.
+        detail: String,
+    },
     /// The pipe to ffmpeg or the disk failed.
     #[error("reading audio through ffmpeg failed: {0}")]
     Io(#[from] std::io::Error),
@@ -48,6 +54,6 @@ pub enum AudioError {
 impl AudioError {
     /// Whether the same file would fail again: then trying once more is of no use.
     pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::ToolMissing { .. } | Self::Unreadable { .. } | Self::Io(_))
+        !matches!(self, Self::ToolMissing { .. } | Self::Unreadable { .. } | Self::Incomplete { .. } | Self::Io(_))
     }
 }

@@ -90,6 +90,29 @@ async fn faults_of_the_file_and_of_the_options_are_told() {
 }
 
 #[tokio::test]
+async fn a_part_whose_sound_is_missing_is_no_silence() {
+    let dir = tempfile::tempdir().unwrap();
+    let (wav, flac) = (dir.path().join("talk.wav"), dir.path().join("talk.flac"));
+    write_wav(&wav, &speak("en-us", "Tomorrow is Friday.").repeat(8));
+    audio::store(&wav, &flac, &mut |_| {}).await.unwrap();
+    let whole = std::fs::read(&flac).unwrap();
+    let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
+    let options = TranscribeOptions { language: Some("en".to_owned()), ..TranscribeOptions::default() };
+    let mut hear = async |start_ms| {
+        let chunk = Span { start_ms, end_ms: start_ms + 3_000 };
+        transcribe_chunk(transcriber(), &flac, chunk, &options, &mut go_on).await
+    };
+    assert!(!hear(6_000).await.unwrap().segments.is_empty());
+    std::fs::write(&flac, &whole[..whole.len() / 3]).unwrap();
+    let error = hear(6_000).await.unwrap_err();
+    assert!(
+        matches!(error, FileError::Audio(AudioError::Incomplete { .. } | AudioError::Undecodable { .. })),
+        "{error}"
+    );
+    assert!(!hear(0).await.unwrap().segments.is_empty(), "what is there is heard");
+}
+
+#[tokio::test]
 async fn break_stops_a_file() {
     let dir = video("The house is white and the dog is black.");
     let film = dir.path().join("film.mp4");

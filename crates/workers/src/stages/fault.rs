@@ -82,6 +82,9 @@ impl From<AudioError> for Fault {
                 "truncated_media",
                 format!("{text}. The file seems cut off or damaged: send it again from the original."),
             ),
+            AudioError::Incomplete { .. } => {
+                Self::transient("audio_damaged", format!("{text}. Submit the recording again."))
+            }
             AudioError::Unreadable { .. } | AudioError::Io(_) => {
                 Self::outage("disk_unavailable", format!("{text}. It is tried again."))
             }

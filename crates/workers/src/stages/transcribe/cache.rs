@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use ytcaption_blobstore::{BlobError, BlobKey, BlobStore};
+use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey, BlobStore};
 
 use crate::stages::leftovers;
 
@@ -53,10 +53,19 @@ impl AudioCache {
         Ok(Self { blobs, folder, limit, entries: Mutex::default() })
     }
 
-    /// The local copy of a blob; fetched if it is not there. Callers that ask for the same one wait for one fetch.
-    pub(super) async fn get(&self, key: &BlobKey, bytes: u64) -> Result<LocalAudio, BlobError> {
-        let entry = self.entry(key, bytes);
-        entry.fetched.get_or_try_init(|| async { self.blobs.download_to(key, &entry.path).await.map(drop) }).await?;
+    /// The local copy of a blob that is still what its job `recorded`; fetched if it is not there. Callers that ask for
+    /// the same one wait for one fetch.
+    pub(super) async fn get(&self, key: &BlobKey, recorded: &BlobInfo) -> Result<LocalAudio, BlobError> {
+        let entry = self.entry(key, recorded.bytes);
+        let fetch = || async {
+            // Whoever replaced the blob may have replaced the storage's own note of its fingerprint.
+            let found = self.blobs.download_to(key, &entry.path).await?.sha256;
+            if found == recorded.sha256 {
+                return Ok(());
+            }
+            Err(BlobError::Corrupt { key: key.clone(), found, recorded: recorded.sha256.clone() })
+        };
+        entry.fetched.get_or_try_init(fetch).await?;
         Ok(LocalAudio(entry))
     }
 
@@ -91,21 +100,23 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalFolder::open(&root.path().join("blobs")).await.unwrap());
         let keys = ["a", "b", "c"].map(|name| BlobKey::new(format!("audio/{name}.flac")).unwrap());
+        let mut recorded = None;
         for key in &keys {
-            blobs.put_stream(key, &mut &b"0123456789"[..], 100).await.unwrap();
+            recorded = Some(blobs.put_stream(key, &mut &b"0123456789"[..], 100).await.unwrap());
         }
+        let recorded = recorded.unwrap();
         let cache = AudioCache::new(root.path(), 20, Arc::clone(&blobs)).unwrap();
-        let first = cache.get(&keys[0], 10).await.unwrap();
+        let first = cache.get(&keys[0], &recorded).await.unwrap();
         blobs.delete(&keys[0]).await.unwrap();
-        let again = cache.get(&keys[0], 10).await.unwrap();
+        let again = cache.get(&keys[0], &recorded).await.unwrap();
         assert_eq!(first.path(), again.path());
 
-        drop(cache.get(&keys[1], 10).await.unwrap());
-        drop(cache.get(&keys[2], 10).await.unwrap());
+        drop(cache.get(&keys[1], &recorded).await.unwrap());
+        drop(cache.get(&keys[2], &recorded).await.unwrap());
         assert_eq!(std::fs::read(first.path()).unwrap(), b"0123456789", "a file in use stays");
         let path = first.path().to_owned();
         drop((first, again));
         assert!(!path.exists(), "the oldest made room");
-        assert!(matches!(cache.get(&keys[0], 10).await, Err(BlobError::NotFound { .. })));
+        assert!(matches!(cache.get(&keys[0], &recorded).await, Err(BlobError::NotFound { .. })));
     }
 }

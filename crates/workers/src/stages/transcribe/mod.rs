@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use ytcaption_blobstore::{BlobError, BlobKey};
+use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
 use ytcaption_domain::job::{self, ChunkSpan, Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::language::AUTO;
 use ytcaption_domain::upcast::EventFault;
@@ -149,7 +149,8 @@ impl Transcribe {
         let audio = job.audio.as_ref().ok_or_else(|| {
             Fault::permanent("audio_missing", "The job's audio was never recorded: submit the recording again.")
         })?;
-        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, audio.bytes).await.map_err(no_audio)?;
+        let recorded = BlobInfo { bytes: audio.bytes, sha256: audio.sha256.clone() };
+        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, &recorded).await.map_err(no_audio)?;
         options.language = language::language(attempt, job, &model, local.path(), &options).await?;
         let ChunkSpan { start_ms, end_ms } = ChunkSpan { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
         let span = Span { start_ms, end_ms };

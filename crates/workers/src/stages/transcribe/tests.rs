@@ -195,6 +195,26 @@ async fn a_chunk_whose_audio_is_gone_ends_the_job_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_whose_audio_is_not_what_was_stored_ends_the_job_and_writes_nothing() {
+    let mut house = House::new().await;
+    let audio = talk(&house).await;
+    let key = BlobKey::new(audio.key.clone()).unwrap();
+    let other = house.folder.path().join("other.flac");
+    let whole = std::fs::read(house.folder.path().join("talk.flac")).unwrap();
+    // Sound all the same, and the storage knows its fingerprint: it is not what the job's event says.
+    std::fs::write(&other, &whole[..whole.len() / 2]).unwrap();
+    house.deps.blobs.put_file(&key, &other).await.unwrap();
+    let job = job_with(&house, &audio, vec![]).await;
+    let settings = settings(&house);
+    house.start_relay();
+    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    let failure = failure_of(&house, job).await;
+    assert_eq!(failure.code, "audio_damaged");
+    assert!(failure.message.contains("submit the recording again"), "{failure:?}");
+    assert!(!house.names(job).await.contains(&"ChunkTranscribed".to_owned()), "no half of it passes for the whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
