@@ -22,6 +22,7 @@ mod asyncapi;
 mod backoff;
 mod breaker;
 mod deps;
+mod egress;
 #[cfg(test)]
 mod testing;
 

@@ -6,7 +6,7 @@ use url::{Host, Url};
 use ytcaption_domain::network::{AddressPolicy, AddressRefusal};
 
 /// Why a host is not connected to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum NetworkError {
     /// The policy forbids it.
     #[error(transparent)]

@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     pub(crate) claimed_length: Option<usize>,
     /// Sends the body so slowly that it takes this long.
     pub(crate) takes: Duration,
+    /// Where the client is sent instead.
+    pub(crate) location: Option<String>,
 }
 
 impl Answer {
@@ -40,7 +42,11 @@ impl Answer {
     pub(crate) fn of(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let claimed_length = Some(body.len());
-        Self { status: 200, content_type, body, claimed_length, takes: Duration::ZERO }
+        Self { status: 200, content_type, body, claimed_length, takes: Duration::ZERO, location: None }
+    }
+
+    pub(crate) fn redirect(location: &str) -> Self {
+        Self { location: Some(location.to_owned()), ..Self::status(302) }
     }
 
     fn with_status(mut self, status: u16) -> Self {
@@ -59,7 +65,15 @@ pub(crate) struct HttpServer {
 impl HttpServer {
     /// Answers every request with what `answer` makes of it and of the number of requests before it.
     pub(crate) async fn start(answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on("127.0.0.1", answer).await
+    }
+
+    /// The same on another of this machine's own addresses.
+    pub(crate) async fn start_on(
+        host: &str,
+        answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let (seen, answer) = (Arc::clone(&requests), Arc::new(answer));
@@ -113,6 +127,11 @@ async fn serve(
     if let Some(length) = answer.claimed_length {
         text.push_str("content-length: ");
         text.push_str(&length.to_string());
+        text.push_str("\r\n");
+    }
+    if let Some(location) = answer.location {
+        text.push_str("location: ");
+        text.push_str(&location);
         text.push_str("\r\n");
     }
     connection.write_all(format!("{text}\r\n").as_bytes()).await?;

@@ -16,7 +16,7 @@ const fn known(signs: &'static [&'static str], blame: Blame, code: &'static str,
 }
 
 /// Found by provoking each with the real program.
-const COMPLAINTS: [Known; 17] = [
+const COMPLAINTS: [Known; 18] = [
     known(
         &["HTTP Error 404", "HTTP Error 410"],
         Blame::Request,
@@ -63,7 +63,20 @@ const COMPLAINTS: [Known; 17] = [
         "No recording was found on this page: give the address of the recording itself, or of a page that plays it.",
     ),
     known(
-        &["is not a valid URL", "disabled by default", "unknown url type"],
+        &["Requested format is not available"],
+        Blame::Request,
+        "no_video",
+        "The recording is not offered by HTTP, only by a protocol that is not fetched from: give the address of a copy \
+         that begins with http:// or https://.",
+    ),
+    known(
+        &[
+            "is not a valid URL",
+            "disabled by default",
+            "unknown url type",
+            "Unsupported url scheme",
+            "No connection adapters were found",
+        ],
         Blame::Request,
         "invalid_url",
         "This is no address that can be fetched: give one that begins with http:// or https://.",

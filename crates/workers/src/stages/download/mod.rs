@@ -1,12 +1,14 @@
 //! `TranscriptionJobCreated` → audio in the blob store, planned into chunks.
 //!
 //! ```text
-//! StartDownload ─▶ yt-dlp, or the upload ─▶ ffmpeg: 16 kHz mono FLAC ─▶ plan ─▶ blob ─▶ RecordAudio
+//! StartDownload ─▶ yt-dlp through crate::egress, or the upload ─▶ ffmpeg: 16 kHz mono FLAC ─▶ plan ─▶ blob ─▶ RecordAudio
 //! ```
 
+mod blocked;
 mod classify;
 mod damaged;
 mod media;
+mod options;
 mod progress;
 mod settings;
 mod ytdlp;
@@ -31,7 +33,10 @@ use super::leftovers;
 use crate::backoff::{as_ms, spread};
 use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, Queue, Stage, by_priority};
+use crate::egress::{self, Egress};
+use crate::network;
 use crate::{StartError, WorkerDeps};
+use blocked::refused;
 use media::Media;
 use progress::Progress;
 
@@ -50,7 +55,14 @@ pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: Cancell
         source,
     })?;
     let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
-    let stage = Arc::new(Download { deps, settings, breakers: Breakers::new(Download::NAME, "media_host") });
+    if !egress::is_enforced() {
+        tracing::warn!(
+            "this kernel cannot keep yt-dlp from connecting past the proxy of its download (Landlock rules for TCP, \
+             Linux 6.7); only its options do: see \"What is safe\" in docs/operations.md"
+        );
+    }
+    let egress = Egress::new(deps.network.clone());
+    let stage = Arc::new(Download { deps, settings, egress, breakers: Breakers::new(Download::NAME, "media_host") });
     consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
     Ok(())
 }
@@ -58,6 +70,7 @@ pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: Cancell
 struct Download {
     deps: WorkerDeps,
     settings: DownloadSettings,
+    egress: Egress,
     breakers: Breakers,
 }
 
@@ -99,7 +112,7 @@ impl Stage for Download {
 impl Download {
     async fn in_time(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, Fault> {
         let limit = self.settings.timeout;
-        tokio::time::timeout(limit, self.fetch(attempt, job)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, Box::pin(self.fetch(attempt, job))).await.unwrap_or_else(|_| {
             let message = format!("The download took longer than {}.", seconds(limit));
             Err(Fault::transient("timed_out", message))
         })
@@ -110,7 +123,9 @@ impl Download {
         let mut progress = Progress::new(attempt);
         let media = match &job.source {
             Some(MediaSource::Url { url }) => {
-                ytdlp::fetch(url, folder.path(), &self.settings, &self.deps.network, &mut progress).await?
+                network::check(&self.deps.network, url).await.map_err(|error| refused(&error))?;
+                let proxy = self.egress.proxy().await.map_err(|e| Fault::disk(&e))?;
+                ytdlp::fetch(url, folder.path(), &self.settings, &proxy, &mut progress).await?
             }
             Some(MediaSource::Upload { key, .. }) => self.upload(key, folder.path()).await?,
             None => return Err(Fault::permanent("invalid_url", "The job names no recording: submit it again.")),
@@ -173,5 +188,7 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
+#[cfg(test)]
+mod egress_tests;
 #[cfg(test)]
 mod tests;

@@ -9,10 +9,10 @@ use super::*;
 use crate::stages::RetrySettings;
 use crate::testing::{Answer, House, HttpServer, Request, media};
 
-const TONE: &str = "-f lavfi -i sine=frequency=440:duration=3 -ac 1 -b:a 64k";
+pub(super) const TONE: &str = "-f lavfi -i sine=frequency=440:duration=3 -ac 1 -b:a 64k";
 const PICTURES: &str = "-f lavfi -i testsrc=duration=1:size=64x64:rate=5 -an";
 
-fn settings(house: &House) -> DownloadSettings {
+pub(super) fn settings(house: &House) -> DownloadSettings {
     let pause = Duration::from_millis(200);
     DownloadSettings {
         work_dir: house.folder.path().join("work"),
@@ -24,7 +24,7 @@ fn settings(house: &House) -> DownloadSettings {
     }
 }
 
-async fn house_with(settings: impl FnOnce(&House) -> DownloadSettings) -> House {
+pub(super) async fn house_with(settings: impl FnOnce(&House) -> DownloadSettings) -> House {
     let mut house = House::new().await;
     let settings = settings(&house);
     house.start_relay();

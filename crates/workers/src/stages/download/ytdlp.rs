@@ -8,35 +8,16 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout};
 use url::Url;
-use ytcaption_domain::network::{AddressPolicy, AddressRefusal};
 
+use super::blocked::fault_of;
 use super::classify::classify;
 use super::media::Media;
-use super::{DownloadSettings, Progress};
-use crate::network::{self, NetworkError};
+use super::{DownloadSettings, Progress, options};
+use crate::egress::{self, EgressProxy};
 use crate::stages::fault::Fault;
 
-/// Variables that yt-dlp may see; everything else, credentials above all, is kept from it.
-const ENVIRONMENT: [&str; 10] = [
-    "PATH",
-    "LANG",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "http_proxy",
-    "https_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-];
-/// What yt-dlp is to tell while it downloads: lines that begin with `P `.
-const PROGRESS: &str = "download:P %(progress.{downloaded_bytes,total_bytes,total_bytes_estimate})j";
-/// What it is to tell before a download begins: a line that begins with `B `.
-const BEGUN: &str = "before_dl:B %(id)j";
-/// What it is to tell when a file is in its place: a line that begins with `M `.
-const FINISHED: &str = "after_move:M %(.{title,extractor_key,filepath})j";
 /// Extractor of `<video>` elements. It adds to the title of the page which of its recordings this is.
 const EMBEDDED: &str = "HTML5MediaEmbed";
 /// What it adds for the first, the only one that is asked for.
@@ -51,11 +32,10 @@ pub(super) async fn fetch(
     url: &Url,
     folder: &Path,
     settings: &DownloadSettings,
-    policy: &AddressPolicy,
+    proxy: &EgressProxy,
     progress: &mut Progress<'_>,
 ) -> Result<Media, Fault> {
-    network::check(policy, url).await.map_err(|error| refused(&error))?;
-    let mut child = start(url, folder, settings)?;
+    let mut child = start(url, folder, settings, proxy)?;
     let group = ProcessGroup::of(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(Fault::disk(&std::io::Error::other("yt-dlp started without pipes")));
@@ -77,30 +57,25 @@ pub(super) async fn fetch(
         Some(finished) if status.success() && finished.filepath.starts_with(folder) => Ok(finished.into_media()),
         // With `--max-filesize` it skips what is larger, without a word and without a fault.
         None if status.success() && told.begun => Err(too_large(settings.max_bytes)),
-        None if status.success() => Err(classify(NOTHING_THERE)),
-        _ => Err(classify(&String::from_utf8_lossy(&complaints))),
+        None if status.success() && told.live => Err(live()),
+        // Where the proxy stopped it, that is the reason, however yt-dlp puts it.
+        _ => Err(match proxy.blocked() {
+            Some(blocked) => fault_of(&blocked),
+            None if status.success() => classify(NOTHING_THERE),
+            None => classify(&String::from_utf8_lossy(&complaints)),
+        }),
     }
 }
 
 /// What yt-dlp would say of a page whose list of recordings is empty, if it said anything.
 const NOTHING_THERE: &str = "ERROR: No media found";
 
-fn start(url: &Url, folder: &Path, settings: &DownloadSettings) -> Result<Child, Fault> {
-    let mut command = Command::new(&settings.yt_dlp);
-    // Nothing from outside configures it: no file, no plugin, no cache, no home.
-    command.args(["--ignore-config", "--no-plugin-dirs", "--no-exec", "--no-cache-dir", "--no-update"]);
-    command.args(["--no-playlist", "--playlist-items", "1", "--color", "no_color", "--quiet"]);
-    command.args(["--socket-timeout", "15", "--retries", "2", "--extractor-retries", "1", "--fragment-retries", "2"]);
-    command.arg("--max-filesize").arg(settings.max_bytes.to_string());
-    command.args(["--format", "bestaudio/best", "--no-mtime"]);
-    command.args(["--progress", "--newline", "--progress-template", PROGRESS, "--print", FINISHED]);
-    command.args(["--print", BEGUN]).arg("--output").arg(folder.join("media.%(ext)s"));
-    command.arg("--").arg(url.as_str());
-    command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.env("HOME", folder).env("TMPDIR", folder).current_dir(folder);
+fn start(url: &Url, folder: &Path, settings: &DownloadSettings, proxy: &EgressProxy) -> Result<Child, Fault> {
+    let mut command = options::command(url, folder, settings);
+    command.envs(proxy.variables());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true);
-    command.spawn().map_err(|error| match error.kind() {
+    egress::spawn(&mut command, proxy.port()).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Fault::transient(
             "tool_missing",
             "The worker is not installed completely: `yt-dlp` was not found; install it \
@@ -131,6 +106,7 @@ impl Drop for ProcessGroup {
 /// What yt-dlp told on stdout.
 #[derive(Default)]
 struct Told {
+    live: bool,
     begun: bool,
     finished: Option<Finished>,
 }
@@ -174,6 +150,8 @@ async fn listen(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Told
             told.finished = Some(finished);
         } else if line.starts_with("B ") {
             told.begun = true;
+        } else if line == "L true" {
+            told.live = true;
         }
     }
     Ok(told)
@@ -205,18 +183,12 @@ async fn until_larger(folder: &Path, max_bytes: u64) {
     }
 }
 
+fn live() -> Fault {
+    let message = "This is a live broadcast, which has no end: send its recording when it is over.";
+    Fault::permanent("live_broadcast", message)
+}
+
 fn too_large(max_bytes: u64) -> Fault {
     let mebibytes = max_bytes / (1024 * 1024);
     Fault::permanent("too_large", format!("The recording is larger than {mebibytes} MiB: send a smaller one."))
-}
-
-fn refused(error: &NetworkError) -> Fault {
-    let text = format!("{}.", crate::stages::fault::sentence(error));
-    match error {
-        NetworkError::Unresolved { .. } => Fault::transient("unresolved_host", text),
-        NetworkError::Refused(AddressRefusal::Private(_)) => Fault::permanent("private_address", text),
-        NetworkError::Refused(AddressRefusal::Scheme(_) | AddressRefusal::NoHost) => {
-            Fault::permanent("invalid_url", text)
-        }
-    }
 }
