@@ -17,6 +17,7 @@ mod command_line;
 mod crash_roles;
 mod crash_servers;
 mod crash_up;
+mod egress;
 mod fairness;
 mod held;
 mod history;
