@@ -1,5 +1,7 @@
 //! How a model is spread over the machine.
 
+use ytcaption_whisper::Footprint;
+
 /// CTranslate2's own default for one replica; beyond it more threads gain next to nothing.
 const MOST_THREADS: usize = 4;
 /// Of the memory for models one alone takes no more than this part, so that a second one finds room.
@@ -12,21 +14,22 @@ const FALLBACK_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Replicas that work side by side, and the threads of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// Copies of the model, each with the weights in memory.
+    /// Batches computed at the same time; they share the weights.
     pub replicas: usize,
     /// Threads of each.
     pub threads: usize,
 }
 
 impl Layout {
-    /// The layout for `cores` cores and a model of which one replica takes `replica_bytes`, when all models together
-    /// may take `memory_bytes`; 0 for `replicas` or `threads` leaves that number to this function.
+    /// The layout for `cores` cores and a model that takes `footprint`, when all models together may take `memory_bytes`;
+    /// 0 for `replicas` or `threads` leaves that number to this function.
     ///
     /// One thread a replica and a replica a core, for as far as memory goes: that decodes most. Where memory allows
     /// fewer replicas than cores, each gets the cores that would be idle.
-    pub fn choose(replicas: usize, threads: usize, cores: usize, replica_bytes: u64, memory_bytes: u64) -> Self {
+    pub fn choose(replicas: usize, threads: usize, cores: usize, footprint: Footprint, memory_bytes: u64) -> Self {
         let at_once = (cores / threads.max(1)).max(1);
-        let fit = (memory_bytes / SHARE_OF_ONE).checked_div(replica_bytes).unwrap_or(u64::MAX);
+        let left = (memory_bytes / SHARE_OF_ONE).saturating_sub(footprint.weights_bytes);
+        let fit = left.checked_div(footprint.replica_bytes).unwrap_or(u64::MAX);
         let fit = usize::try_from(fit).unwrap_or(usize::MAX).max(1);
         let replicas = if replicas == 0 { at_once.min(fit) } else { replicas };
         let threads = if threads == 0 { (cores / replicas).clamp(1, MOST_THREADS) } else { threads };
@@ -62,16 +65,21 @@ mod tests {
 
     const MIB: u64 = 1024 * 1024;
 
+    fn footprint(weights: u64, replica: u64) -> Footprint {
+        Footprint { weights_bytes: weights * MIB, replica_bytes: replica * MIB }
+    }
+
     #[test]
     fn replicas_times_threads_stay_within_the_cores() {
         let auto = |cores, replica, memory| {
-            let Layout { replicas, threads } = Layout::choose(0, 0, cores, replica * MIB, memory * MIB);
+            let Layout { replicas, threads } = Layout::choose(0, 0, cores, footprint(100, replica), memory * MIB);
             (replicas, threads)
         };
         assert_eq!(auto(8, 250, 8192), (8, 1), "a replica a core");
-        assert_eq!(auto(16, 1500, 8192), (2, 4), "memory for two: each gets the threads that are of use");
+        assert_eq!(auto(16, 1900, 8192), (2, 4), "memory for two: each gets the threads that are of use");
         assert_eq!(auto(2, 5000, 8192), (1, 2), "one always");
         assert_eq!(auto(1, 1, 1), (1, 1));
+        assert_eq!(Layout::choose(0, 0, 8, footprint(4000, 100), 8192 * MIB).replicas, 1, "the weights leave no room");
         for cores in 1..64 {
             for replica in [1, 100, 1000, 10_000] {
                 let (replicas, threads) = auto(cores, replica, 16_384);
@@ -82,9 +90,9 @@ mod tests {
 
     #[test]
     fn what_was_set_is_taken() {
-        assert_eq!(Layout::choose(0, 4, 16, MIB, 8192 * MIB), Layout { replicas: 4, threads: 4 });
-        assert_eq!(Layout::choose(3, 0, 8, MIB, 8192 * MIB), Layout { replicas: 3, threads: 2 });
-        assert_eq!(Layout::choose(9, 2, 4, MIB, MIB), Layout { replicas: 9, threads: 2 });
+        assert_eq!(Layout::choose(0, 4, 16, footprint(1, 1), 8192 * MIB), Layout { replicas: 4, threads: 4 });
+        assert_eq!(Layout::choose(3, 0, 8, footprint(1, 1), 8192 * MIB), Layout { replicas: 3, threads: 2 });
+        assert_eq!(Layout::choose(9, 2, 4, footprint(1, 1), MIB), Layout { replicas: 9, threads: 2 });
     }
 
     #[test]

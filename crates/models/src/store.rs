@@ -96,6 +96,13 @@ impl ModelStore {
         &self.settings.catalogue
     }
 
+    /// Names of the models whose folders look whole; weights are not compared with their checksums.
+    pub fn usable(&self) -> Vec<String> {
+        let settings = ModelSettings { verify_checksums: false, ..self.settings.model.clone() };
+        let models = self.settings.catalogue.models();
+        models.into_iter().filter(|model| model.info(&settings).is_ok()).map(|model| model.name).collect()
+    }
+
     /// Names of the models in memory, the least recently used first.
     pub fn loaded(&self) -> Vec<String> {
         self.slots().iter().filter(|slot| slot.loaded.get().is_some()).map(|slot| slot.name.clone()).collect()
@@ -110,7 +117,7 @@ impl ModelStore {
         let catalogue = self.settings.catalogue.clone();
         let entry = catalogue
             .find(name)
-            .ok_or_else(|| StoreError::Unknown { asked: name.to_owned(), known: names(&catalogue.models()) })?;
+            .ok_or_else(|| StoreError::Unknown { asked: name.to_owned(), known: self.usable().join(", ") })?;
         let slot = self.slot(&entry).await?;
         match slot.loaded.wait().await {
             Ok(model) => Ok(model.clone()),
@@ -137,7 +144,7 @@ impl ModelStore {
             read.unwrap_or_else(|error| Err(died(&entry.folder, &error))).map_err(broken)?
         };
         let layout = self.layout(&info);
-        let bytes = info.replica_bytes.saturating_mul(layout.replicas as u64);
+        let bytes = info.footprint.bytes(layout.replicas);
         self.make_room(&entry.name, bytes).await?;
         let settings = ModelSettings {
             inter_threads: layout.replicas,
@@ -149,7 +156,7 @@ impl ModelStore {
 
     fn layout(&self, info: &ModelInfo) -> Layout {
         let ModelSettings { inter_threads, intra_threads, .. } = self.settings.model;
-        Layout::choose(inter_threads, intra_threads, cores(), info.replica_bytes, self.settings.memory_bytes)
+        Layout::choose(inter_threads, intra_threads, cores(), info.footprint, self.settings.memory_bytes)
     }
 
     /// The model's place, if it has one; it is now the most recently used.
@@ -222,10 +229,6 @@ impl ModelStore {
 
 fn died(folder: &std::path::Path, error: &tokio::task::JoinError) -> ModelError {
     ModelError::Load { path: folder.to_owned(), reason: format!("loading broke off: {error}") }
-}
-
-fn names(entries: &[Entry]) -> String {
-    entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

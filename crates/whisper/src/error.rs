@@ -34,8 +34,8 @@ pub enum TranscribeError {
 }
 
 impl TranscribeError {
-    pub(crate) fn engine(error: &impl std::fmt::Display) -> Self {
-        Self::Engine { reason: format!("{error:#}") }
+    pub(crate) fn engine(error: impl std::fmt::Display) -> Self {
+        Self::Engine { reason: error.to_string() }
     }
 
     /// Whether the same request would fail again: then trying once more is of no use.

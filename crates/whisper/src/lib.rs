@@ -20,6 +20,7 @@
 pub mod audio;
 mod clips;
 mod decode;
+mod engine;
 mod error;
 mod features;
 mod file;
@@ -31,6 +32,7 @@ mod silence;
 mod span;
 #[cfg(test)]
 mod testing;
+pub mod timing;
 mod tokenizer;
 mod transcriber;
 mod vad;
@@ -39,7 +41,7 @@ mod windows;
 pub use error::TranscribeError;
 pub use file::{FileError, FileTranscript, transcribe_chunk, transcribe_file};
 pub use language::detect_language;
-pub use model::{ComputeType, Device, ModelError, ModelInfo, ModelSettings, model_name};
+pub use model::{ComputeType, Device, Footprint, ModelError, ModelInfo, ModelSettings, model_name};
 pub use options::{Task, TranscribeOptions};
 pub use plan::{AudioPlan, PlanSettings, plan_chunks};
 pub use span::Span;

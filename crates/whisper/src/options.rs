@@ -48,6 +48,9 @@ pub struct TranscribeOptions {
     /// Text as if it had been said before, for names and style; given to every window. Needs the model's
     /// `tokenizer.json`.
     pub initial_prompt: Option<String>,
+    /// Text that the first window begins with, whatever is said; hotwords do not count in it. Needs the model's
+    /// `tokenizer.json`.
+    pub prefix: Option<String>,
     /// Words to expect, put before the prompt. Needs the model's `tokenizer.json`.
     pub hotwords: Option<String>,
     /// Never begin a window with a blank.
@@ -62,6 +65,9 @@ pub struct TranscribeOptions {
     pub max_new_tokens: Option<usize>,
     /// Find the time of each word too.
     pub word_timestamps: bool,
+    /// Text whose words look invented, with silence of more than so many seconds around it, is dropped, and what
+    /// follows is heard again. Without `word_timestamps` it does nothing.
+    pub hallucination_silence_threshold: Option<f32>,
     /// Send only speech to the model. faster-whisper's default is `false`; ours is not, because windows
     /// are cut at the pauses found on the way, and nothing is invented over silence.
     pub vad_filter: bool,
@@ -71,9 +77,9 @@ pub struct TranscribeOptions {
     /// on to the recording's. `None` takes all of it. Unlike in faster-whisper, the speech detector works within
     /// them. The language is heard from the whole recording.
     pub clip_timestamps: Option<Vec<f32>>,
-    /// Windows decoded together. faster-whisper's batched pipeline takes 8; each costs the encoder's whole
-    /// attention (9 MB a head), and on a processor 4 are about as fast.
-    pub batch_size: usize,
+    /// Windows decoded together; `None` takes 2, or 1 where the decoder keeps very much of a window. faster-whisper's
+    /// batched pipeline takes 8; on a processor that is no faster, and takes several times the memory.
+    pub batch_size: Option<usize>,
     /// Longest window in seconds; `None` takes the model's own, 30.
     pub chunk_length: Option<u32>,
     /// Windows the language is heard from. faster-whisper's default is 1; a first window is often a
@@ -98,6 +104,7 @@ impl Default for TranscribeOptions {
             no_speech_threshold: Some(0.6),
             condition_on_previous_text: false,
             initial_prompt: None,
+            prefix: None,
             hotwords: None,
             suppress_blank: true,
             suppress_tokens: vec![-1],
@@ -105,10 +112,11 @@ impl Default for TranscribeOptions {
             without_timestamps: false,
             max_new_tokens: None,
             word_timestamps: false,
+            hallucination_silence_threshold: None,
             vad_filter: true,
             vad_parameters: VadOptions::default(),
             clip_timestamps: None,
-            batch_size: 4,
+            batch_size: None,
             chunk_length: None,
             language_detection_segments: 4,
         }
@@ -124,7 +132,7 @@ impl TranscribeOptions {
             bad("beam_size", "must be between 1 and 64")
         } else if !(1..=MOST_AT_ONCE).contains(&self.best_of) {
             bad("best_of", "must be between 1 and 64")
-        } else if !(1..=MOST_AT_ONCE).contains(&self.batch_size) {
+        } else if self.batch_size.is_some_and(|size| !(1..=MOST_AT_ONCE).contains(&size)) {
             bad("batch_size", "must be between 1 and 64")
         } else if !positive(self.patience) {
             bad("patience", "must be above 0")
@@ -140,6 +148,8 @@ impl TranscribeOptions {
             bad("max_initial_timestamp", "must lie between 0 and 30 seconds")
         } else if self.max_new_tokens.is_some_and(|most| !(1..=MOST_NEW_TOKENS).contains(&most)) {
             bad("max_new_tokens", "must be between 1 and 224")
+        } else if self.hallucination_silence_threshold.is_some_and(|seconds| !(0.0..=30.0).contains(&seconds)) {
+            bad("hallucination_silence_threshold", "must lie between 0 and 30 seconds")
         } else if self.clip_timestamps.as_ref().is_some_and(|times| !clips::are_valid(times)) {
             bad("clip_timestamps", "must be seconds from 0 on, each later than the one before")
         } else if self.chunk_length.is_some_and(|seconds| !(1..=30).contains(&seconds)) {

@@ -24,7 +24,7 @@ fn folder_of(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn size() -> u64 {
-    Entry::of(&demo()).info(&ModelSettings::default()).unwrap().replica_bytes
+    Entry::of(&demo()).info(&ModelSettings::default()).unwrap().footprint.bytes(1)
 }
 
 /// A store over `home` with room for so many models of one replica.

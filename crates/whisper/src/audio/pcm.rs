@@ -1,12 +1,14 @@
 //! Samples out of ffmpeg's stdout.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStdout};
 use tokio::task::JoinHandle;
 
 use crate::Span;
+use crate::timing::{self, Step};
 
 use super::{AudioError, SAMPLE_RATE, SAMPLES_PER_MS, probe, samples_to_ms, tame, tool};
 
@@ -53,11 +55,14 @@ pub struct PcmStream {
     samples: u64,
     /// What the headers promised for the part asked for.
     expected_ms: Option<u64>,
+    /// How long was waited for it until now.
+    waited: Duration,
 }
 
 impl PcmStream {
     /// Starts decoding `path`, or only `range` of it.
     pub async fn open(path: &Path, range: Option<Span>) -> Result<Self, AudioError> {
+        let begun = Instant::now();
         let info = probe(path).await?;
         if !info.has_audio {
             return Err(AudioError::NoAudioTrack);
@@ -89,6 +94,7 @@ impl PcmStream {
             rest: Vec::new(),
             samples: 0,
             expected_ms,
+            waited: begun.elapsed(),
         })
     }
 
@@ -104,7 +110,9 @@ impl PcmStream {
         while samples.len() - before < at_most {
             let room = (at_most - (samples.len() - before)) * SAMPLE_BYTES - self.rest.len();
             let limit = buffer.len().min(room);
+            let begun = Instant::now();
             let read = self.stdout.read(&mut buffer[..limit]).await?;
+            self.waited += begun.elapsed();
             if read == 0 {
                 break;
             }
@@ -122,6 +130,7 @@ impl PcmStream {
     /// Waits for ffmpeg and says how it went. Call it after [`PcmStream::read`] returned 0.
     pub async fn finish(mut self) -> Result<Ending, AudioError> {
         let status = self.child.wait().await?;
+        timing::took(Step::Audio, self.waited);
         let complaints = self.complaints.await.unwrap_or_default();
         let duration_ms = samples_to_ms(self.samples);
         let words = || tool::last_words(&complaints, &self.path);

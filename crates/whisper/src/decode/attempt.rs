@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use ct2rs::sys::{StorageView, WhisperOptions};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::round::Round;
+use crate::engine::{Search, View};
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::options::TranscribeOptions;
@@ -88,16 +88,16 @@ impl Judgement {
 /// Decodes `windows` windows at one temperature.
 pub(super) fn generate(
     round: &Round<'_>,
-    features: &StorageView<'_>,
+    encoded: &View<'_>,
     windows: usize,
-    prompt: &[String],
+    prompt: &[usize],
     temperature: f32,
 ) -> Result<Vec<Attempt>, TranscribeError> {
     let context = round.context;
     let options = &context.options;
     let sampling = temperature > 0.0;
     let steps = f64::from(options.max_initial_timestamp) * 1000.0 / TIMESTAMP_STEP_MS as f64;
-    let whisper_options = WhisperOptions {
+    let search = Search {
         beam_size: if sampling { 1 } else { options.beam_size },
         patience: if sampling { 1.0 } else { options.patience },
         length_penalty: options.length_penalty,
@@ -108,18 +108,11 @@ pub(super) fn generate(
         sampling_topk: usize::from(!sampling),
         sampling_temperature: if sampling { temperature } else { 1.0 },
         num_hypotheses: if sampling { options.best_of } else { 1 },
-        return_scores: true,
-        return_logits_vocab: false,
-        return_no_speech_prob: true,
         max_initial_timestamp_index: steps.round() as usize,
         suppress_blank: options.suppress_blank,
         suppress_tokens: context.suppress_tokens.clone(),
     };
-    let prompts = vec![prompt.to_vec(); windows];
-    let results = round
-        .whisper
-        .generate(features, &prompts, &whisper_options)
-        .map_err(|error| TranscribeError::engine(&error))?;
+    let results = round.engine.generate(encoded, windows, prompt, &search)?;
     if results.len() != windows {
         return Err(TranscribeError::Engine {
             reason: format!("{windows} windows were sent and {} came back", results.len()),
@@ -128,11 +121,10 @@ pub(super) fn generate(
     Ok(results
         .into_iter()
         .map(|result| {
-            let tokens = result.sequences_ids.into_iter().next().unwrap_or_default();
-            let score = result.scores.first().copied().unwrap_or(f32::NEG_INFINITY);
+            let tokens = result.tokens;
             // The score is the sum over the tokens divided by length^penalty; the mean counts the end too.
             let length = tokens.len() as f32;
-            let sum = score * length.powf(options.length_penalty);
+            let sum = result.score * length.powf(options.length_penalty);
             Attempt {
                 avg_logprob: sum / (length + 1.0),
                 no_speech_prob: result.no_speech_prob,

@@ -7,8 +7,7 @@
 
 use std::cell::RefCell;
 
-use ct2rs::sys::{Device, StorageView, Whisper};
-
+use crate::engine::{Engine, View};
 use crate::error::TranscribeError;
 
 /// Windows that were encoded, in the order of their spectrograms.
@@ -22,13 +21,13 @@ pub(super) enum Encoded {
         shape: [usize; 2],
     },
     /// On a card, or in another precision than ours: what cannot be parted is encoded again.
-    Elsewhere { all: StorageView<'static>, windows: usize, features: RefCell<Vec<f32>>, shape: [usize; 2] },
+    Elsewhere { all: View<'static>, windows: usize, features: RefCell<Vec<f32>>, shape: [usize; 2] },
 }
 
 impl Encoded {
     /// Encodes `features`: spectrograms of `shape` (mel bins, frames), one after the other.
     pub(super) fn encode(
-        whisper: &Whisper,
+        engine: &Engine,
         on_card: bool,
         mut features: Vec<f32>,
         shape: [usize; 2],
@@ -36,30 +35,32 @@ impl Encoded {
         let size = shape[0] * shape[1];
         let windows = features.len() / size;
         if on_card {
-            return Self::together(whisper, features, windows, shape);
+            return Self::together(engine, features, windows, shape);
         }
         // The second convolution halves the frames.
         let positions = shape[1].div_ceil(2);
         let mut values = Vec::new();
         for window in features.chunks_exact_mut(size) {
-            let one = view(window, 1, shape)?;
-            let encoded = whisper.encode(&one, false).map_err(|error| TranscribeError::engine(&error))?;
-            if !native::append(&encoded, windows, &mut values) {
-                return Self::together(whisper, features, windows, shape);
+            let encoded = engine.encode(&View::of(window, 1, shape)?)?;
+            let heard = encoded.values();
+            if heard.is_empty() {
+                return Self::together(engine, features, windows, shape);
             }
+            // Room for all windows at once.
+            values.reserve_exact((heard.len() * windows).saturating_sub(values.len()));
+            values.extend_from_slice(heard);
         }
         let width = values.len() / (windows * positions).max(1);
         Ok(Self::Here { values: RefCell::new(values), windows, shape: [positions, width] })
     }
 
     fn together(
-        whisper: &Whisper,
+        engine: &Engine,
         mut features: Vec<f32>,
         windows: usize,
         shape: [usize; 2],
     ) -> Result<Self, TranscribeError> {
-        let all = whisper.encode(&view(&mut features, windows, shape)?, false);
-        let all = all.map_err(|error| TranscribeError::engine(&error))?;
+        let all = engine.encode(&View::of(&mut features, windows, shape)?)?;
         Ok(Self::Elsewhere { all, windows, features: RefCell::new(features), shape })
     }
 
@@ -67,7 +68,7 @@ impl Encoded {
     pub(super) fn with<R>(
         &self,
         chosen: &[usize],
-        read: impl FnOnce(&StorageView<'_>) -> Result<R, TranscribeError>,
+        read: impl FnOnce(&View<'_>) -> Result<R, TranscribeError>,
     ) -> Result<R, TranscribeError> {
         let (values, windows, shape) = match self {
             Self::Elsewhere { all, windows, .. } if chosen.len() == *windows => return read(all),
@@ -76,47 +77,10 @@ impl Encoded {
         };
         let mut values = values.borrow_mut();
         if chosen.len() == windows {
-            return read(&view(&mut values, windows, shape)?);
+            return read(&View::of(&mut values, windows, shape)?);
         }
         let size = shape[0] * shape[1];
         let mut some: Vec<f32> = chosen.iter().flat_map(|i| &values[i * size..(i + 1) * size]).copied().collect();
-        read(&view(&mut some, chosen.len(), shape)?)
-    }
-}
-
-fn view(values: &mut [f32], windows: usize, [rows, columns]: [usize; 2]) -> Result<StorageView<'_>, TranscribeError> {
-    StorageView::new(&[windows, rows, columns], values, Device::CPU).map_err(|error| TranscribeError::engine(&error))
-}
-
-mod native {
-    #![expect(unsafe_code, reason = "ct2rs lets nobody see the values of what the encoder returns")]
-
-    use std::ffi::c_void;
-
-    use ct2rs::sys::{Device, StorageView};
-
-    unsafe extern "C" {
-        /// In `native/encoded.cpp`.
-        fn ytcaption_encoded_values(encoded: *const c_void) -> *const f32;
-    }
-
-    /// Appends the values of one of `windows` equal windows; false if they are not in this memory, or no floats.
-    pub(super) fn append(encoded: &StorageView<'_>, windows: usize, values: &mut Vec<f32>) -> bool {
-        if encoded.device() != Device::CPU {
-            return false;
-        }
-        let Ok(size) = usize::try_from(encoded.size()) else { return false };
-        let object = std::ptr::from_ref(&**encoded).cast();
-        // SAFETY: ct2rs derefs to the very C++ object, which lives as long as `encoded` is borrowed; it is only read.
-        let first = unsafe { ytcaption_encoded_values(object) };
-        if first.is_null() {
-            return false;
-        }
-        // SAFETY: CTranslate2 keeps `size` values of its type, here floats, in one piece, and nothing changes them.
-        let found = unsafe { std::slice::from_raw_parts(first, size) };
-        // Room for all windows at once.
-        values.reserve_exact((size * windows).saturating_sub(values.len()));
-        values.extend_from_slice(found);
-        true
+        read(&View::of(&mut some, chosen.len(), shape)?)
     }
 }

@@ -42,15 +42,13 @@ fn base(code: &str) -> &str {
 /// The likeliest language over the first `windows` windows.
 pub(super) fn hear(round: &Round<'_>, windows: usize) -> Result<String, TranscribeError> {
     let all: Vec<usize> = (0..round.windows.len()).collect();
-    let heard = round
-        .encoded
-        .with(&all, |view| round.whisper.detect_language(view).map_err(|error| TranscribeError::engine(&error)))?;
+    let heard = round.encoded.with(&all, |view| round.engine.detect_language(view))?;
     let mean = |code: &String| {
         let found = heard
             .iter()
             .take(windows)
-            .flat_map(|window| window.iter().filter(|result| language_of(&result.language) == Some(code)));
-        found.map(|result| result.probability).sum::<f32>()
+            .flat_map(|window| window.found.iter().filter(|found| language_of(&found.token) == Some(code)));
+        found.map(|found| found.probability).sum::<f32>()
     };
     round
         .model

@@ -10,7 +10,7 @@ use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
 use crate::model::{Loan, Model};
 use crate::options::Task;
-use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS, START_OF_TRANSCRIPT};
+use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS};
 
 /// What a window left unwritten is decoded again only if the first pass got at least this far, …
 const LEAST_PROGRESS_MS: u64 = 1_000;
@@ -20,7 +20,7 @@ const LEAST_LEFTOVER_MS: u64 = 1_000;
 /// Windows that went through the encoder together.
 pub(super) struct Round<'a> {
     pub(super) model: &'a Model,
-    pub(super) whisper: Loan<'a>,
+    pub(super) engine: Loan<'a>,
     pub(super) context: &'a Context,
     pub(super) windows: Vec<Window>,
     pub(super) encoded: Encoded,
@@ -41,10 +41,10 @@ impl<'a> Round<'a> {
             extractor.log_mel(&window.samples).fit_into(used, out, context.frames);
         }
         // Not earlier: what can be computed without the model is computed while others use it.
-        let whisper = model.whisper();
+        let engine = model.engine();
         context.check()?;
-        let encoded = Encoded::encode(&whisper, model.on_card, features, [model.mels, context.frames])?;
-        Ok(Self { model, whisper, context, windows, encoded })
+        let encoded = Encoded::encode(&engine, model.on_card, features, [model.mels, context.frames])?;
+        Ok(Self { model, engine, context, windows, encoded })
     }
 
     pub(super) fn hear_language(&self) -> Result<String, TranscribeError> {
@@ -53,27 +53,32 @@ impl<'a> Round<'a> {
     }
 
     /// The tokens before the transcript.
-    fn prompt(&self, language: &str, previous: &[usize]) -> Vec<String> {
+    fn prompt(&self, language: &str, previous: &[usize]) -> Result<Vec<usize>, TranscribeError> {
+        let vocabulary = &self.model.vocabulary;
+        let special = |token: &str| {
+            let missing = || TranscribeError::engine(format!("the model's vocabulary has no {token}"));
+            vocabulary.id(token).ok_or_else(missing)
+        };
         let mut prompt = Vec::new();
         let before = self.context.before(previous);
         if !before.is_empty() {
-            prompt.push(START_OF_PREVIOUS.to_owned());
-            prompt.extend(before.iter().map(|id| self.model.vocabulary.token(*id).to_owned()));
+            prompt.push(special(START_OF_PREVIOUS)?);
+            prompt.extend(before);
         }
-        prompt.push(START_OF_TRANSCRIPT.to_owned());
+        prompt.push(vocabulary.start_of_transcript);
         if self.model.is_multilingual() {
-            prompt.push(format!("<|{language}|>"));
-            prompt.push(self.context.options.task.token().to_owned());
+            prompt.push(special(&format!("<|{language}|>"))?);
+            prompt.push(special(self.context.options.task.token())?);
         }
         if self.context.options.without_timestamps {
-            prompt.push(NO_TIMESTAMPS.to_owned());
+            prompt.push(special(NO_TIMESTAMPS)?);
         }
-        prompt
+        Ok(prompt)
     }
 
     /// The best text for each window, trying higher temperatures where the first looks wrong.
     pub(super) fn attempts(&self, language: &str, previous: &[usize]) -> Result<Vec<Attempt>, TranscribeError> {
-        let prompt = self.prompt(language, previous);
+        let prompt = self.prompt(language, previous)?;
         let options = &self.context.options;
         let mut judgements: Vec<Judgement> = self.windows.iter().map(|_| Judgement::default()).collect();
         for &temperature in &options.temperature {

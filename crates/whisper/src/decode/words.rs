@@ -42,17 +42,15 @@ pub(super) fn align(
         .collect();
     let frames: Vec<usize> =
         spoken.iter().map(|i| (round.windows[*i].samples.len() / HOP).clamp(1, round.context.frames)).collect();
-    let aligned = round.encoded.with(&spoken, |view| {
-        let aligned = round.whisper.align(view, &start, &text, &frames, MEDIAN_FILTER_WIDTH);
-        aligned.map_err(|error| TranscribeError::engine(&error))
-    })?;
+    let aligned =
+        round.encoded.with(&spoken, |view| round.engine.align(view, &start, &text, &frames, MEDIAN_FILTER_WIDTH))?;
     for ((i, text), result) in spoken.into_iter().zip(&text).zip(aligned) {
         // The first frame at which the path reaches each token, and past the last, the end.
         let mut reached_ms = vec![None; text.len() + 1];
-        for step in &result.alignments {
-            let token = usize::try_from(step.token_x).unwrap_or(usize::MAX);
+        for (&token, &frame) in result.tokens.iter().zip(&result.frames) {
+            let token = usize::try_from(token).unwrap_or(usize::MAX);
             if let Some(slot @ None) = reached_ms.get_mut(token) {
-                *slot = Some(u64::try_from(step.frame_x).unwrap_or(0) * TIMESTAMP_STEP_MS);
+                *slot = Some(u64::try_from(frame).unwrap_or(0) * TIMESTAMP_STEP_MS);
             }
         }
         let mut at_ms = 0;
@@ -69,7 +67,7 @@ pub(super) fn align(
             let segment_end = first + segment.tokens.len();
             for length in word_lengths(vocabulary, &segment.tokens, language) {
                 let last = first + length;
-                let probabilities = &result.text_token_probs[first..last];
+                let probabilities = &result.probabilities[first..last];
                 // The path through the attention begins and ends in the padding; the timestamps do not.
                 let inside = |ms: u64| (offset_ms + ms).clamp(segment.span.start_ms, segment.span.end_ms);
                 // While it writes a comma, the model hears the pause. How the segment ends, its timestamp knows.

@@ -37,7 +37,9 @@ async fn a_chunk_has_the_times_of_its_file() {
     let sentence = speak("en-us", "Tomorrow is Friday.");
     write_wav(&path, &[silence(20_000), sentence, silence(9_000)].concat());
     let chunk = Span { start_ms: 18_000, end_ms: 25_000 };
-    let options = TranscribeOptions { word_timestamps: true, ..TranscribeOptions::default() };
+    // The prefix is for the beginning of the file, which this is not.
+    let prefix = Some("My number is".to_owned());
+    let options = TranscribeOptions { word_timestamps: true, prefix, ..TranscribeOptions::default() };
     let mut told = Vec::new();
     let transcript = transcribe_chunk(transcriber(), &path, chunk, &options, &mut |progress| {
         told.extend_from_slice(progress.segments);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::ModelFiles;
-use super::{ModelError, ModelSettings};
+use super::{Footprint, ModelError, ModelSettings};
 use crate::tokenizer::Vocabulary;
 
 /// A model as its files describe it.
@@ -27,8 +27,8 @@ pub struct ModelInfo {
     pub can_align: bool,
     /// Whether the folder has a `SHA256SUMS` to be compared with.
     pub checksums: bool,
-    /// Memory for the weights once loaded, for one replica, in bytes.
-    pub replica_bytes: u64,
+    /// What it will take in memory.
+    pub footprint: Footprint,
 }
 
 impl ModelInfo {
@@ -51,7 +51,10 @@ impl ModelInfo {
             multilingual,
             can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
             checksums,
-            replica_bytes: files.weights.memory_bytes(settings.compute_type, settings.device),
+            footprint: Footprint {
+                weights_bytes: files.weights.memory_bytes(settings.compute_type, settings.device),
+                replica_bytes: files.weights.dimensions().replica_bytes(),
+            },
         })
     }
 }

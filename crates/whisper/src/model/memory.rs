@@ -1,22 +1,76 @@
-//! What becomes of freed memory: kept while a model computes, given back when it rests; `native/memory.c` says why.
-#![expect(unsafe_code, reason = "settings of the C allocator, which CTranslate2 uses")]
+//! What becomes of freed memory: kept while a model computes, given back when it rests.
+//!
+//! The encoder's attention is one block of megabytes for each layer of each window. An allocator that gives such blocks back
+//! to the system when they are freed has the pages made and cleared anew for the next layer, which took a third of the
+//! encoder's time with glibc's; one that keeps them in as many pieces as there are threads holds twice as much. So the
+//! process, with CTranslate2 in it, uses jemalloc, with one arena for all threads.
 
-use std::sync::Once;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod jemalloc {
+    #![expect(unsafe_code, reason = "jemalloc's settings are read and written by name")]
 
-unsafe extern "C" {
-    fn ytcaption_keep_freed_memory();
-    fn ytcaption_release_freed_memory();
+    use std::ffi::{CStr, c_char, c_void};
+    use std::ptr;
+
+    use tikv_jemalloc_sys::mallctl;
+
+    /// Read by jemalloc before `main`: one arena, also for what is large.
+    // SAFETY: this is the name and the type that jemalloc documents for it.
+    #[unsafe(no_mangle)]
+    #[used]
+    pub(super) static malloc_conf: Option<&'static c_char> = Some(
+        // SAFETY: the text is static and ends in a NUL.
+        unsafe { &*c"narenas:1,oversize_threshold:0".as_ptr() },
+    );
+
+    /// "Never", in milliseconds.
+    const NEVER: isize = -1;
+
+    pub(super) fn keep() {
+        let mut decay_ms = NEVER;
+        let value = ptr::from_mut(&mut decay_ms).cast::<c_void>();
+        control(c"arena.0.dirty_decay_ms", value, size_of::<isize>());
+    }
+
+    pub(super) fn release() {
+        control(c"arena.0.purge", ptr::null_mut(), 0);
+    }
+
+    fn control(name: &CStr, value: *mut c_void, size: usize) {
+        // SAFETY: `name` ends in a NUL; nothing is asked for; `value` is null or points to `size` bytes of the type that
+        // jemalloc documents for `name`.
+        let refused = unsafe { mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), value, size) };
+        if refused != 0 {
+            tracing::warn!(setting = ?name, error = refused, "jemalloc refuses a setting: more memory may be held than needed");
+        }
+    }
 }
 
 /// From now on, in the whole process, freed memory is kept for the next block.
 pub(crate) fn keep() {
-    static ONCE: Once = Once::new();
-    // SAFETY: takes nothing, and glibc allows it at any time.
-    ONCE.call_once(|| unsafe { ytcaption_keep_freed_memory() });
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    jemalloc::keep();
 }
 
 /// Gives back what has been kept. Takes some milliseconds.
 pub(crate) fn release() {
-    // SAFETY: takes nothing, touches only what nobody uses, and may be called from any thread.
-    unsafe { ytcaption_release_freed_memory() }
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    jemalloc::release();
+}
+
+#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+mod tests {
+    #![expect(unsafe_code, reason = "jemalloc's settings are read by name")]
+
+    #[test]
+    fn the_process_uses_jemalloc_as_it_is_set_up_here() {
+        let mut arenas = 0_u32;
+        let mut size = size_of::<u32>();
+        // SAFETY: the value is of the type that jemalloc documents, and of that size.
+        let refused = unsafe {
+            let value = std::ptr::from_mut(&mut arenas).cast();
+            tikv_jemalloc_sys::mallctl(c"opt.narenas".as_ptr(), value, &raw mut size, std::ptr::null_mut(), 0)
+        };
+        assert_eq!((refused, arenas), (0, 1), "the settings were not read");
+    }
 }

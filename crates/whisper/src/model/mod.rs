@@ -2,6 +2,7 @@
 
 mod error;
 mod files;
+mod footprint;
 mod info;
 pub(crate) mod memory;
 mod replicas;
@@ -11,13 +12,15 @@ mod weights;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use ct2rs::sys::{self, Config, Whisper};
+use ct2rs::sys;
 
 pub use error::ModelError;
+pub use footprint::Footprint;
 pub use info::{ModelInfo, model_name};
 pub(crate) use replicas::Loan;
 pub use settings::{ComputeType, Device, ModelSettings};
 
+use crate::engine::Engine;
 use crate::options::Task;
 use crate::tokenizer::{Merges, Vocabulary};
 use files::ModelFiles;
@@ -28,8 +31,7 @@ pub(crate) const ENGLISH: &str = "en";
 
 /// A model in memory. Threads may share it.
 pub(crate) struct Model {
-    /// One for each batch that may be decoded at the same time. Each holds the weights for itself:
-    /// ct2rs offers no replicas on one device, and copying those that MKL has packed crashes.
+    /// One for each batch that may be decoded at the same time; they share the weights.
     replicas: Replicas,
     pub(crate) vocabulary: Vocabulary,
     /// Mel bins the encoder was built for.
@@ -39,6 +41,8 @@ pub(crate) struct Model {
     /// ISO 639 codes the model knows, in its own order; empty when it only knows English.
     pub(crate) languages: Vec<String>,
     pub(crate) can_align: bool,
+    /// Windows decoded together unless the options say otherwise.
+    pub(crate) batch_size: usize,
     multilingual: bool,
     /// Computes on a card, in whose memory everything stays.
     pub(crate) on_card: bool,
@@ -53,36 +57,21 @@ impl Model {
         settings.check()?;
         let files = ModelFiles::check(dir, settings.verify_checksums)?;
         let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| ModelError::no_token(dir, missing))?;
-        let config = Config {
-            device: settings.device.into(),
-            compute_type: settings.compute_type.into(),
-            device_indices: vec![settings.device_index],
-            num_threads_per_replica: settings.intra_threads,
-            ..Config::default()
-        };
         memory::keep();
         sys::set_random_seed(settings.seed);
-        let load = || {
-            Whisper::new(dir, config.clone())
-                .map_err(|error| ModelError::Load { path: dir.to_owned(), reason: format!("{error:#}") })
-        };
-        let mut replicas = vec![load()?];
-        while replicas.len() < settings.inter_threads {
-            replicas.push(load()?);
-        }
-        let replicas = Replicas::new(replicas);
-        let whisper = replicas.first();
-        let languages =
-            if whisper.is_multilingual() { vocabulary.languages(&files.config.lang_ids) } else { Vec::new() };
+        let engine = Engine::load(dir, settings).map_err(|reason| ModelError::Load { path: dir.to_owned(), reason })?;
+        let multilingual = engine.is_multilingual();
+        let languages = if multilingual { vocabulary.languages(&files.config.lang_ids) } else { Vec::new() };
         Ok(Self {
-            mels: whisper.n_mels(),
+            mels: engine.mels(),
             chunk_length_s: files.chunk_length_s,
             languages,
             can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
+            batch_size: files.weights.dimensions().batch_size(),
             dir: dir.to_owned(),
-            multilingual: whisper.is_multilingual(),
+            multilingual,
             on_card: settings.device == Device::Cuda,
-            replicas,
+            replicas: Replicas::new(engine, settings.inter_threads),
             merges: OnceLock::new(),
             vocabulary,
         })
@@ -103,7 +92,7 @@ impl Model {
     }
 
     /// A replica of one's own; blocks until one is free.
-    pub(crate) fn whisper(&self) -> Loan<'_> {
+    pub(crate) fn engine(&self) -> Loan<'_> {
         self.replicas.lend()
     }
 

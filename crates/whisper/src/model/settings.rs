@@ -18,7 +18,7 @@ pub struct ModelSettings {
     /// Threads of one replica; 0 leaves it to CTranslate2 (up to 4). One is best for volume: with MKL
     /// one thread decodes more tokens a second than two.
     pub intra_threads: usize,
-    /// Replicas that work side by side, each with the weights in memory; at least 1.
+    /// Replicas that work side by side and share the weights; at least 1.
     pub inter_threads: usize,
     /// Compare the files with `SHA256SUMS`, where the folder has one.
     pub verify_checksums: bool,
@@ -131,28 +131,12 @@ impl ComputeType {
     }
 }
 
-impl From<Device> for sys::Device {
-    fn from(device: Device) -> Self {
-        match device {
-            Device::Cpu => Self::CPU,
-            Device::Cuda => Self::CUDA,
-        }
-    }
-}
-
-impl From<ComputeType> for sys::ComputeType {
-    fn from(compute_type: ComputeType) -> Self {
-        match compute_type {
-            ComputeType::Default => Self::DEFAULT,
-            ComputeType::Auto => Self::AUTO,
-            ComputeType::Float32 => Self::FLOAT32,
-            ComputeType::Int8 => Self::INT8,
-            ComputeType::Int8Float32 => Self::INT8_FLOAT32,
-            ComputeType::Int8Float16 => Self::INT8_FLOAT16,
-            ComputeType::Int8Bfloat16 => Self::INT8_BFLOAT16,
-            ComputeType::Int16 => Self::INT16,
-            ComputeType::Float16 => Self::FLOAT16,
-            ComputeType::Bfloat16 => Self::BFLOAT16,
+impl Device {
+    /// CTranslate2's name of it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
         }
     }
 }

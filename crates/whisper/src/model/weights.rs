@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
+use super::footprint::Dimensions;
 use super::{ComputeType, Device, ModelError};
 
 /// The name CTranslate2 writes at the head of a Whisper model.
@@ -20,6 +21,8 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 4..=6;
 const LONGEST_NAME: u16 = 512;
 /// Large Whisper models have about 2,000.
 const MOST_VARIABLES: u32 = 100_000;
+/// Followed by the number of the layer and a slash.
+const DECODER_LAYER: &str = "decoder/layer_";
 const EMBEDDINGS: &str = "decoder/embeddings/weight";
 /// Tables that are looked up, not multiplied with: they are not packed.
 const TABLES: &str = "embeddings";
@@ -162,6 +165,16 @@ impl Weights {
             if packs && variable.is_matrix() { 2 * bytes + PACKING_BYTES } else { bytes }
         };
         self.variables.iter().map(bytes_of).sum()
+    }
+
+    /// What decides how much the model computes with.
+    pub(super) fn dimensions(&self) -> Dimensions {
+        let in_layer = |name: &str| name.strip_prefix(DECODER_LAYER)?.split('/').next()?.parse::<u64>().ok();
+        let last = self.variables.iter().filter_map(|variable| in_layer(&variable.name)).max();
+        Dimensions {
+            width: self.dimension(FIRST_CONVOLUTION, 0).unwrap_or(0) as u64,
+            decoder_layers: last.map_or(0, |last| last + 1),
+        }
     }
 
     fn dimension(&self, variable: &str, axis: usize) -> Option<usize> {

@@ -13,6 +13,7 @@ use crate::decode::{self, Batch, Context, Decoded, Window};
 use crate::error::TranscribeError;
 use crate::model::memory;
 use crate::options::TranscribeOptions;
+use crate::timing::{Step, measured};
 use crate::windows::{self, Packed, Packing};
 use crate::{Span, clips, silence, vad};
 
@@ -23,7 +24,7 @@ const HEARTBEAT: Duration = Duration::from_millis(200);
 pub(super) fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Packed> {
     let duration_ms = samples_to_ms(pcm.len() as u64);
     let mut speech = match options.vad_filter {
-        true => vad::speech(pcm, &options.vad_parameters),
+        true => measured(Step::Speech, || vad::speech(pcm, &options.vad_parameters)),
         false if duration_ms == 0 => Vec::new(),
         false => vec![Span { start_ms: 0, end_ms: duration_ms }],
     };
@@ -109,7 +110,7 @@ impl<'a> Run<'a> {
         let in_turn = options.condition_on_previous_text;
         // Until the language is known, and where each window needs the text before it, one at a time.
         let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
-        let batch_size = if in_turn { 1 } else { options.batch_size };
+        let batch_size = if in_turn { 1 } else { options.batch_size.unwrap_or(self.inner.model.batch_size) };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
             let share = (side_by_side / self.inner.runs.load(Ordering::Relaxed).max(1)).max(1);
             let size = next_batch(self.waiting.len(), batch_size, share);

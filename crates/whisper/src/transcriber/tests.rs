@@ -9,6 +9,9 @@ use crate::testing::{
     HeldOut, drums, edits, held_out, model_dir, music, noise, pink_noise, silence, speak, tone, transcriber, words,
 };
 
+mod memory;
+mod options;
+
 fn run(pcm: &[f32], options: &TranscribeOptions) -> Transcript {
     transcriber().transcribe(pcm, options, &mut |_| ControlFlow::Continue(())).unwrap()
 }
@@ -90,7 +93,7 @@ fn a_talk_keeps_its_order_and_times() {
 #[test]
 fn progress_tells_every_segment_once() {
     let (pcm, _) = talk(&TALK);
-    let options = TranscribeOptions { chunk_length: Some(15), batch_size: 1, ..in_language("en") };
+    let options = TranscribeOptions { chunk_length: Some(15), batch_size: Some(1), ..in_language("en") };
     let (mut told, mut done) = (Vec::new(), Vec::new());
     let transcript = transcriber()
         .transcribe(&pcm, &options, &mut |progress| {
@@ -176,7 +179,7 @@ fn unknown_languages_are_refused() {
 fn impossible_options_are_refused() {
     for options in [
         TranscribeOptions { beam_size: 0, ..TranscribeOptions::default() },
-        TranscribeOptions { batch_size: 0, ..TranscribeOptions::default() },
+        TranscribeOptions { batch_size: Some(0), ..TranscribeOptions::default() },
         TranscribeOptions { temperature: Vec::new(), ..TranscribeOptions::default() },
         TranscribeOptions { temperature: vec![f32::NAN], ..TranscribeOptions::default() },
         TranscribeOptions { chunk_length: Some(31), ..TranscribeOptions::default() },
@@ -201,7 +204,7 @@ fn break_cancels_at_once() {
 #[test]
 fn threads_and_replicas_give_the_same_words() {
     let (pcm, _) = talk(&TALK);
-    let options = TranscribeOptions { chunk_length: Some(15), batch_size: 1, ..in_language("en") };
+    let options = TranscribeOptions { chunk_length: Some(15), batch_size: Some(1), ..in_language("en") };
     let alone = run(&pcm, &options);
     let settings = ModelSettings { inter_threads: 2, ..ModelSettings::default() };
     let two = Transcriber::load(&model_dir(), &settings).unwrap();

@@ -96,7 +96,7 @@ fn row(entry: &Entry, store: &StoreSettings) -> Row {
 
 fn about(info: ModelInfo, store: &StoreSettings) -> About {
     let ModelSettings { inter_threads, intra_threads, compute_type, .. } = store.model;
-    let layout = Layout::choose(inter_threads, intra_threads, cores(), info.replica_bytes, store.memory_bytes);
+    let layout = Layout::choose(inter_threads, intra_threads, cores(), info.footprint, store.memory_bytes);
     About {
         weights_bytes: info.weights_bytes,
         precision: info.precision,
@@ -107,7 +107,7 @@ fn about(info: ModelInfo, store: &StoreSettings) -> About {
         languages: info.languages,
         replicas: layout.replicas,
         threads: layout.threads,
-        memory_bytes: info.replica_bytes.saturating_mul(layout.replicas as u64),
+        memory_bytes: info.footprint.bytes(layout.replicas),
         checksums: info.checksums,
     }
 }
