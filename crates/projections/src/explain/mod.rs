@@ -5,6 +5,7 @@
 //! from one clock.
 
 mod narrate;
+mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 mod words;

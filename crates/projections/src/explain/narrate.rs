@@ -5,34 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
-use ytcaption_domain::job::{Failure, Job, JobEvent, JobStatus, MediaSource, Stage, Task};
-use ytcaption_eventstore::{DecodeError, RecordedEvent};
+use ytcaption_domain::job::{Job, JobEvent, JobStatus, Stage};
+use ytcaption_eventstore::RecordedEvent;
 
+use super::step::{Step, Work, begun, failed, in_time, submitted, unreadable};
 use super::words::{count, duration, place, then, unended};
 use super::{Entry, Kind, ms_between};
-
-/// A piece of work that is tried until it succeeds: the download, a chunk, or telling the webhook.
-#[derive(Debug, Default)]
-struct Work {
-    /// Since when it waits for somebody to begin.
-    waits_since: Option<DateTime<Utc>>,
-    /// The attempt that has begun and of whose end nothing is known: since when, and by whom.
-    running: Option<(DateTime<Utc>, String)>,
-}
-
-impl Work {
-    /// An attempt begins: how long it had to wait, and the worker that was not heard of again.
-    fn begin(&mut self, at: DateTime<Utc>, worker: &str) -> (Option<u64>, Option<String>) {
-        let lost = self.running.replace((at, worker.to_owned())).map(|(_, worker)| worker);
-        (self.waits_since.take().map(|since| ms_between(since, at)), lost)
-    }
-
-    /// The attempt ends: how long it took. What comes after it waits from now on.
-    fn end(&mut self, at: DateTime<Utc>) -> Option<u64> {
-        self.waits_since = Some(at);
-        self.running.take().map(|(since, _)| ms_between(since, at))
-    }
-}
 
 /// What has been heard so far.
 #[derive(Debug, Default)]
@@ -48,28 +26,6 @@ pub(super) struct Narrator {
     chunks: HashMap<u32, Work>,
     spans: HashMap<u32, (u64, u64)>,
     webhook: Work,
-}
-
-/// What one event adds to the story.
-struct Step {
-    kind: Kind,
-    command: Option<&'static str>,
-    text: String,
-    attempt: Option<u32>,
-    chunk: Option<u32>,
-    waited_ms: Option<u64>,
-    took_ms: Option<u64>,
-}
-
-impl Step {
-    fn new(kind: Kind, command: &'static str, text: String) -> Self {
-        Self { kind, command: Some(command), text, attempt: None, chunk: None, waited_ms: None, took_ms: None }
-    }
-
-    /// What cannot be said of an event.
-    fn unasked(text: String) -> Self {
-        Self { command: None, ..Self::new(Kind::Unknown, "", text) }
-    }
 }
 
 impl Narrator {
@@ -133,14 +89,8 @@ impl Narrator {
             JobEvent::TranscriptionJobCreated { source, transcription, priority, webhook_url, .. } => {
                 self.status = Some(JobStatus::Pending);
                 self.download.waits_since = Some(at);
-                let source = said(source);
-                let model = transcription.model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
-                let task = if transcription.task == Task::Translate { ", to be translated" } else { "" };
-                let language = &transcription.language;
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
-                let webhook = host.map_or(String::new(), |host| format!(", webhook at {host}"));
-                let text =
-                    format!("{source} submitted: language {language}{task}, priority {priority}{model}{webhook}");
+                let text = submitted(source, transcription, *priority, host);
                 Step::new(Kind::Request, "CreateTranscription", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {
@@ -276,50 +226,4 @@ impl Narrator {
             None => format!("chunk {chunk}"),
         }
     }
-}
-
-fn said(source: &MediaSource) -> String {
-    match source {
-        MediaSource::Url { url } => url.to_string(),
-        MediaSource::Upload { file_name, bytes, .. } => format!("upload {file_name:?} of {bytes} bytes"),
-    }
-}
-
-fn begun(
-    what: &str,
-    attempt: u32,
-    worker: &str,
-    with: &str,
-    waited: Option<u64>,
-    lost: Option<String>,
-    command: &'static str,
-) -> Step {
-    let waiting = waited.map_or(String::new(), |ms| format!(" after waiting {}", duration(ms)));
-    let lost = lost.map_or(String::new(), |lost| format!("; nothing more was heard of the attempt before, by {lost}"));
-    let text = format!("{what}, attempt {attempt}, begun by {worker}{with}{waiting}{lost}");
-    Step { attempt: Some(attempt), waited_ms: waited, ..Step::new(Kind::Begin, command, text) }
-}
-
-fn failed(
-    what: &str,
-    attempt: u32,
-    failure: &Failure,
-    retry_in_ms: Option<u64>,
-    took: Option<u64>,
-    command: &'static str,
-) -> Step {
-    let (why, code, next) = (unended(&failure.message), &failure.code, then(retry_in_ms));
-    let text = format!("{what}, attempt {attempt}, failed{}: {why} ({code}); {next}", in_time(took));
-    Step { attempt: Some(attempt), took_ms: took, ..Step::new(Kind::Failure, command, text) }
-}
-
-fn in_time(took: Option<u64>) -> String {
-    took.map_or(String::new(), |ms| format!(" in {}", duration(ms)))
-}
-
-fn unreadable(error: &DecodeError) -> Step {
-    Step::unasked(format!(
-        "{} version {} cannot be read: {}",
-        error.event.event_type, error.event.event_version, error.source
-    ))
 }
