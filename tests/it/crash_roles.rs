@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use ytcaption_eventstore::begin;
 
 use crate::client::{Client, JOBS, PATIENCE};
 use crate::cluster::{Cluster, Role};
@@ -101,7 +102,7 @@ async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &Histo
     let held = Held::start().await;
     held.let_go();
     // It cannot write, so it is killed within a transaction in which its checkpoint has moved.
-    let mut lock = history.pool().begin().await.unwrap();
+    let mut lock = begin(history.pool()).await.unwrap();
     sqlx::query("LOCK TABLE jobs IN SHARE MODE").execute(&mut *lock).await.unwrap();
     let job = submit(client, &held, &held.recording("b")).await;
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass";

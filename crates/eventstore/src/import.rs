@@ -7,10 +7,10 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 use ytcaption_domain::EventMetadata;
 
-use crate::ExportedEvent;
 use crate::export::{Begin, End, ExportLine};
 use crate::import_error::{ImportError, LineFault};
 use crate::seal::{Chain, Checkpoint, Link, Seal};
+use crate::{ExportedEvent, begin};
 
 /// Events in one insert.
 const BATCH_EVENTS: usize = 500;
@@ -63,7 +63,7 @@ impl Importer {
     /// # Errors
     /// The store is not empty, or the database does not answer.
     pub async fn begin(pool: &PgPool) -> Result<Self, ImportError> {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = begin(pool).await?;
         let lock = sqlx::query("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await;
         lock.map_err(|error| match error.as_database_error().and_then(DatabaseError::code).as_deref() {
             Some(INSUFFICIENT_PRIVILEGE) => ImportError::NotOwner,

@@ -22,6 +22,7 @@ mod rights;
 mod schema;
 pub mod seal;
 mod stamp;
+mod transaction;
 mod wake;
 
 pub use append::Appender;
@@ -38,6 +39,7 @@ pub use query::{EventQuery, EventReader};
 pub use recorded::{Damage, DecodeError, EventName, RecordedEvent};
 pub use repository::EventRepository;
 pub use stamp::Stamp;
+pub use transaction::{begin, begin_with};
 pub use wake::{Alarm, Wake};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 use sqlx::error::ErrorKind;
 
-use crate::DatabaseError;
+use crate::{DatabaseError, begin};
 
 /// Two owners' processes must not change the same rights at once; "ytcright" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"ytcright");
@@ -17,7 +17,7 @@ const ADDED_TO: &str = "events, seals";
 pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {
     create(pool, role, password).await?;
     let role = quoted(role, '"');
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(pool).await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
     let schema: String =
         sqlx::query_scalar("SELECT quote_ident(current_schema())").fetch_one(&mut *transaction).await?;

@@ -12,7 +12,7 @@ use ytcaption_testing::Postgres;
 
 use crate::{
     Appender, CheckpointError, Checkpoints, CommandBus, CommandError, Cursor, Database, DatabaseSettings, Feed,
-    RecordedEvent, Stamp, Wake, read_stream,
+    RecordedEvent, Stamp, Wake, begin, read_stream,
 };
 
 pub(crate) async fn database() -> Database {
@@ -150,7 +150,7 @@ const EVENTS_PER_WRITER: u32 = 510;
 async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
     let mut committed = 0;
     for n in 1..=EVENTS_PER_WRITER {
-        let mut transaction = pool.begin().await.expect("a connection");
+        let mut transaction = begin(&pool).await.expect("a connection");
         let metadata = ytcaption_domain::EventMetadata {
             event_id: Uuid::from_u128(u128::from(writer) << 64 | u128::from(n)),
             occurred_at: (Stamp::system().now)(),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row};
-use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, read_stream_after};
+use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, begin, read_stream_after};
 
 use crate::apply::apply;
 use crate::generation::{self, JOBS, live_generation};
@@ -144,7 +144,7 @@ impl ParkedEvents {
             sqlx::query_as(HEADS).bind(i64::from(aggregates)).fetch_all(&self.pool).await?;
         let mut applied = 0;
         for (aggregate_type, aggregate_id, first) in heads {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = begin(&self.pool).await?;
             // Whoever holds this row is the only one who writes live rows.
             let reached = self.checkpoint.lock(&mut transaction).await?;
             let generation = generation::live(&mut *transaction).await?;

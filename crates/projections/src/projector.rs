@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, RecordedEvent, Wake};
+use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, RecordedEvent, Wake, begin};
 
 use crate::apply::apply;
 use crate::generation::{self, JOBS};
@@ -124,7 +124,7 @@ impl Projector {
     }
 
     async fn apply_page(&self, from: Cursor, to: Cursor, page: &[RecordedEvent]) -> Result<(), ProjectionError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         self.checkpoint.advance(&mut *transaction, from, to).await?;
         let generation = generation::live(&mut *transaction).await?;
         let applied = apply(&mut transaction, generation, page).await?;

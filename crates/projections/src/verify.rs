@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
-use ytcaption_eventstore::Cursor;
+use ytcaption_eventstore::{Cursor, begin, begin_with};
 
 use crate::generation::JOBS;
 use crate::{Rebuild, RebuildError, difference};
@@ -58,7 +58,7 @@ impl Rebuild {
     pub async fn compare(&mut self) -> Result<Comparison, RebuildError> {
         while self.advance_to_live().await? {}
         // The live one stands still for as long as it takes to reach it and to open a snapshot of both.
-        let mut gate = self.pool.begin().await?;
+        let mut gate = begin(&self.pool).await?;
         let at = self.checkpoint.lock(&mut gate).await?;
         while self.advance_to(Some(at)).await? {}
         let generations = [self.live, self.generation];
@@ -70,7 +70,7 @@ impl Rebuild {
 
 impl Comparison {
     async fn open(pool: &PgPool, generations: [i32; 2], at: Cursor) -> Result<Self, sqlx::Error> {
-        let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let mut snapshot = begin_with(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let mut rows = 0;
         for (number, (table, key, may_differ)) in COMPARED.into_iter().enumerate() {
             let of = |generation: i32| {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::tests::{bus, context, create, database, first, start};
-use crate::{Database, Stamp};
+use crate::{Database, Stamp, begin};
 
 /// Jobs, each with two events: numbers 1 to 4 create them, 5 to 8 start them.
 const JOBS: u128 = 4;
@@ -47,7 +47,7 @@ pub(super) async fn verify(database: &Database, verifier: Verifier) -> Report {
 
 /// Changes the store past its triggers, as its superuser can.
 pub(super) async fn tamper(database: &Database, sql: &str) {
-    let mut transaction = database.pool().begin().await.expect("a transaction");
+    let mut transaction = begin(database.pool()).await.expect("a transaction");
     transaction.execute("SET LOCAL session_replication_role = replica").await.expect("a superuser");
     let done = transaction.execute(sqlx::raw_sql(sql)).await.expect(sql);
     assert!(done.rows_affected() > 0, "{sql} changes nothing");

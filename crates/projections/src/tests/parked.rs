@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use ytcaption_domain::job::{JobCommand, JobStatus, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::upcast::EventFault;
 use ytcaption_domain::{AccountId, JobId};
-use ytcaption_eventstore::{Checkpoints, DecodeError, Stamp, read_stream};
+use ytcaption_eventstore::{Checkpoints, DecodeError, Stamp, begin, read_stream};
 
 use super::{House, context};
 use crate::generation::{self, JOBS};
@@ -80,7 +80,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
     let pool = house.database.pool();
     let events = read_stream(pool, "job", &id.to_string()).await.expect("events");
     let checkpoint = Checkpoints::new(pool.clone(), JOBS);
-    let mut transaction = pool.begin().await.expect("a transaction");
+    let mut transaction = begin(pool).await.expect("a transaction");
     let from = checkpoint.lock(&mut transaction).await.expect("a checkpoint");
     let last = events.last().expect("an event").cursor;
     checkpoint.advance(&mut *transaction, from, last).await.expect("it stands there");

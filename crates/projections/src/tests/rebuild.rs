@@ -4,7 +4,7 @@ use serde_json::json;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::DeliveryCommand;
 use ytcaption_domain::job::JobCommand;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::{Stamp, begin};
 
 use super::{House, context};
 use crate::generation::TABLES;
@@ -201,7 +201,7 @@ async fn a_page_that_waits_for_the_switch_goes_to_the_new_generation() {
     house.until_final().await;
     // What the switch does, held in the middle.
     let pool = house.database.pool();
-    let mut switch = pool.begin().await.expect("a transaction");
+    let mut switch = begin(pool).await.expect("a transaction");
     rebuild.checkpoint.lock(&mut switch).await.expect("an answer");
     let projector = Projector::new(&house.database);
     let page = tokio::spawn(async move { projector.catch_up().await });

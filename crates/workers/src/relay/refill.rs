@@ -4,7 +4,7 @@
 //! because a step that is already done decides to nothing.
 
 use async_nats::jetstream::publish::PublishAck;
-use ytcaption_eventstore::{RecordedEvent, read_event};
+use ytcaption_eventstore::{RecordedEvent, begin, read_event};
 use ytcaption_telemetry::metrics;
 
 use super::guard::{Loss, Seen};
@@ -53,7 +53,7 @@ impl Relay {
             Loss::Everything => 0,
             Loss::From(first) => first,
         };
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         // Where it stands already: this fails if another leader has taken over.
         self.checkpoints.advance(&mut *transaction, self.cursor, self.cursor).await?;
         self.ledger.lose_from(&mut transaction, first).await?;
@@ -71,7 +71,7 @@ impl Relay {
         to: ytcaption_eventstore::Cursor,
     ) -> Result<(), RelayError> {
         let (stream, loss) = self.guard.after_acks(acks)?;
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         // Should a crash of the database undo this, the same is published again and known by its id: no flush is needed.
         sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *transaction).await?;
         self.checkpoints.advance(&mut *transaction, self.cursor, to).await?;
