@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ytcaption_telemetry::{context, metrics as house};
 
+use super::answer::{answer, report_progress};
 use super::{Outcome, PROGRESS, Queue, Stage, read};
 
 /// When work that is handed back is to be delivered again. Unlike none, a delay is written down by the server, so that
@@ -16,21 +17,12 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Works on a message and answers it. When `abandon` is cancelled the work stops and the message is handed back, for
 /// another worker to take it at once.
-///
-/// When `lost` is cancelled, the stream the message came from is gone. An answer would then hit whatever message has
-/// the same number in the new stream, so there is none.
-pub(super) async fn work<S: Stage>(
-    stage: &S,
-    queue: Queue,
-    message: jetstream::Message,
-    abandon: CancellationToken,
-    lost: CancellationToken,
-) {
+pub(super) async fn work<S: Stage>(stage: &S, queue: Queue, message: jetstream::Message, abandon: CancellationToken) {
     let parsed = match read(&message) {
         Ok(parsed) => parsed,
         Err(reason) => {
             tracing::error!(stage = S::NAME, subject = %message.subject, reason, "a message cannot be read; it is dropped");
-            return answer(&message, &lost, AckKind::Term).await;
+            return answer(&message, AckKind::Term).await;
         }
     };
     let event_type = &parsed.event.kind;
@@ -52,7 +44,7 @@ pub(super) async fn work<S: Stage>(
         let outcome = tokio::select! {
             outcome = stage.work(parsed) => Some(outcome),
             () = abandon.cancelled() => None,
-            () = keep_alive(&message, &lost) => None,
+            () = keep_alive(&message) => None,
         };
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
@@ -60,24 +52,24 @@ pub(super) async fn work<S: Stage>(
                 tracing::info!(elapsed_ms, "done");
                 house::stage_ended(S::NAME, begun.elapsed());
                 house::stage_attempt(S::NAME, "done");
-                answer(&message, &lost, AckKind::Ack).await;
+                answer(&message, AckKind::Ack).await;
             }
             Some(Outcome::Again(after)) => {
                 tracing::debug!(elapsed_ms, again_in_ms = after.as_millis(), "not done yet");
                 house::stage_attempt(S::NAME, "again");
-                answer(&message, &lost, AckKind::Nak(Some(after))).await;
+                answer(&message, AckKind::Nak(Some(after))).await;
             }
             // An answer now would be taken for the other worker's.
             Some(Outcome::Overtaken) => house::stage_attempt(S::NAME, "overtaken"),
             Some(Outcome::Unreadable(reason)) => {
                 tracing::error!(reason, "an event cannot be worked on; it is dropped");
                 house::stage_attempt(S::NAME, "unreadable");
-                answer(&message, &lost, AckKind::Term).await;
+                answer(&message, AckKind::Term).await;
             }
             None => {
                 tracing::warn!(elapsed_ms, "stopping: the work is handed back unfinished");
                 house::stage_attempt(S::NAME, "abandoned");
-                answer(&message, &lost, AckKind::Nak(Some(AT_ONCE))).await;
+                answer(&message, AckKind::Nak(Some(AT_ONCE))).await;
             }
         }
     }
@@ -86,25 +78,9 @@ pub(super) async fn work<S: Stage>(
 }
 
 /// Tells NATS for ever that the work goes on.
-async fn keep_alive(message: &jetstream::Message, lost: &CancellationToken) {
+async fn keep_alive(message: &jetstream::Message) {
     loop {
         tokio::time::sleep(PROGRESS).await;
-        if lost.is_cancelled() {
-            continue;
-        }
-        if let Err(error) = message.ack_with(AckKind::Progress).await {
-            tracing::debug!(%error, "NATS was not told that the work goes on");
-        }
-    }
-}
-
-/// Answers and waits until the server has it. An answer that is lost does no harm: the message comes again, and what
-/// is done already decides to nothing.
-async fn answer(message: &jetstream::Message, lost: &CancellationToken, kind: AckKind) {
-    if lost.is_cancelled() {
-        return;
-    }
-    if let Err(error) = message.double_ack_with(kind).await {
-        tracing::warn!(%error, "NATS did not take the answer; the message will come again");
+        report_progress(message).await;
     }
 }

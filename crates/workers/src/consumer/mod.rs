@@ -12,6 +12,7 @@
 //! Nothing is fetched that cannot be begun at once, so a crowd of workers shares the work evenly, and one that dies
 //! takes nothing down with it: what it held is delivered to another after `ack_wait`.
 
+mod answer;
 mod doorbell;
 mod job;
 mod queues;

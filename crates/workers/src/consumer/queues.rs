@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::datetime::DateTime;
 use async_nats::jetstream;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{Consumer, pull};
@@ -112,11 +111,6 @@ impl Queues {
             depths.push((queue.consumer, info.num_pending + info.num_ack_pending as u64));
         }
         Ok(depths)
-    }
-
-    /// When each was created: tells one set of queues from another of the same names.
-    pub(super) fn created(&self) -> Vec<DateTime> {
-        self.open.iter().map(|(_, consumer)| consumer.cached_info().created).collect()
     }
 }
 

@@ -40,7 +40,6 @@ pub async fn run<S: Stage>(
         permits: Arc::new(Semaphore::new(concurrency)),
         running: JoinSet::new(),
         abandon: CancellationToken::new(),
-        lost: CancellationToken::new(),
     };
     let outcome = work.take_until(queues, client, &shutdown).await;
     work.drain(grace).await;
@@ -53,8 +52,6 @@ struct Work<S> {
     running: JoinSet<()>,
     /// Cancelled when unfinished work has to be handed back.
     abandon: CancellationToken,
-    /// Cancelled when the queues that running work came from are gone; replaced with the queues.
-    lost: CancellationToken,
 }
 
 impl<S: Stage> Work<S> {
@@ -67,7 +64,6 @@ impl<S: Stage> Work<S> {
     ) -> Result<(), TopologyError> {
         let subjects = subjects_of(queues);
         let jetstream = topology::jetstream(client);
-        let mut created = None;
         loop {
             match shutdown.run_until_cancelled(topology::ensure(client)).await {
                 None => return Ok(()),
@@ -75,10 +71,6 @@ impl<S: Stage> Work<S> {
             }
             let outcome = match Queues::open(&jetstream, queues).await {
                 Ok(mut open) => {
-                    if created.replace(open.created()).is_some_and(|before| before != open.created()) {
-                        tracing::warn!(stage = S::NAME, "the queues were created anew");
-                        std::mem::take(&mut self.lost).cancel();
-                    }
                     let mut doorbell = Doorbell::listen(client, &subjects).await;
                     tracing::info!(stage = S::NAME, permits = self.permits.available_permits(), "ready for work");
                     self.serve(&mut open, &mut doorbell, shutdown).await
@@ -125,10 +117,10 @@ impl<S: Stage> Work<S> {
         while self.running.try_join_next().is_some() {}
         for (queue, message) in messages {
             let stage = Arc::clone(&self.stage);
-            let (abandon, lost) = (self.abandon.clone(), self.lost.clone());
+            let abandon = self.abandon.clone();
             let permit = Arc::clone(&self.permits).try_acquire_owned();
             self.running.spawn(async move {
-                job::work(&*stage, queue, message, abandon, lost).await;
+                job::work(&*stage, queue, message, abandon).await;
                 drop(permit);
             });
         }

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::consumer::{Consumer, pull};
+use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -49,13 +52,12 @@ fn start(house: &mut House, script: &Arc<Script>, concurrency: usize) -> Cancell
     })
 }
 
+async fn queue(house: &House, consumer: &str) -> Consumer<pull::Config> {
+    topology::jetstream(&house.deps.nats).get_consumer_from_stream(consumer, "YTCAPTION_EVENTS").await.unwrap()
+}
+
 async fn waiting(house: &House, consumer: &str) -> u64 {
-    let jetstream = topology::jetstream(&house.deps.nats);
-    let consumer = jetstream
-        .get_consumer_from_stream::<async_nats::jetstream::consumer::pull::Config, _, _>(consumer, "YTCAPTION_EVENTS")
-        .await
-        .unwrap();
-    let info = consumer.get_info().await.unwrap();
+    let info = queue(house, consumer).await.get_info().await.unwrap();
     info.num_pending + info.num_ack_pending as u64
 }
 
@@ -146,4 +148,41 @@ async fn a_stream_created_anew_is_served_on() {
         jobs.contains(&second) && jobs.iter().filter(|job| **job == first).count() == 2
     })
     .await;
+}
+
+/// Publishes a message and takes it as a worker does.
+async fn delivered(house: &House, payload: &'static str) -> jetstream::Message {
+    let jetstream = topology::jetstream(&house.deps.nats);
+    let subject = "ytcaption.events.job.TranscriptionJobCreated.normal.x";
+    jetstream.publish(subject, payload.into()).await.unwrap().await.unwrap();
+    let mut batch = queue(house, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
+    batch.next().await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_never_taken_for_one_about_another_message_of_the_same_number() {
+    let house = House::new().await;
+    let jetstream = topology::jetstream(&house.deps.nats);
+    let old = delivered(&house, "old").await;
+    jetstream.delete_stream("YTCAPTION_EVENTS").await.unwrap();
+    topology::ensure(&house.deps.nats).await.unwrap();
+    let new = delivered(&house, "new").await;
+    assert_eq!(old.info().unwrap().stream_sequence, new.info().unwrap().stream_sequence);
+    for kind in [AckKind::Ack, AckKind::Term, AckKind::Nak(None)] {
+        answer::answer(&old, kind).await;
+        let queue = queue(&house, "download-normal").await;
+        let still = queue.cached_info();
+        assert_eq!((still.num_ack_pending, still.num_redelivered), (1, 0), "another worker has the new one");
+    }
+    answer::answer(&new, AckKind::Ack).await;
+    assert_eq!(waiting(&house, "download-normal").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_stream_has_let_go_is_answered_all_the_same() {
+    let house = House::new().await;
+    let message = delivered(&house, "let go").await;
+    topology::jetstream(&house.deps.nats).get_stream("YTCAPTION_EVENTS").await.unwrap().purge().await.unwrap();
+    answer::answer(&message, AckKind::Ack).await;
+    assert_eq!(waiting(&house, "download-normal").await, 0);
 }
