@@ -5,6 +5,8 @@ use std::process::Command;
 
 use ytcaption_domain::captions::{Cue, CueStyle, Format, Segment, Transcript, Word, cues, write};
 
+use crate::system;
+
 /// Text that a careless writer would break a file with.
 const ODD: [&str; 14] = [
     "An ordinary sentence, long enough that it has to be broken into two lines somewhere.",
@@ -58,7 +60,7 @@ fn file(folder: &Path, transcript: &Transcript, format: Format, style: &CueStyle
 fn read(path: &Path) -> Vec<(u64, u64, String)> {
     let cache = std::env::var("YTCAPTION_CACHE").expect("run the tests by `make test`, or after `. scripts/env.sh`");
     let python = Path::new(&cache).join("tools/caption-parsers/bin/python");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/read_captions.py");
+    let script = system::root().join("tests/it/read_captions.py");
     let said = Command::new(python).arg(script).arg(path).output().unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     serde_json::from_slice(&said.stdout).unwrap()

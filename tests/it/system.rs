@@ -50,7 +50,7 @@ pub(crate) fn program() -> Command {
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("REPOSITORY_ROOT", "run cargo within the clone: its .cargo/config.toml sets this")).to_owned()
 }
 
 /// The demo model, or the one that `YTCAPTION_TEST_MODEL` names.
