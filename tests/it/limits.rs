@@ -30,6 +30,7 @@ async fn slow_greedy_and_misled_clients_harm_nobody() {
     .await;
     let (held, client) = (Held::start().await, Client::of(&system));
     a_name_that_is_not_ours_is_refused(&client).await;
+    streams_are(&client, 0).await;
 
     let job = client.submit_url(&held.recording("a")).await;
     client.downloading(&job).await;

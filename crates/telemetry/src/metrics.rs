@@ -43,6 +43,8 @@ pub const SEAL_LAG: &str = "seal_lag_seconds";
 pub const SSE_STREAMS: &str = "sse_streams_open";
 /// Histogram `{stage}`, seconds: time a worker stage took for a piece of work that it ended.
 pub const STAGE_DURATION: &str = "stage_duration_seconds";
+/// Histogram `{step}`, seconds: time a step of transcribing took, for one batch of windows or one piece of audio.
+pub const TRANSCRIPTION_STEP_DURATION: &str = "transcription_step_seconds";
 /// Counter `{stage,outcome}`: attempts of a worker stage.
 pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
 
@@ -51,6 +53,8 @@ const HTTP_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /// Upper bounds for a whole job, in seconds: from a short clip to a day of video.
 const JOB_BUCKETS: [f64; 13] =
     [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
+/// Upper bounds for a step of transcribing, in seconds.
+const STEP_BUCKETS: [f64; 11] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 /// How often recorded durations are folded into their buckets when nobody reads them.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -112,7 +116,8 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(HTTP_REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(STAGE_DURATION.to_owned()), &JOB_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(STAGE_DURATION.to_owned()), &JOB_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(TRANSCRIPTION_STEP_DURATION.to_owned()), &STEP_BUCKETS)
 }
 
 fn describe() {
@@ -137,6 +142,7 @@ fn describe() {
     describe_gauge!(SEAL_LAG, Unit::Seconds, "How long the oldest event without a seal has been in the store.");
     describe_gauge!(SSE_STREAMS, Unit::Count, "Streams of captions that are open now.");
     describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
+    describe_histogram!(TRANSCRIPTION_STEP_DURATION, Unit::Seconds, "Time a step of transcribing took.");
     describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
 }
 
@@ -214,6 +220,11 @@ pub fn seal_lag(events: u64, waiting: Duration) {
     gauge!(SEAL_LAG).set(waiting.as_secs_f64());
 }
 
+/// Streams of captions can be opened from now on: none is shown as 0, and not as no metric.
+pub fn streams_begin() {
+    gauge!(SSE_STREAMS).increment(0);
+}
+
 /// A stream of captions was opened.
 pub fn stream_opened() {
     gauge!(SSE_STREAMS).increment(1);
@@ -227,6 +238,11 @@ pub fn stream_closed() {
 /// A worker stage ended a piece of work after `took`.
 pub fn stage_ended(stage: &'static str, took: Duration) {
     histogram!(STAGE_DURATION, "stage" => stage).record(took);
+}
+
+/// A step of transcribing, such as `encoder` or `decoder`, took so long for a batch of windows or a piece of audio.
+pub fn transcription_step(step: &'static str, took: Duration) {
+    histogram!(TRANSCRIPTION_STEP_DURATION, "step" => step).record(took);
 }
 
 /// A worker stage tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
@@ -273,6 +289,7 @@ mod tests {
             super::parked_events("jobs", 4);
             super::seal_lag(7, Duration::from_millis(1500));
             super::stream_opened();
+            super::streams_begin();
             super::stream_opened();
             super::stream_closed();
             super::stage_attempt("transcribe", "retry");

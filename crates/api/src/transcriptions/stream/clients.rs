@@ -25,6 +25,7 @@ pub(super) struct Place {
 impl Clients {
     /// Each may open so many streams.
     pub(super) fn new(most: usize) -> Self {
+        metrics::streams_begin();
         Self { most, open: Mutex::default() }
     }
 
