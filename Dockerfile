@@ -15,7 +15,7 @@ ARG BASE=debian:bookworm-slim
 FROM ${BUILDER} AS build
 ARG BACKEND=shared
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends g++ python3-venv $([ "$BACKEND" = shared ] || echo cmake) \
+    && apt-get install -y --no-install-recommends g++ make python3-venv $([ "$BACKEND" = shared ] || echo cmake) \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY scripts/requirements/ctranslate2.txt scripts/requirements/mkl.txt scripts/requirements/
