@@ -131,7 +131,7 @@ async fn copies_of_the_roles_share_the_jobs_and_do_each_once() {
     for (n, id) in jobs.iter().enumerate() {
         let events = events(&database, "job", id).await;
         let mut names: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
-        let beside = ["DownloadProgressed", "ChunksPlanned", "ChunkScheduled", "LanguageDetected"];
+        let beside = ["DownloadProgressed", "ChunksPlanned", "ChunkScheduled", "LanguageDetected", "BeamSizeChosen"];
         names.retain(|name| !beside.contains(name));
         names.dedup();
         let once =

@@ -103,9 +103,9 @@ pub enum JobEvent {
         /// Its code, see [`crate::language`].
         language: String,
     },
-    /// All chunks are decoded with as many hypotheses at a time.
+    /// All chunks are decoded with this beam size, whatever the workers' settings become.
     BeamSizeChosen {
-        /// So many.
+        /// Hypotheses followed at a time.
         beam_size: u32,
     },
     /// An attempt at a chunk failed.

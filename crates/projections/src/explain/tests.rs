@@ -165,6 +165,7 @@ fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_t
     story.then(700, worker, &JobEvent::ChunkStarted { chunk: 0, attempt: 1, worker: worker.into(), model: model() });
     story.then(700, worker, &scheduled(1, spans[1]));
     story.then(900, worker, &JobEvent::LanguageDetected { language: "en".into() });
+    story.then(950, worker, &JobEvent::BeamSizeChosen { beam_size: 5 });
     let told = story.explain();
     let told: Vec<_> = told.entries.iter().skip(3).map(|entry| (entry.command, entry.text.as_str())).collect();
     assert_eq!(
@@ -178,6 +179,7 @@ fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_t
             ),
             (Some("StartChunk"), "chunk 1 (0:30 to 1:02) waits for a worker"),
             (Some("RecordLanguage"), "the recording is in en"),
+            (Some("ChooseBeamSize"), "all chunks are decoded with beam size 5"),
         ]
     );
 }

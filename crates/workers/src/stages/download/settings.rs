@@ -32,7 +32,7 @@ impl Default for DownloadSettings {
             work_dir: std::env::temp_dir(),
             timeout: Duration::from_mins(30),
             max_bytes: 2 * 1024 * 1024 * 1024,
-            max_duration: Duration::from_hours(4),
+            max_duration: Duration::from_hours(12),
             retry: RetrySettings::default(),
         }
     }

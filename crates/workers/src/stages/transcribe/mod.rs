@@ -4,6 +4,7 @@
 //! StartChunk ─▶ audio from the blob store, kept for its other chunks ─▶ Whisper ─▶ RecordChunk
 //! ```
 
+mod beam;
 mod cache;
 mod language;
 mod settings;
@@ -152,6 +153,7 @@ impl Transcribe {
         let recorded = BlobInfo { bytes: audio.bytes, sha256: audio.sha256.clone() };
         let local = self.cache.get(&BlobKey::new(audio.key.clone())?, &recorded).await.map_err(no_audio)?;
         options.language = language::language(attempt, job, &model, local.path(), &options).await?;
+        options.beam_size = beam::beam_size(attempt, job, options.beam_size).await?;
         let ChunkSpan { start_ms, end_ms } = ChunkSpan { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
         let span = Span { start_ms, end_ms };
         let transcript = transcribe_chunk(&model, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
@@ -225,10 +227,9 @@ impl Transcribe {
         }
     }
 
-    /// Names of the models that are here, separated by commas.
+    /// Names of the models that can be used here, separated by commas.
     fn names(&self) -> String {
-        let names: Vec<String> = self.models.catalogue().models().into_iter().map(|model| model.name).collect();
-        names.join(", ")
+        self.models.usable().join(", ")
     }
 }
 

@@ -258,8 +258,27 @@ async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_oth
     }
     let failure = failure_of(&house, broken).await;
     assert_eq!(failure.code, "model_unusable");
-    assert!(failure.message.contains("There are: broken, demo, second"), "{failure:?}");
+    assert!(failure.message.contains("There are: demo, second"), "{failure:?}");
     assert!(!failure.message.contains("model.bin"), "where things lie on this machine is not for clients: {failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_goes_on_with_the_beam_size_it_was_begun_with() {
+    let mut house = House::new().await;
+    let audio = talk(&house).await;
+    let cut = audio.duration_ms - 2200;
+    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: cut }, ChunkSpan { start_ms: cut, end_ms: audio.duration_ms }];
+    let (fresh, begun) = (job_with(&house, &audio, chunks.clone()).await, job_with(&house, &audio, chunks).await);
+    house.command(begun, JobCommand::ChooseBeamSize { beam_size: 2 }).await;
+    let mut settings = settings(&house);
+    settings.options.beam_size = 3;
+    house.start_relay();
+    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    for (job, beam_size) in [(fresh, 3), (begun, 2)] {
+        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        assert_eq!(house.deps.jobs.load(job.0).await.unwrap().0.beam_size, Some(beam_size));
+        assert_eq!(house.names(job).await.iter().filter(|name| *name == "BeamSizeChosen").count(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
