@@ -21,6 +21,15 @@ const API_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers of JetStream from here on blame the server (as HTTP's do).
 const SERVER_FAULT: usize = 500;
+/// Answers to whoever was overtaken: another process, perhaps of another version, has just created or deleted it. The
+/// next attempt sees what there is by then.
+const OVERTAKEN: [ErrorCode; 5] = [
+    ErrorCode::STREAM_NAME_EXIST,
+    ErrorCode::STREAM_NOT_FOUND,
+    ErrorCode::CONSUMER_NAME_EXIST,
+    ErrorCode::CONSUMER_ALREADY_EXISTS,
+    ErrorCode::CONSUMER_NOT_FOUND,
+];
 
 pub(crate) const STREAM: &str = include_str!("../../../nats/stream.json");
 pub(crate) const CONSUMERS: [&str; 7] = [
@@ -108,9 +117,13 @@ pub(crate) fn jetstream(client: &Client) -> Context {
 /// # Errors
 /// The server answers and will never do: it is too old, has no JetStream, or refuses.
 pub async fn ensure(client: &Client) -> Result<(), TopologyError> {
+    ensure_as(client, &stream_config(), &consumer_configs()).await
+}
+
+async fn ensure_as(client: &Client, stream: &stream::Config, consumers: &[pull::Config]) -> Result<(), TopologyError> {
     let mut attempts = 0;
     loop {
-        match attempt(client).await {
+        match attempt(client, stream, consumers).await {
             Ok(()) => return Ok(()),
             Err(Fault::Lasting(error)) => return Err(error),
             Err(Fault::Passing(reason)) if attempts % QUIET_ATTEMPTS == 0 => {
@@ -128,7 +141,7 @@ enum Fault {
     Lasting(TopologyError),
 }
 
-async fn attempt(client: &Client) -> Result<(), Fault> {
+async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Config]) -> Result<(), Fault> {
     if !nats::is_connected(client) {
         return Err(Fault::Passing("the server does not answer".to_owned()));
     }
@@ -140,17 +153,17 @@ async fn attempt(client: &Client) -> Result<(), Fault> {
         return Err(Fault::Lasting(TopologyError::NoJetStream));
     }
     let jetstream = jetstream(client);
-    let config = stream_config();
-    let name = config.name.clone();
-    jetstream.create_or_update_stream(config).await.map_err(|error| match error.kind() {
-        CreateStreamErrorKind::JetStream(error) => refusal(format!("the stream {name}"), &error),
+    jetstream.create_or_update_stream(stream.clone()).await.map_err(|error| match error.kind() {
+        CreateStreamErrorKind::JetStream(error) => refusal(format!("the stream {}", stream.name), &error),
         _ => Fault::Passing(error.to_string()),
     })?;
-    for config in consumer_configs() {
+    for config in consumers {
         let what = format!("the consumer {}", config.durable_name.as_deref().unwrap_or_default());
-        jetstream.create_consumer_on_stream(config, &name).await.map_err(|error| match error.kind() {
-            ConsumerErrorKind::JetStream(error) => refusal(what, &error),
-            _ => Fault::Passing(error.to_string()),
+        jetstream.create_consumer_on_stream(config.clone(), &stream.name).await.map_err(|error| {
+            match error.kind() {
+                ConsumerErrorKind::JetStream(error) => refusal(what, &error),
+                _ => Fault::Passing(error.to_string()),
+            }
         })?;
     }
     Ok(())
@@ -162,6 +175,9 @@ fn refusal(what: String, error: &async_nats::jetstream::Error) -> Fault {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
             Fault::Lasting(TopologyError::NoJetStream)
         }
+        code if OVERTAKEN.contains(&code) => Fault::Passing(format!("{what}: {error}")),
+        // It blames itself for a change that it does not allow.
+        ErrorCode::STREAM_INVALID_CONFIG => Fault::Lasting(TopologyError::Refused { what, reason: error.to_string() }),
         // 5xx: it is starting, without a leader, or short of something for now.
         _ if error.code() >= SERVER_FAULT => Fault::Passing(format!("{what}: {error}")),
         _ => Fault::Lasting(TopologyError::Refused { what, reason: error.to_string() }),

@@ -1,3 +1,6 @@
+use futures::future::join_all;
+use ytcaption_testing::NatsServer;
+
 use super::*;
 use crate::testing::House;
 
@@ -53,6 +56,52 @@ async fn making_sure_twice_changes_nothing() {
     assert_eq!(before.1, 7);
     ensure(&house.deps.nats).await.expect("a second time");
     assert_eq!(created().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_that_start_together_with_different_definitions_do_not_end_each_other() {
+    let server = tokio::task::spawn_blocking(NatsServer::start).await.expect("a nats-server");
+    let mut versions = Vec::new();
+    for version in 1..=6 {
+        let client = nats::connect(&server.url()).await.expect("a good address");
+        let window = Duration::from_secs(60 + version);
+        let wait = Duration::from_secs(15 + version);
+        let stream = stream::Config { duplicate_window: window, ..stream_config() };
+        let consumers = consumer_configs().into_iter().map(|consumer| pull::Config { ack_wait: wait, ..consumer });
+        versions.push((client, stream, consumers.collect::<Vec<_>>()));
+    }
+    // Waits until each is connected.
+    for (client, stream, consumers) in &versions {
+        ensure_as(client, stream, consumers).await.expect("a server that can do it");
+    }
+    let jetstream = jetstream(&versions[0].0);
+    let mut overtaken = 0;
+    for round in 0..5 {
+        jetstream.delete_stream("YTCAPTION_EVENTS").await.expect("there is one");
+        let first = versions.iter().map(|(client, stream, consumers)| attempt(client, stream, consumers));
+        for outcome in join_all(first).await {
+            match outcome {
+                Ok(()) => {}
+                Err(Fault::Passing(reason)) => overtaken += usize::from(reason.contains("already in use")),
+                Err(Fault::Lasting(error)) => panic!("round {round}: {error}"),
+            }
+        }
+        let again = versions.iter().map(|(client, stream, consumers)| ensure_as(client, stream, consumers));
+        for outcome in join_all(again).await {
+            outcome.expect("whoever is overtaken tries again");
+        }
+    }
+    assert!(overtaken > 0, "they never met");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_jetstream_will_never_do_is_not_tried_for_ever() {
+    let house = House::new().await;
+    let in_memory = stream::Config { storage: stream::StorageType::Memory, ..stream_config() };
+    let outcome = ensure_as(&house.deps.nats, &in_memory, &consumer_configs()).await;
+    let Err(TopologyError::Refused { what, reason }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(what, "the stream YTCAPTION_EVENTS");
+    assert!(reason.contains("storage"), "{reason}");
 }
 
 #[test]
