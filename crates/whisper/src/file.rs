@@ -65,7 +65,9 @@ pub async fn transcribe_file(
     let mut running: VecDeque<Hearing> = VecDeque::new();
     loop {
         // One recording has one language: where none was heard before, the first speech decides, and the rest waits.
-        let side_by_side = if decode::is_open(options.language.as_deref()) { 1 } else { transcriber.replicas() };
+        // So it does for the window that the prefix is for.
+        let in_turn = decode::is_open(options.language.as_deref()) || options.prefix.is_some();
+        let side_by_side = if in_turn { 1 } else { transcriber.replicas() };
         while running.len() < side_by_side
             && let Some((chunk, pcm)) = next.take()
         {
@@ -78,6 +80,9 @@ pub async fn transcribe_file(
         if part.language != UNDETERMINED {
             whole.language.clone_from(&part.language);
             options.language = Some(part.language);
+        }
+        if !part.segments.is_empty() {
+            options.prefix = None;
         }
         whole.segments.extend(part.segments);
     }
@@ -104,6 +109,9 @@ pub async fn transcribe_chunk(
     if let Some(detail) = damage {
         return Err(AudioError::Incomplete { detail }.into());
     }
+    // The prefix is for the beginning of the recording.
+    let prefix = options.prefix.clone().filter(|_| chunk.start_ms == 0);
+    let options = &TranscribeOptions { prefix, ..options.clone() };
     Ok(Hearing::start(transcriber, chunk, pcm, options).finish(chunk.end_ms, progress).await?)
 }
 

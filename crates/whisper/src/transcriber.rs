@@ -167,7 +167,10 @@ impl Transcriber {
                 .encode(&format!(" {text}"))
                 .ok_or(TranscribeError::BadOption { option, reason: "needs a tokenizer.json in the model's folder" }),
         };
+        let mut prefix = encode("prefix", &options.prefix)?;
+        prefix.truncate(decode::PREVIOUS_TOKENS);
         Ok(Context {
+            prefix,
             hotwords: encode("hotwords", &options.hotwords)?,
             initial_prompt: encode("initial_prompt", &options.initial_prompt)?,
             options: options.clone(),

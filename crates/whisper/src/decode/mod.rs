@@ -3,6 +3,7 @@
 mod attempt;
 mod edges;
 mod encoded;
+mod hallucinations;
 mod language;
 mod loops;
 mod round;
@@ -13,20 +14,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ytcaption_domain::captions::Segment;
 
+use hallucinations::Cut;
 pub(crate) use language::{is_open, resolve as resolve_language};
 use round::Round;
 
 use crate::Span;
+use crate::audio::SAMPLES_PER_MS;
 use crate::error::TranscribeError;
-use crate::features::FeatureExtractor;
+use crate::features::{FeatureExtractor, HOP};
 use crate::model::Model;
 use crate::options::TranscribeOptions;
+use crate::timing::{Step, measured};
 
 /// Frames of the spectrogram in one second.
 const FRAMES_PER_SECOND: usize = 100;
 
-/// Tokens of previous text that fit before the transcript: half of Whisper's 448, less the marker.
-const PREVIOUS_TOKENS: usize = 223;
+/// Tokens of previous text and of a prefix that fit before what is written: half of Whisper's 448, less the marker.
+pub(crate) const PREVIOUS_TOKENS: usize = 223;
 
 /// A stretch of sound for the model, with the speech in it; times are of the whole recording.
 #[derive(Debug, Clone)]
@@ -48,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) hotwords: Vec<usize>,
     /// Tokens of the text as if said before.
     pub(crate) initial_prompt: Vec<usize>,
+    /// Tokens that the first window begins with.
+    pub(crate) prefix: Vec<usize>,
     /// Set when the caller has gone: stop at the next chance.
     pub(crate) abandoned: AtomicBool,
 }
@@ -59,6 +65,8 @@ pub(crate) struct Batch {
     pub(crate) language: Option<String>,
     /// Text tokens before this window; only with `condition_on_previous_text`.
     pub(crate) previous: Vec<usize>,
+    /// Its one window begins with the prefix.
+    pub(crate) prefixed: bool,
 }
 
 /// A batch decoded.
@@ -79,27 +87,33 @@ pub(crate) fn decode(
     let mut segments = Vec::new();
     let mut previous = Vec::new();
     let mut language = batch.language.take();
+    let mut prefix = if batch.prefixed { context.prefix.as_slice() } else { &[] };
     while !batch.windows.is_empty() {
-        let round = Round::encode(model, extractor, context, batch.windows)?;
+        let round = Round::encode(model, extractor, context, std::mem::take(&mut batch.windows))?;
         let spoken = match language {
             Some(known) => known,
             None => round.hear_language()?,
         };
-        let attempts = round.attempts(&spoken, &batch.previous)?;
-        let mut leftovers = Vec::new();
-        let mut written = Vec::new();
-        for (window, attempt) in round.windows.iter().zip(&attempts) {
-            let (raw, leftover) = round.read(window, attempt);
-            if attempt.temperature <= RESET_PROMPT_ABOVE {
+        let attempts = round.attempts(&spoken, &batch.previous, std::mem::take(&mut prefix))?;
+        let (written, leftovers): (Vec<_>, Vec<_>) =
+            round.windows.iter().zip(&attempts).map(|(window, attempt)| round.read(window, attempt)).unzip();
+        let heard = round.into_segments(&spoken, &attempts, written)?;
+        for (((window, mut found), leftover), attempt) in heard.into_iter().zip(leftovers).zip(&attempts) {
+            let cut = context.invented(&window, &found);
+            if cut.is_none() && attempt.temperature <= RESET_PROMPT_ABOVE {
                 previous.extend(attempt.text_tokens(model));
             } else {
                 previous.clear();
             }
-            written.push(raw);
-            leftovers.extend(leftover);
+            batch.windows.extend(match cut {
+                None => leftover,
+                Some(Cut { kept, resume_ms }) => {
+                    found.truncate(kept);
+                    Some(window.from(resume_ms)).filter(|rest| !rest.speech.is_empty())
+                }
+            });
+            segments.extend(found);
         }
-        segments.extend(round.into_segments(&spoken, &attempts, written)?);
-        batch.windows = leftovers;
         language = Some(spoken);
     }
     segments.sort_by_key(|segment: &Segment| segment.start_ms);
@@ -115,7 +129,8 @@ pub(crate) fn hear_language(
     windows: Vec<Window>,
 ) -> Result<String, TranscribeError> {
     let all = windows.len();
-    language::hear(&Round::encode(model, extractor, context, windows)?, all)
+    let round = Round::encode(model, extractor, context, windows)?;
+    measured(Step::Language, || language::hear(&round, all))
 }
 
 /// faster-whisper's `prompt_reset_on_temperature`: text found by guessing is no prompt.
@@ -153,11 +168,19 @@ impl Context {
     }
 
     /// The tokens before the transcript: as much as fits, of the hotwords the first, of the rest the last.
-    fn before(&self, previous: &[usize]) -> Vec<usize> {
-        let hotwords = &self.hotwords[..self.hotwords.len().min(PREVIOUS_TOKENS)];
+    fn before(&self, previous: &[usize], prefix: &[usize]) -> Vec<usize> {
+        let hotwords = if prefix.is_empty() { self.hotwords.as_slice() } else { &[] };
+        let hotwords = &hotwords[..hotwords.len().min(PREVIOUS_TOKENS)];
         let text = [self.initial_prompt.as_slice(), previous].concat();
-        let room = PREVIOUS_TOKENS - hotwords.len();
+        let room = PREVIOUS_TOKENS - hotwords.len() - prefix.len();
         [hotwords, &text[text.len().saturating_sub(room)..]].concat()
+    }
+
+    /// The first text of a window, if any, that nobody seems to have said.
+    fn invented(&self, window: &Window, found: &[Segment]) -> Option<Cut> {
+        let threshold_ms = (self.options.hallucination_silence_threshold? * 1000.0) as u64;
+        let limit_ms = (self.frames * HOP) as u64 / SAMPLES_PER_MS;
+        hallucinations::find(window.span, limit_ms, found, threshold_ms)
     }
 
     fn check(&self) -> Result<(), TranscribeError> {

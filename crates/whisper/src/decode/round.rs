@@ -10,6 +10,7 @@ use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
 use crate::model::{Loan, Model};
 use crate::options::Task;
+use crate::timing::{Step, measured};
 use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS};
 
 /// What a window left unwritten is decoded again only if the first pass got at least this far, …
@@ -35,32 +36,35 @@ impl<'a> Round<'a> {
     ) -> Result<Self, TranscribeError> {
         let size = model.mels * context.frames;
         let mut features = vec![0.0; size * windows.len()];
-        for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
-            // The last frame is mostly the zeros appended; the reference leaves it out too.
-            let used = (window.samples.len() / HOP).max(1);
-            extractor.log_mel(&window.samples).fit_into(used, out, context.frames);
-        }
+        measured(Step::Features, || {
+            for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
+                // The last frame is mostly the zeros appended; the reference leaves it out too.
+                let used = (window.samples.len() / HOP).max(1);
+                extractor.log_mel(&window.samples).fit_into(used, out, context.frames);
+            }
+        });
         // Not earlier: what can be computed without the model is computed while others use it.
         let engine = model.engine();
         context.check()?;
-        let encoded = Encoded::encode(&engine, model.on_card, features, [model.mels, context.frames])?;
+        let shape = [model.mels, context.frames];
+        let encoded = measured(Step::Encoder, || Encoded::encode(&engine, model.on_card, features, shape))?;
         Ok(Self { model, engine, context, windows, encoded })
     }
 
     pub(super) fn hear_language(&self) -> Result<String, TranscribeError> {
         let heard = self.context.options.language_detection_segments.max(1);
-        language::hear(self, heard)
+        measured(Step::Language, || language::hear(self, heard))
     }
 
     /// The tokens before the transcript.
-    fn prompt(&self, language: &str, previous: &[usize]) -> Result<Vec<usize>, TranscribeError> {
+    fn prompt(&self, language: &str, previous: &[usize], prefix: &[usize]) -> Result<Vec<usize>, TranscribeError> {
         let vocabulary = &self.model.vocabulary;
         let special = |token: &str| {
             let missing = || TranscribeError::engine(format!("the model's vocabulary has no {token}"));
             vocabulary.id(token).ok_or_else(missing)
         };
         let mut prompt = Vec::new();
-        let before = self.context.before(previous);
+        let before = self.context.before(previous, prefix);
         if !before.is_empty() {
             prompt.push(special(START_OF_PREVIOUS)?);
             prompt.extend(before);
@@ -72,13 +76,21 @@ impl<'a> Round<'a> {
         }
         if self.context.options.without_timestamps {
             prompt.push(special(NO_TIMESTAMPS)?);
+        } else if !prefix.is_empty() {
+            prompt.push(vocabulary.timestamp_begin);
         }
+        prompt.extend(prefix);
         Ok(prompt)
     }
 
     /// The best text for each window, trying higher temperatures where the first looks wrong.
-    pub(super) fn attempts(&self, language: &str, previous: &[usize]) -> Result<Vec<Attempt>, TranscribeError> {
-        let prompt = self.prompt(language, previous)?;
+    pub(super) fn attempts(
+        &self,
+        language: &str,
+        previous: &[usize],
+        prefix: &[usize],
+    ) -> Result<Vec<Attempt>, TranscribeError> {
+        let prompt = self.prompt(language, previous, prefix)?;
         let options = &self.context.options;
         let mut judgements: Vec<Judgement> = self.windows.iter().map(|_| Judgement::default()).collect();
         for &temperature in &options.temperature {
@@ -87,7 +99,9 @@ impl<'a> Round<'a> {
                 break;
             }
             self.context.check()?;
-            let attempts = self.encoded.with(&open, |view| generate(self, view, open.len(), &prompt, temperature))?;
+            let attempts = measured(Step::Decoder, || {
+                self.encoded.with(&open, |view| generate(self, view, open.len(), &prompt, temperature))
+            })?;
             for (i, attempt) in open.into_iter().zip(attempts) {
                 judgements[i].add(attempt, options);
             }
@@ -125,20 +139,22 @@ impl<'a> Round<'a> {
         (segments, resumes.then(|| window.from(resume_ms)))
     }
 
+    /// The windows and what was written for each, with the times of its words if they are wanted.
     pub(super) fn into_segments(
         self,
         language: &str,
         attempts: &[Attempt],
         written: Vec<Vec<RawSegment>>,
-    ) -> Result<Vec<Segment>, TranscribeError> {
+    ) -> Result<Vec<(Window, Vec<Segment>)>, TranscribeError> {
         let words = if self.context.options.word_timestamps && self.context.options.task == Task::Transcribe {
-            words::align(&self, language, &written)?
+            measured(Step::Alignment, || words::align(&self, language, &written))?
         } else {
             written.iter().map(|raw| vec![Vec::new(); raw.len()]).collect()
         };
         let vocabulary = &self.model.vocabulary;
-        let mut segments = Vec::new();
-        for ((raw, words), attempt) in written.into_iter().zip(words).zip(attempts) {
+        let mut heard = Vec::new();
+        for (((raw, words), attempt), window) in written.into_iter().zip(words).zip(attempts).zip(self.windows) {
+            let mut segments = Vec::new();
             for (raw, words) in raw.into_iter().zip(words) {
                 let text = vocabulary.text(&raw.tokens).trim().to_owned();
                 if text.is_empty() || raw.span.length_ms() == 0 {
@@ -155,7 +171,8 @@ impl<'a> Round<'a> {
                     words,
                 });
             }
+            heard.push((window, segments));
         }
-        Ok(segments)
+        Ok(heard)
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     waiting: VecDeque<Packed>,
     language: Option<String>,
     previous: Vec<usize>,
+    /// The next window is the one that the prefix is for.
+    prefixed: bool,
     /// Results to come, with the time up to which each reaches.
     running: VecDeque<(Receiver<Result<Decoded, TranscribeError>>, u64)>,
 }
@@ -63,6 +65,7 @@ impl<'a> Run<'a> {
             inner,
             pcm,
             waiting,
+            prefixed: !context.prefix.is_empty(),
             context: Arc::new(context),
             language,
             previous: Vec::new(),
@@ -113,7 +116,8 @@ impl<'a> Run<'a> {
         let batch_size = if in_turn { 1 } else { options.batch_size.unwrap_or(self.inner.model.batch_size) };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
             let share = (side_by_side / self.inner.runs.load(Ordering::Relaxed).max(1)).max(1);
-            let size = next_batch(self.waiting.len(), batch_size, share);
+            let prefixed = std::mem::take(&mut self.prefixed);
+            let size = if prefixed { 1 } else { next_batch(self.waiting.len(), batch_size, share) };
             let next: Vec<_> = self.waiting.drain(..size).collect();
             let windows: Vec<Window> = next.into_iter().map(|packed| self.window(packed)).collect();
             let end_ms = windows.last().map_or(0, |window| window.span.end_ms);
@@ -121,6 +125,7 @@ impl<'a> Run<'a> {
                 windows,
                 language: self.language.clone(),
                 previous: if in_turn { std::mem::take(&mut self.previous) } else { Vec::new() },
+                prefixed,
             };
             let (inner, context) = (Arc::clone(self.inner), Arc::clone(&self.context));
             let (send, receive) = sync_channel(1);

@@ -64,28 +64,20 @@ fn a_prefix_of_any_length_leaves_room_for_text() {
     assert_eq!(run(&pcm, &options).duration_ms, samples_to_ms(pcm.len() as u64));
 }
 
-/// Without the detector the demo model writes over some of these; where its words look invented, nothing is left.
 #[test]
-fn text_over_silence_is_known_by_its_words() {
-    let silent = |pcm: &[f32], threshold| {
+fn looking_for_text_over_silence_leaves_speech_as_it_is() {
+    let heard = |pcm: &[f32], threshold| {
         let options = TranscribeOptions {
             vad_filter: false,
-            no_speech_threshold: None,
             word_timestamps: true,
             hallucination_silence_threshold: threshold,
             ..in_language("en")
         };
-        text(&run(pcm, &options))
+        run(pcm, &options).segments
     };
-    for (name, pcm) in [
-        ("noise", noise(20_000, 0.2)),
-        ("chords", music(20_000, 700, 3)),
-        ("arpeggio", music(20_000, 250, 1)),
-        ("drums", drums(20_000)),
-        ("silence", silence(20_000)),
-    ] {
-        println!("{name}: {:?} {:?}", silent(&pcm, None), silent(&pcm, Some(1.0)));
-    }
     let (pcm, _) = talk(&TALK);
-    assert_eq!(silent(&pcm, Some(1.0)), silent(&pcm, None), "what is said stays");
+    let pcm = [pcm.clone(), silence(7_000), pcm].concat();
+    let as_it_is = heard(&pcm, None);
+    assert!(as_it_is.len() >= 2 * TALK.len(), "{as_it_is:?}");
+    assert_eq!(heard(&pcm, Some(1.0)), as_it_is);
 }
