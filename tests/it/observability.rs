@@ -105,6 +105,9 @@ async fn metrics(client: &Client) {
         "a stage is not a job: a sum would count twice"
     );
     assert!(value(r#"stage_duration_seconds_count{stage="transcribe"}"#) >= 1.0);
+    for step in ["audio", "speech", "features", "encoder", "decoder"] {
+        assert!(value(&format!("transcription_step_seconds_sum{{step=\"{step}\"}}")) > 0.0, "{step}");
+    }
     for queue in ["download-normal", "transcribe-normal", "notify"] {
         let depth = value(&format!("queue_depth{{queue=\"{queue}\"}}"));
         assert!((0.0..=2.0).contains(&depth), "{queue}: {depth}");

@@ -18,6 +18,7 @@ mod role;
 mod settings;
 mod store;
 mod submit;
+mod timings;
 mod transcribe;
 mod up;
 

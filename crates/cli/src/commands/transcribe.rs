@@ -13,13 +13,14 @@ use super::Global;
 use super::bar::Bar;
 use super::cue_style::CueStyleArgs;
 use super::decoding::DecodingArgs;
+use super::timings::Timings;
 use crate::settings::{Overrides, load, model_store};
 use crate::signals::Shutdown;
 
 /// Transcribe a file on this machine, without any server; captions go to standard output
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ytcaption transcribe talk.mp4 --model faster-whisper-small --format srt > talk.srt\n  ytcaption transcribe talk.mp4 --option word_timestamps=true --option 'temperature=[0]' --format json\n  ytcaption transcribe talk.mp4 --option 'vad_parameters={\"threshold\": 0.4}'"
+    after_help = "Examples:\n  ytcaption transcribe talk.mp4 --model faster-whisper-small --format srt > talk.srt\n  ytcaption transcribe talk.mp4 --option word_timestamps=true --option 'temperature=[0]' --format json\n  ytcaption transcribe talk.mp4 --option 'vad_parameters={\"threshold\": 0.4}'\n  ytcaption transcribe talk.mp4 --option 'prefix=Good evening' --option word_timestamps=true --option hallucination_silence_threshold=2 --timings"
 )]
 pub(super) struct Transcribe {
     /// Any audio or video file that ffmpeg reads
@@ -37,6 +38,9 @@ pub(super) struct Transcribe {
     language: String,
     #[command(flatten)]
     decoding: DecodingArgs,
+    /// Tell on standard error how long each step took, added up over all threads
+    #[arg(long)]
+    timings: bool,
 }
 
 impl Transcribe {
@@ -55,12 +59,16 @@ impl Transcribe {
             bar.set(news.done_ms, news.total_ms);
             if shutdown.drain.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
+        let timings = self.timings.then(Timings::start);
         let outcome = transcribe_file(&transcriber, &self.file, &options, &mut progress).await;
         bar.clear();
         let FileTranscript { transcript, damage } =
             outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
         if let Some(damage) = damage {
             eprintln!("ytcaption: {} is damaged: {damage}", self.file.display());
+        }
+        if let Some(timings) = timings {
+            eprint!("{}", timings.table());
         }
         print!("{}", captions::write(&transcript, self.format, &self.style.style())?);
         Ok(ExitCode::SUCCESS)

@@ -20,7 +20,10 @@ use ytcaption_domain::upcast::EventFault;
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::{CommandError, Executed};
 use ytcaption_models::{ModelStore, StoreError};
-use ytcaption_whisper::{FileError, Span, Task, TranscribeError, TranscribeOptions, Transcriber, transcribe_chunk};
+use ytcaption_telemetry::metrics;
+use ytcaption_whisper::{
+    FileError, Span, Task, TranscribeError, TranscribeOptions, Transcriber, timing, transcribe_chunk,
+};
 
 pub use settings::TranscribeSettings;
 
@@ -49,6 +52,7 @@ pub async fn run(
     settings: TranscribeSettings,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
+    timing::observe(|step, took| metrics::transcription_step(step.name(), took));
     let models = ModelStore::new(settings.models.clone());
     let usual = models.catalogue().default_model().name.clone();
     let replicas = match shutdown.run_until_cancelled(models.get(&usual)).await {
