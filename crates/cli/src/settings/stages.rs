@@ -83,7 +83,7 @@ pub(super) fn download(r: &mut Reader<'_>, data_dir: &Path) -> Download {
         max_duration: Duration::from_secs(r.value(
             "download.max_duration_seconds",
             "Longest recording that is accepted.",
-            4 * HOUR_SECONDS,
+            12 * HOUR_SECONDS,
             kind::seconds(1..=48 * HOUR_SECONDS),
         )),
     }
