@@ -3,6 +3,8 @@
 //! A role rides out outages of Postgres and NATS by itself; one that ends with an error ends the
 //! process, because a person has to mend something.
 
+mod api;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +13,11 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use ytcaption_api::{ApiSettings, ApiState, Hosts, StreamLimits, Streams};
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_eventstore::seal::Sealer;
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseError, DatabaseSettings, Stamp, Wake};
-use ytcaption_projections::{JobQueries, Projector};
+use ytcaption_projections::Projector;
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
 use ytcaption_whisper::TranscribeOptions;
 use ytcaption_workers::download::DownloadSettings;
@@ -28,7 +29,7 @@ use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
 use crate::probes;
 use crate::running::Running;
 use crate::servers::Servers;
-use crate::settings::{self, Secret, Settings, is_default_unclear, store_settings};
+use crate::settings::{Secret, Settings, is_default_unclear, store_settings};
 use crate::signals::Shutdown;
 use crate::{owner, seal_key, webhook_secret};
 
@@ -95,7 +96,7 @@ pub(crate) async fn run(
         let bound = listener.local_addr()?;
         deps.public_url.get_or_insert(url_of(bound)?);
         address = Some(bound);
-        running.start(Role::Api.name(), api(deps.clone(), settings.clone(), listener, stop.clone()));
+        running.start(Role::Api.name(), api::serve(deps.clone(), settings.clone(), listener, stop.clone()));
     } else if let Some(asked) = settings.metrics.listen {
         let listener = listen(asked, "metrics.listen").await?;
         let (database, nats, metrics) = (deps.database.clone(), deps.nats.clone(), deps.metrics.clone());
@@ -124,32 +125,6 @@ pub(crate) async fn run(
         ready(address)?;
     }
     running.until_stopped(shutdown, settings.shutdown.grace).await
-}
-
-async fn api(deps: Deps, settings: Settings, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let asked = settings.api.clone();
-    let streams = StreamLimits { all: asked.max_streams, per_client: asked.max_streams_per_client };
-    let public_name = asked.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
-    let state = ApiState {
-        streams: Streams::start(&deps.database, deps.wake, streams, stop.clone()),
-        queries: JobQueries::new(&deps.database),
-        jobs: deps.worker.jobs,
-        blobs: deps.blobs,
-        database: deps.database,
-        nats: Some(deps.nats),
-        network: Arc::new(deps.network),
-        settings: Arc::new(ApiSettings {
-            listen: asked.listen,
-            hosts: Hosts::new(asked.listen, asked.allowed_hosts, public_name),
-            max_upload_bytes: asked.max_upload_bytes,
-            max_body_bytes: asked.max_body_bytes,
-        }),
-        models: Arc::new(move || settings::seen(&settings).map_err(|error| error.to_string())),
-        stamp: Stamp::system(),
-        metrics: deps.metrics,
-    };
-    ytcaption_api::serve(listener, ytcaption_api::router(state), asked.header_timeout, stop.cancelled_owned()).await;
-    Ok(())
 }
 
 async fn carry(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
