@@ -160,6 +160,13 @@ fn each_broken_model_is_told_apart_and_the_others_stay_usable() {
     assert!(doctor.contains("broken: bare, bert, cut, garbage, mixed"), "{doctor}");
 }
 
+/// What a program says that finds no such NVIDIA card, or was built without a use for one.
+const NO_CARD: &str = if cfg!(any(feature = "shared", feature = "cuda")) {
+    "no NVIDIA card number 15"
+} else {
+    "YTCAPTION_BACKEND=shared"
+};
+
 #[test]
 fn what_a_model_or_this_machine_cannot_do_is_said() {
     let folder = Folder::new();
@@ -175,7 +182,7 @@ fn what_a_model_or_this_machine_cannot_do_is_said() {
         (&["--model", "english", "--language", "pt"][..], &[][..], "it knows en"),
         (&["--model", "english", "--option", "task=translate"], &[], "cannot translate"),
         (&["--model", "huge"], &[], "there are english"),
-        (&[], &[("YTCAPTION_MODELS__DEVICE", "cuda")], "built without CUDA"),
+        (&[], &[("YTCAPTION_MODELS__DEVICE", "cuda"), ("YTCAPTION_MODELS__DEVICE_INDEX", "15")], NO_CARD),
         (&[], &[("YTCAPTION_MODELS__COMPUTE_TYPE", "float16")], "needs an NVIDIA card"),
         (&[], &[("YTCAPTION_MODELS__COMPUTE_TYPE", "int7")], "\"int8_float32\""),
         (&[], &[("YTCAPTION_MODELS__MEMORY_MIB", "1")], "raise models.memory_mib"),
