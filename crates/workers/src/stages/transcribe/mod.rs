@@ -65,7 +65,8 @@ pub async fn run(
         })?;
     let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency.unwrap_or(replicas));
     let stage = Arc::new(Transcribe { deps, settings, models, cache });
-    consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
+    // On the heap: with what it waits for it is large.
+    Box::pin(consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown)).await?;
     Ok(())
 }
 
