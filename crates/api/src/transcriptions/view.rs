@@ -83,7 +83,9 @@ pub(crate) struct Transcription {
     #[schema(example = 93_500)]
     duration_ms: Option<i64>,
     /// What is wrong with the recording although the job goes on, such as that its end is missing.
-    #[schema(example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off.")]
+    #[schema(
+        example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off."
+    )]
     warning: Option<String>,
     /// The webhook that is told of the job's end.
     webhook: Option<Webhook>,
