@@ -8,7 +8,7 @@ use super::{Context, RawSegment, Window, edges, language, timestamps, words};
 use crate::Span;
 use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
-use crate::model::{Loan, Model};
+use crate::model::{Loan, Model, memory};
 use crate::options::Task;
 use crate::timing::{Step, measured};
 use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS};
@@ -45,6 +45,7 @@ impl<'a> Round<'a> {
         });
         // Not earlier: what can be computed without the model is computed while others use it.
         let engine = model.engine();
+        memory::trim();
         context.check()?;
         let shape = [model.mels, context.frames];
         let encoded = measured(Step::Encoder, || Encoded::encode(&engine, model.on_card, features, shape))?;
