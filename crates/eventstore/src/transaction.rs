@@ -74,17 +74,4 @@ mod tests {
             assert!(is_committed(&pools, round).await, "round {round}");
         }
     }
-
-    #[tokio::test(flavor = "multi_thread")]
-    #[expect(clippy::disallowed_methods, reason = "shows why")]
-    async fn sqlx_itself_leaves_one_behind() {
-        let pools = pools().await;
-        for round in 0..50 {
-            give_up(pools.0.pool().begin(), round % 5).await;
-            if !is_committed(&pools, round).await {
-                return;
-            }
-        }
-        panic!("sqlx has mended it: this module can go");
-    }
 }
