@@ -29,7 +29,7 @@ pub use history::{HistoryError, JobAt, JobHistory};
 pub use job_view::{Fold, JobView};
 pub use misfit::Misfit;
 pub use moment::{Moment, MomentParseError};
-pub use page::{Page, PageCursor, PageCursorError};
+pub use page::{Page, PageCursor, PageCursorError, cut_page};
 pub use parked::{ParkedEvent, ParkedEvents, Retried};
 pub use parked_cursor::{ParkedCursor, ParkedCursorError};
 pub use projector::{ProjectionError, Projector};

@@ -1,4 +1,4 @@
-//! Pages of jobs, newest first.
+//! Pages: of jobs, newest first, and how any list is cut into them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,6 +55,15 @@ impl FromStr for PageCursor {
         };
         parse().ok_or_else(|| PageCursorError(text.to_owned()))
     }
+}
+
+/// Cuts `rows` to a page of `limit`, for which one row more was read, and gives the cursor of the next page: that of the
+/// last row left, or `None` if the extra row is not there, and this is the last page.
+pub fn cut_page<Row, Cursor>(rows: &mut Vec<Row>, limit: u32, cursor: impl FnOnce(&Row) -> Cursor) -> Option<Cursor> {
+    let limit = limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(cursor)
 }
 
 #[cfg(test)]

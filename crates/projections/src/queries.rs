@@ -10,7 +10,7 @@ use ytcaption_eventstore::{Database, DecodeError, read_stream_after};
 use crate::generation::live_generation;
 use crate::rows::job_columns;
 use crate::transcript::{self, Chunks};
-use crate::{JobView, Page, PageCursor, rows};
+use crate::{JobView, Page, PageCursor, cut_page, rows};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -95,13 +95,7 @@ impl JobQueries {
         .bind(i64::from(limit) + 1)
         .fetch_all(&self.pool)
         .await?;
-        let limit = limit as usize;
-        let next = if jobs.len() > limit {
-            jobs.truncate(limit);
-            jobs.last().map(PageCursor::of)
-        } else {
-            None
-        };
+        let next = cut_page(&mut jobs, limit, PageCursor::of);
         Ok(Page { jobs, next })
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use ytcaption_eventstore::{Cursor, EventQuery, EventReader, RecordedEvent};
-use ytcaption_projections::QueryError;
+use ytcaption_projections::{QueryError, cut_page};
 
 use super::EventDocument;
 use crate::ApiState;
@@ -82,9 +82,7 @@ pub(crate) async fn events(
     let reader = EventReader::new(state.database.pool().clone());
     // One more than asked for tells whether there is a next page.
     let mut events = reader.page(&filter, cursor, limit + 1).await.map_err(QueryError::from)?;
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let next_cursor = events.last().filter(|_| more).map(|last| last.cursor.to_string());
+    let next_cursor = cut_page(&mut events, limit, |last| last.cursor.to_string());
     Ok(Json(EventPage { events, next_cursor }))
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents};
+use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents, cut_page};
 
 use super::ParkedEventDocument;
 use super::events::{DEFAULT_LIMIT, read_limit};
@@ -64,8 +64,6 @@ pub(crate) async fn parked(
     let total = parked.count().await?;
     // One more than asked for tells whether there is a next page.
     let mut events = parked.after(cursor, limit + 1).await?;
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let next_cursor = events.last().filter(|_| more).map(|last| ParkedCursor::of(last).to_string());
+    let next_cursor = cut_page(&mut events, limit, |last| ParkedCursor::of(last).to_string());
     Ok(Json(ParkedPage { total, events, next_cursor }))
 }

@@ -3,6 +3,7 @@
 use super::round::Round;
 use crate::error::TranscribeError;
 use crate::model::Model;
+use crate::timing::{Step, measured};
 use crate::tokenizer::language_of;
 
 /// The language of a model that knows only one.
@@ -42,7 +43,7 @@ fn base(code: &str) -> &str {
 /// The likeliest language over the first `windows` windows.
 pub(super) fn hear(round: &Round<'_>, windows: usize) -> Result<String, TranscribeError> {
     let all: Vec<usize> = (0..round.windows.len()).collect();
-    let heard = round.encoded.with(&all, |view| round.engine.detect_language(view))?;
+    let heard = measured(Step::Language, || round.encoded.with(&all, |view| round.engine.detect_language(view)))?;
     let mean = |code: &String| {
         let found = heard
             .iter()

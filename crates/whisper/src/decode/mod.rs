@@ -24,7 +24,6 @@ use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
 use crate::model::Model;
 use crate::options::TranscribeOptions;
-use crate::timing::{Step, measured};
 
 /// Frames of the spectrogram in one second.
 const FRAMES_PER_SECOND: usize = 100;
@@ -129,8 +128,7 @@ pub(crate) fn hear_language(
     windows: Vec<Window>,
 ) -> Result<String, TranscribeError> {
     let all = windows.len();
-    let round = Round::encode(model, extractor, context, windows)?;
-    measured(Step::Language, || language::hear(&round, all))
+    language::hear(&Round::encode(model, extractor, context, windows)?, all)
 }
 
 /// faster-whisper's `prompt_reset_on_temperature`: text found by guessing is no prompt.

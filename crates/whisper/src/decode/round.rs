@@ -54,7 +54,7 @@ impl<'a> Round<'a> {
 
     pub(super) fn hear_language(&self) -> Result<String, TranscribeError> {
         let heard = self.context.options.language_detection_segments.max(1);
-        measured(Step::Language, || language::hear(self, heard))
+        language::hear(self, heard)
     }
 
     /// The tokens before the transcript.

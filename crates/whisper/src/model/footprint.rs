@@ -1,7 +1,5 @@
 //! How much memory a model takes, and how much of that a batch may.
 
-use serde::Serialize;
-
 /// Positions of the encoder for a window of 30 s, which all published Whispers have.
 const POSITIONS: u64 = 1500;
 /// Values of a head of attention, in all published Whispers.
@@ -18,7 +16,7 @@ const MOST_TOGETHER: u64 = 2;
 const MOST_KEPT_BYTES: u64 = 256 << 20;
 
 /// Memory that a loaded model takes, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// The weights, once for all replicas.
     pub weights_bytes: u64,
