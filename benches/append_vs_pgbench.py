@@ -24,8 +24,8 @@ OWNER = "ytcaption"
 # What the command path writes for a new job; aggregate ids are random, so rows land all over the index.
 PGBENCH_SCRIPT = """
 INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-VALUES ('job', gen_random_uuid()::text, 1, 'TranscriptionJobCreated', '1',
- '{"type":"TranscriptionJobCreated","account":"default","source":{"kind":"url","url":"https://www.youtube.com/watch?v=dQw4w9WgXcQ"},"language":"auto","priority":"normal"}',
+VALUES ('job', gen_random_uuid()::text, 1, 'JobCreated', '1',
+ '{"type":"JobCreated","account":"default","source":{"kind":"url","url":"https://www.youtube.com/watch?v=dQw4w9WgXcQ"},"language":"auto","priority":"normal"}',
  '{"event_id":"0199c1f0-0000-7000-8000-000000000000","occurred_at":"2026-01-02T03:04:05.000006Z","route":"normal","account":"default","actor":"client:bench","correlation_id":"00000000-0000-0000-0000-000000000007","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}');
 """
 

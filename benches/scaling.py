@@ -121,7 +121,7 @@ class System:
     def seconds(self, path: str) -> float:
         events = json.loads(self.ask(f"{path}/events"))
         at = {event["event_type"]: datetime.datetime.fromisoformat(event["recorded_at"]) for event in events}
-        return (at["TranscriptionCompleted"] - at["AudioDownloaded"]).total_seconds()
+        return (at["JobCompleted"] - at["AudioDownloaded"]).total_seconds()
 
 
 def end(processes: list[subprocess.Popen]) -> None:

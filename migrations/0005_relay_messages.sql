@@ -16,8 +16,8 @@ INSERT INTO relay_messages (job_id, sequence, stream_sequence)
 SELECT e.aggregate_id, e.sequence, 0 FROM events e, checkpoints c
  WHERE c.name = 'relay' AND (e.transaction_id, e.position) <= (c.transaction_id, c.position)
    AND e.aggregate_type = 'job'
-   AND e.event_type IN ('TranscriptionJobCreated', 'ChunkScheduled',
-                        'TranscriptionCompleted', 'TranscriptionFailed', 'JobCancelled');
+   AND e.event_type IN ('JobCreated', 'ChunkScheduled',
+                        'JobCompleted', 'JobFailed', 'JobCancelled');
 
 -- A job's story includes the deliveries that tell of it.
 CREATE INDEX events_of_deliveries ON events ((payload->>'job_id')) WHERE aggregate_type = 'delivery';

@@ -83,7 +83,7 @@ impl Past {
     async fn is_audited(&self) {
         let lines = self.ask(&["audit", "--job", &self.job, "--json"]).await;
         let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(events[0]["event_type"], "TranscriptionJobCreated");
+        assert_eq!(events[0]["event_type"], "JobCreated");
         assert_eq!(events.last().unwrap()["aggregate_type"], "delivery");
         let correlation = events[0]["metadata"]["correlation_id"].as_str().unwrap();
         let csv = self.ask(&["audit", "--correlation", correlation, "--format", "csv"]).await;

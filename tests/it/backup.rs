@@ -53,7 +53,7 @@ async fn a_restored_system_goes_on_where_the_backup_was_taken() {
     assert_eq!(told(&client, &ended).await, job);
     assert_eq!(client.result(&ended, "srt").await, captions);
     let told = history.events(&ended).await;
-    assert_eq!(names(&told).last(), Some(&"TranscriptionCompleted"));
+    assert_eq!(names(&told).last(), Some(&"JobCompleted"));
     let mut webhooks = held.webhooks();
     assert_eq!(webhooks.len(), 1 + HELD.len(), "each end was told once");
     webhooks.sort();

@@ -111,7 +111,7 @@ async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &Histo
     }
     cluster.kill(Role::Project);
     lock.rollback().await.unwrap();
-    history.until(&job, "TranscriptionCompleted", 1).await;
+    history.until(&job, "JobCompleted", 1).await;
     let status = "SELECT status FROM jobs WHERE job_id = $1::uuid";
     let projected = async || -> Option<String> {
         sqlx::query_scalar(status).bind(&job).fetch_optional(history.pool()).await.unwrap()

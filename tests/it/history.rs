@@ -70,16 +70,16 @@ impl History {
     /// Fails unless everything has happened to the job exactly once, its webhook included, and its captions are what
     /// is said in a recording of so many repeats.
     pub(crate) async fn assert_completed_once(&self, client: &Client, job: &str, repeats: u32) {
-        self.until(job, "TranscriptionCompleted", 1).await;
+        self.until(job, "JobCompleted", 1).await;
         client.completed(job).await;
         let events = self.events(job).await;
         let names = names(&events);
         let count = |name: &str| names.iter().filter(|other| **other == name).count();
-        let once = ["TranscriptionJobCreated", "AudioDownloaded", "TranscriptionCompleted"];
+        let once = ["JobCreated", "AudioDownloaded", "JobCompleted"];
         assert_eq!(once.map(count), [1; 3], "{names:?}");
         assert_eq!(count("ChunkTranscribed"), count("ChunkScheduled"), "{names:?}");
-        assert_eq!(count("TranscriptionFailed"), 0, "{names:?}");
-        let end = events.iter().find(|event| event.event_type == "TranscriptionCompleted").unwrap();
+        assert_eq!(count("JobFailed"), 0, "{names:?}");
+        let end = events.iter().find(|event| event.event_type == "JobCompleted").unwrap();
         self.assert_told_once(end).await;
         assert_heard_all(&client.result(job, "txt").await, repeats);
     }

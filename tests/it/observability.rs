@@ -46,12 +46,10 @@ async fn a_job_is_seen_in_logs_traces_and_metrics() {
 
 /// From the request over each message to the webhook, every span has its parent in the trace.
 async fn one_trace(collector: &Collector, told: &str) {
-    let [download, transcribe, notify] = [
-        ("download", "TranscriptionJobCreated", 2),
-        ("transcribe", "ChunkScheduled", 1),
-        ("notify", "TranscriptionCompleted", 1),
-    ]
-    .map(|(stage, event, version)| (format!("relay {event}"), format!("{stage} ytcaption.job.{event}.v{version}")));
+    let [download, transcribe, notify] =
+        [("download", "JobCreated", 2), ("transcribe", "ChunkScheduled", 1), ("notify", "JobCompleted", 1)].map(
+            |(stage, event, version)| (format!("relay {event}"), format!("{stage} ytcaption.job.{event}.v{version}")),
+        );
     let request = "POST /api/v1/transcriptions";
     let steps = [request, &download.0, &download.1, &transcribe.0, &transcribe.1, &notify.0, &notify.1];
     let spans = collector.wait_for(TRACE, &steps).await;

@@ -77,7 +77,7 @@ async fn all_events_of_completed_jobs_start_no_work_and_tell_no_webhook_again() 
     let said = replay(&system, &["--all"]);
     let text = String::from_utf8(said.stdout).unwrap();
     assert!(text.contains("add --yes") && text.contains(&format!("0 of {events} still ask for work")), "{text}");
-    let created = text.lines().find(|line| line.contains("job.TranscriptionJobCreated.normal.*")).unwrap();
+    let created = text.lines().find(|line| line.contains("job.JobCreated.normal.*")).unwrap();
     assert!(created.ends_with(" download"), "{created}");
     assert_eq!(last_number(&jetstream).await, before);
 

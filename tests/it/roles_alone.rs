@@ -134,10 +134,9 @@ async fn copies_of_the_roles_share_the_jobs_and_do_each_once() {
         let beside = ["DownloadProgressed", "ChunksPlanned", "ChunkScheduled", "LanguageDetected", "BeamSizeChosen"];
         names.retain(|name| !beside.contains(name));
         names.dedup();
-        let once =
-            ["TranscriptionJobCreated", "DownloadStarted", "AudioDownloaded", "ChunkStarted", "ChunkTranscribed"];
+        let once = ["JobCreated", "DownloadStarted", "AudioDownloaded", "ChunkStarted", "ChunkTranscribed"];
         assert_eq!(names[..5], once, "job {n}");
-        assert_eq!(names.iter().filter(|name| **name == "TranscriptionCompleted").count(), 1, "{names:?}");
+        assert_eq!(names.iter().filter(|name| **name == "JobCompleted").count(), 1, "{names:?}");
         for event in events.iter().filter(|event| event.event_type.ends_with("Started")) {
             assert_eq!(event.payload["attempt"], 1, "nothing is done twice: {event:?}");
             workers.insert(event.payload["worker"].as_str().unwrap().to_owned());

@@ -92,14 +92,14 @@ fn every_step_is_an_event(events: &[RecordedEvent]) {
     // How often progress is told depends on how fast the media arrives.
     names.retain(|name| *name != "DownloadProgressed");
     let of_one_chunk = [
-        "TranscriptionJobCreated",
+        "JobCreated",
         "DownloadStarted",
         "AudioDownloaded",
         "ChunksPlanned",
         "ChunkScheduled",
         "ChunkStarted",
         "ChunkTranscribed",
-        "TranscriptionCompleted",
+        "JobCompleted",
     ];
     assert_eq!(names, of_one_chunk);
     assert!(events.iter().map(|event| event.sequence).eq(1..=events.len() as u64));
@@ -113,8 +113,8 @@ fn every_step_is_an_event(events: &[RecordedEvent]) {
         assert_eq!(metadata.account.to_string(), "default");
         assert!(metadata.traceparent.as_ref().unwrap().starts_with(&format!("00-{TRACE}-")), "{event:?}");
         let (actor, cause) = match event.event_type.as_str() {
-            "TranscriptionJobCreated" => ("client:anonymous", None),
-            "ChunkStarted" | "ChunkTranscribed" | "TranscriptionCompleted" => {
+            "JobCreated" => ("client:anonymous", None),
+            "ChunkStarted" | "ChunkTranscribed" | "JobCompleted" => {
                 let scheduled = events.iter().filter(|cause| cause.event_type == "ChunkScheduled");
                 let chunk =
                     |cause: &&RecordedEvent| payload["chunk"].is_null() || cause.payload["chunk"] == payload["chunk"];

@@ -116,7 +116,7 @@ impl Evidence {
         for sql in [
             "SET session_replication_role = replica",
             "UPDATE events SET metadata = metadata || '{\"actor\": \"client:somebody else\"}' WHERE sequence = 1",
-            "DELETE FROM events WHERE event_type = 'TranscriptionCompleted'",
+            "DELETE FROM events WHERE event_type = 'JobCompleted'",
         ] {
             sqlx::query(sql).execute(&mut owner).await.unwrap();
         }

@@ -24,7 +24,7 @@ fn id() -> Uuid {
 async fn record(store: &mut PgConnection, version: &str, correlation: &str) -> String {
     let job = id().to_string();
     let payload = json!({
-        "type": "TranscriptionJobCreated", "account": "default", "priority": "normal", "language": "en",
+        "type": "JobCreated", "account": "default", "priority": "normal", "language": "en",
         "source": { "kind": "url", "url": site::url("/video.mp4") },
     });
     let metadata = json!({
@@ -33,7 +33,7 @@ async fn record(store: &mut PgConnection, version: &str, correlation: &str) -> S
     });
     sqlx::query(
         "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-         VALUES ('job', $1, 1, 'TranscriptionJobCreated', $2, $3, $4)",
+         VALUES ('job', $1, 1, 'JobCreated', $2, $3, $4)",
     )
     .bind(&job)
     .bind(version)

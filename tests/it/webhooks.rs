@@ -89,7 +89,7 @@ async fn completed(client: &Client, receiver: &Receiver, system: &System) {
     // The message carries the id of the event it tells of.
     let events = events(system.database_url(), "job", &id).await;
     let last = events.last().unwrap();
-    assert_eq!(last.event_type, "TranscriptionCompleted");
+    assert_eq!(last.event_type, "JobCompleted");
     assert_eq!(told.header("webhook-id"), last.metadata.event_id.to_string());
 }
 

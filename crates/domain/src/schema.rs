@@ -13,8 +13,7 @@ use crate::job::JobEvent;
 use crate::upcast::Versioned;
 
 /// Versions that are not written any more.
-const EARLIER: [(&str, u32, &str); 1] =
-    [("TranscriptionJobCreated", 1, include_str!("../../../docs/events/TranscriptionJobCreated.v1.json"))];
+const EARLIER: [(&str, u32, &str); 1] = [("JobCreated", 1, include_str!("../../../docs/events/JobCreated.v1.json"))];
 
 /// What events of one name and version look like.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,7 @@ async fn every_filter_finds_its_events_and_no_others() {
         (EventQuery { job: Some(jobs[0]), ..none.clone() }, 3),
         (EventQuery { job: Some(jobs[0]), aggregate_type: Some("delivery".into()), ..none.clone() }, 1),
         (EventQuery { job: Some(JobId(Uuid::from_u128(9))), ..none.clone() }, 0),
-        (EventQuery { event_type: Some("TranscriptionJobCreated".into()), ..none.clone() }, 2),
+        (EventQuery { event_type: Some("JobCreated".into()), ..none.clone() }, 2),
         (EventQuery { event_type: Some("Created%".into()), ..none.clone() }, 0),
         (EventQuery { actor: Some("client:test".into()), ..none.clone() }, 3),
         (EventQuery { actor: Some("worker:download".into()), ..none.clone() }, 2),
@@ -69,7 +69,7 @@ async fn every_filter_finds_its_events_and_no_others() {
         assert_eq!(found.len(), expected, "{query:?} found {:?}", names(&found));
     }
     let story = reader.of_job(jobs[0]).await.expect("an answer");
-    assert_eq!(names(&story), ["TranscriptionJobCreated", "JobCancelled", "WebhookDelivered"]);
+    assert_eq!(names(&story), ["JobCreated", "JobCancelled", "WebhookDelivered"]);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_command_is_stored_with_who_when_and_why() {
     assert_eq!((executed.version, executed.aggregate.status), (1, Some(JobStatus::Pending)));
     let stored = read_stream(database.pool(), "job", &id.to_string()).await.expect("it is there");
     assert_eq!(stored.len(), 1);
-    assert_eq!(stored[0].event_type, "TranscriptionJobCreated");
+    assert_eq!(stored[0].event_type, "JobCreated");
     assert_eq!(stored[0].metadata.context, context());
     assert_eq!(stored[0].metadata.route, "high");
     assert!(!stored[0].metadata.event_id.is_nil());

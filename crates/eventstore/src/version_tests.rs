@@ -16,7 +16,7 @@ use super::*;
 /// What version 1 of this program wrote.
 fn created_v1() -> Value {
     json!({
-        "type": "TranscriptionJobCreated", "account": "default", "priority": "high", "language": "pt",
+        "type": "JobCreated", "account": "default", "priority": "high", "language": "pt",
         "source": { "kind": "url", "url": "https://example.org/v" },
     })
 }
@@ -50,7 +50,7 @@ async fn store(pool: &PgPool, kind: &str, id: Uuid, sequence: i64, event: (&str,
 async fn a_job_begun_by_an_earlier_program_goes_on_and_its_events_stay_as_they_are() {
     let database = database().await;
     let id = Uuid::from_u128(1);
-    store(database.pool(), "job", id, 1, ("TranscriptionJobCreated", "1"), created_v1(), metadata(1)).await;
+    store(database.pool(), "job", id, 1, ("JobCreated", "1"), created_v1(), metadata(1)).await;
     let begun = bus(&database).execute(id, start(), &context()).await.expect("the job can be read");
     assert_eq!((begun.version, begun.aggregate.status), (2, Some(JobStatus::Downloading)));
     assert_eq!(
@@ -60,7 +60,7 @@ async fn a_job_begun_by_an_earlier_program_goes_on_and_its_events_stay_as_they_a
     let stored = first(2, &database).await;
     assert_eq!((stored[0].event_version.as_str(), &stored[0].payload), ("1", &created_v1()));
     let read: Vec<JobEvent> = stored[0].decode().expect("readable");
-    assert!(matches!(&read[..], [JobEvent::TranscriptionJobCreated { .. }]), "{read:?}");
+    assert!(matches!(&read[..], [JobEvent::JobCreated { .. }]), "{read:?}");
 }
 
 #[tokio::test]
@@ -68,9 +68,9 @@ async fn an_event_of_the_future_stops_its_own_job_and_no_other() {
     let database = database().await;
     let bus = bus(&database);
     for (n, name, version, said) in [
-        (1, "TranscriptionJobCreated", "3", "knows this event up to version 2; a newer version"),
+        (1, "JobCreated", "3", "knows this event up to version 2; a newer version"),
         (2, "JobPaused", "1", "knows no event of this type; a newer version"),
-        (3, "TranscriptionJobCreated", "2", "does not fit its schema, docs/events/TranscriptionJobCreated.v2.json"),
+        (3, "JobCreated", "2", "does not fit its schema, docs/events/JobCreated.v2.json"),
     ] {
         let id = Uuid::from_u128(n);
         store(database.pool(), "job", id, 1, (name, version), json!({ "type": name }), metadata(n)).await;
@@ -91,10 +91,10 @@ async fn one_damaged_event_hides_no_other() {
     let mut damaged = metadata(1);
     damaged["correlation_id"] = json!("none");
     let id = Uuid::from_u128(1);
-    store(database.pool(), "job", id, 1, ("TranscriptionJobCreated", "1"), created_v1(), damaged.clone()).await;
+    store(database.pool(), "job", id, 1, ("JobCreated", "1"), created_v1(), damaged.clone()).await;
     store(database.pool(), "job", id, 2, ("JobCancelled", "1"), json!({ "type": "JobCancelled" }), json!([1])).await;
     let id = Uuid::from_u128(2);
-    store(database.pool(), "job", id, 1, ("TranscriptionJobCreated", "1"), created_v1(), metadata(3)).await;
+    store(database.pool(), "job", id, 1, ("JobCreated", "1"), created_v1(), metadata(3)).await;
     let page = first(3, &database).await;
     let faults: Vec<Option<String>> =
         page.iter().map(|event| event.damage.as_ref().map(|damage| damage.error.to_string())).collect();
@@ -106,7 +106,7 @@ async fn one_damaged_event_hides_no_other() {
     let shown = json!(page[0]);
     assert_eq!((&shown["metadata"], &shown["damage"]), (&damaged, &json!(faults[0])));
     assert_eq!(json!(page[2]).get("damage"), None);
-    let query = EventQuery { event_type: Some("TranscriptionJobCreated".into()), ..EventQuery::default() };
+    let query = EventQuery { event_type: Some("JobCreated".into()), ..EventQuery::default() };
     let reader = EventReader::new(database.pool().clone());
     assert_eq!(reader.page(&query, Cursor::default(), 10).await.expect("the page is there").len(), 2);
 }

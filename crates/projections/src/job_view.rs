@@ -108,7 +108,7 @@ impl JobView {
     }
 
     fn created(recorded: &RecordedEvent, event: &JobEvent) -> Result<Self, Misfit> {
-        let JobEvent::TranscriptionJobCreated { account, source, transcription, priority, webhook_url } = event else {
+        let JobEvent::JobCreated { account, source, transcription, priority, webhook_url } = event else {
             return Err(Misfit::NoBeginning(recorded.event_type.clone()));
         };
         let (source_kind, source_name) = match source {
@@ -153,7 +153,7 @@ impl JobView {
     fn apply(&mut self, event: &JobEvent) {
         match event {
             // Only ever the first event, which `created` reads.
-            JobEvent::TranscriptionJobCreated { .. }
+            JobEvent::JobCreated { .. }
             | JobEvent::ChunksPlanned { .. }
             | JobEvent::ChunkScheduled { .. }
             | JobEvent::BeamSizeChosen { .. } => {}
@@ -169,7 +169,7 @@ impl JobView {
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms, .. } => {
                 self.failed(Stage::Download, failure, *retry_in_ms);
             }
-            JobEvent::RecordingDamaged { message, .. } => self.warning = Some(message.clone()),
+            JobEvent::WarningRaised { message, .. } => self.warning = Some(message.clone()),
             JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
                 self.status = JobStatus::Transcribing;
                 self.download_percent = 100;
@@ -189,12 +189,12 @@ impl JobView {
                 self.chunks_done += 1;
                 self.segments += i32::try_from(segments.len()).unwrap_or(i32::MAX);
             }
-            JobEvent::TranscriptionCompleted { language, .. } => {
+            JobEvent::JobCompleted { language, .. } => {
                 self.detected_language = Some(language.clone());
                 self.clear_error();
                 self.ended(JobStatus::Completed);
             }
-            JobEvent::TranscriptionFailed { stage, failure } => {
+            JobEvent::JobFailed { stage, failure } => {
                 self.failed(*stage, failure, None);
                 self.ended(JobStatus::Failed);
             }

@@ -18,7 +18,7 @@ pub enum Misfit {
         expected: i64,
     },
     /// A job must begin with its creation.
-    #[error("the first event of a job must be TranscriptionJobCreated, and this is {0}; restore it from a backup")]
+    #[error("the first event of a job must be JobCreated, and this is {0}; restore it from a backup")]
     NoBeginning(String),
     /// Jobs are named by UUIDs.
     #[error("its aggregate id is no UUID; something else than this program wrote it")]

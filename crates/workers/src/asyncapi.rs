@@ -111,7 +111,7 @@ fn operations(schemas: &[EventSchema]) -> Map<String, Value> {
     operations
 }
 
-/// `TranscriptionJobCreated.v2`
+/// `JobCreated.v2`
 fn message_id(schema: &EventSchema) -> String {
     format!("{}.v{}", schema.name, schema.version)
 }

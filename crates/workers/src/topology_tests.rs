@@ -27,9 +27,9 @@ fn the_files_describe_the_stream_and_one_durable_consumer_each() {
         assert!(consumer.max_deliver == -1 && !consumer.filter_subjects.is_empty());
         for subject in consumer.filter_subjects {
             let event = subject.split('.').nth(3).unwrap_or_default();
-            let known = ["TranscriptionJobCreated", "ChunkScheduled", "TranscriptionCompleted"]
+            let known = ["JobCreated", "ChunkScheduled", "JobCompleted"]
                 .into_iter()
-                .chain(["TranscriptionFailed", "JobCancelled"])
+                .chain(["JobFailed", "JobCancelled"])
                 .any(|name| name == event);
             assert!(known && subject.starts_with("ytcaption.events.job."), "{subject}");
         }
@@ -107,7 +107,7 @@ async fn what_jetstream_will_never_do_is_not_tried_for_ever() {
 #[test]
 fn it_is_known_who_is_given_what() {
     for (subject, stages) in [
-        ("ytcaption.events.job.TranscriptionJobCreated.low.0199", &["download"][..]),
+        ("ytcaption.events.job.JobCreated.low.0199", &["download"][..]),
         ("ytcaption.events.job.ChunkScheduled.high.0199", &["transcribe"]),
         ("ytcaption.events.job.JobCancelled.normal.0199", &["notify"]),
         ("ytcaption.events.job.ChunkTranscribed.normal.0199", &[]),

@@ -28,7 +28,7 @@ async fn events_are_found_by_filter_and_page_by_page() {
     let api = Api::new().await;
     let jobs = two_jobs(&api).await;
     let ask = async |query: &str| api.get(&format!("{EVENTS}?{query}")).await.json();
-    let created = "TranscriptionJobCreated";
+    let created = "JobCreated";
     assert_eq!(names(&ask(&format!("job={}", jobs[0])).await), [created, "JobCancelled"]);
     assert_eq!(names(&ask("actor=worker:&aggregate=job").await), ["JobCancelled"]);
     assert_eq!(names(&ask("type=Nothing").await), [""; 0]);

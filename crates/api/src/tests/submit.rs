@@ -32,7 +32,7 @@ async fn an_address_becomes_a_job() {
     assert_eq!(events[0].metadata.context.actor, Actor::Client("anonymous".into()));
     assert_eq!(
         api.creation(job).await,
-        JobEvent::TranscriptionJobCreated {
+        JobEvent::JobCreated {
             account: AccountId::default(),
             source: MediaSource::Url { url: "https://www.youtube.com/watch?v=jNQXAC9IVRw".parse().expect("a URL") },
             transcription: TranscriptionOptions {

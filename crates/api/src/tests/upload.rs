@@ -46,8 +46,7 @@ async fn a_file_becomes_a_job_whose_blob_is_the_file() {
     let answer = post_form(&api, Body::from_stream(stream::iter(pieces)), &[]).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
 
-    let JobEvent::TranscriptionJobCreated { source, transcription, priority, .. } = api.creation(answer.job_id()).await
-    else {
+    let JobEvent::JobCreated { source, transcription, priority, .. } = api.creation(answer.job_id()).await else {
         panic!("the first event creates the job");
     };
     assert_eq!((transcription.language.as_str(), priority.as_str()), ("en", "low"));

@@ -12,7 +12,7 @@ const EVENTS: &str = "/api/v1/audit/events";
 async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId {
     let job = JobId(Uuid::from_u128(id));
     let payload = json!({
-        "type": "TranscriptionJobCreated", "account": "default", "priority": "normal", "language": "auto",
+        "type": "JobCreated", "account": "default", "priority": "normal", "language": "auto",
         "source": { "kind": "url", "url": "https://example.org/v" },
     });
     let metadata = json!({
@@ -21,7 +21,7 @@ async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId 
     });
     sqlx::query(
         "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-         VALUES ('job', $1, 1, 'TranscriptionJobCreated', $2, $3, $4)",
+         VALUES ('job', $1, 1, 'JobCreated', $2, $3, $4)",
     )
     .bind(job.to_string())
     .bind(version)
@@ -51,7 +51,7 @@ async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
     ] {
         let problem = answer.problem(500, "unreadable-job");
         let detail = problem["detail"].as_str().unwrap_or_default();
-        let about = format!("event 1 of job {future}, TranscriptionJobCreated version 3");
+        let about = format!("event 1 of job {future}, JobCreated version 3");
         assert!(detail.contains(&about) && detail.contains("a newer version of the program"), "{detail}");
     }
     // What has happened can be asked all the same.

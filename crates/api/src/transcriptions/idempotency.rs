@@ -70,7 +70,7 @@ fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
     let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command else {
         return false;
     };
-    let JobEvent::TranscriptionJobCreated {
+    let JobEvent::JobCreated {
         account: stored_account,
         source: stored_source,
         transcription: stored_transcription,

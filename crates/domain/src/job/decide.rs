@@ -17,9 +17,7 @@ const WAITING_CHUNKS: usize = 1;
 pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
     if let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command {
         return match job.status {
-            None => {
-                Ok(vec![JobEvent::TranscriptionJobCreated { account, source, transcription, priority, webhook_url }])
-            }
+            None => Ok(vec![JobEvent::JobCreated { account, source, transcription, priority, webhook_url }]),
             Some(_) => Err(JobRejection::AlreadyExists),
         };
     }
@@ -84,7 +82,7 @@ fn report_progress(job: &Job, status: JobStatus, attempt: u32, percent: u8) -> V
 
 fn report_damage(job: &Job, status: JobStatus, attempt: u32, message: String) -> Vec<JobEvent> {
     if is_current_download(job, status, attempt) && job.damage.as_ref() != Some(&message) {
-        vec![JobEvent::RecordingDamaged { attempt, message }]
+        vec![JobEvent::WarningRaised { attempt, message }]
     } else {
         vec![]
     }
@@ -102,7 +100,7 @@ fn record_download_failure(
     }
     let mut events = vec![JobEvent::DownloadAttemptFailed { attempt, failure: failure.clone(), retry_in_ms }];
     if retry_in_ms.is_none() {
-        events.push(JobEvent::TranscriptionFailed { stage: Stage::Download, failure });
+        events.push(JobEvent::JobFailed { stage: Stage::Download, failure });
     }
     events
 }
@@ -182,7 +180,7 @@ fn record_chunk_failure(
     }
     let mut events = vec![JobEvent::ChunkAttemptFailed { chunk, attempt, failure: failure.clone(), retry_in_ms }];
     if retry_in_ms.is_none() {
-        events.push(JobEvent::TranscriptionFailed { stage: Stage::Transcribe, failure });
+        events.push(JobEvent::JobFailed { stage: Stage::Transcribe, failure });
     }
     Ok(events)
 }
@@ -204,7 +202,7 @@ fn record_chunk(
     let result = result_of(&language, &segments);
     let mut results: Vec<&ChunkResult> = job.chunks.iter().filter_map(|c| c.result.as_ref()).collect();
     results.push(&result);
-    let completed = (results.len() == job.chunks.len()).then(|| JobEvent::TranscriptionCompleted {
+    let completed = (results.len() == job.chunks.len()).then(|| JobEvent::JobCompleted {
         language: main_language(&results),
         duration_ms: job.audio.as_ref().map_or(0, |audio| audio.duration_ms),
         segments: results.iter().map(|r| r.segments).sum(),

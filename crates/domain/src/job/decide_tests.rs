@@ -37,7 +37,7 @@ fn create() -> JobCommand {
 }
 
 fn created() -> JobEvent {
-    JobEvent::TranscriptionJobCreated {
+    JobEvent::JobCreated {
         account: AccountId::default(),
         source: source(),
         transcription: TranscriptionOptions::default(),
@@ -176,7 +176,7 @@ fn jobs_whose_chunks_were_scheduled_at_once_go_on() {
         events.extend(begun);
         events.extend(given(&events).when(record(chunk, 1, "en", vec![])).expect("it was begun"));
     }
-    assert!(matches!(events.last(), Some(JobEvent::TranscriptionCompleted { .. })));
+    assert!(matches!(events.last(), Some(JobEvent::JobCompleted { .. })));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn the_first_to_hear_the_language_decides_it_for_all_chunks() {
 
     let options = TranscriptionOptions { language: "fr".into(), ..TranscriptionOptions::default() };
     let mut events = two_chunks();
-    if let JobEvent::TranscriptionJobCreated { transcription, .. } = &mut events[0] {
+    if let JobEvent::JobCreated { transcription, .. } = &mut events[0] {
         *transcription = options;
     }
     assert_eq!(given(&events).when(hear("en")), Ok(vec![]), "one was asked for");
@@ -234,7 +234,7 @@ fn an_overtaken_attempt_changes_nothing() {
 
 #[test]
 fn damage_is_told_once_an_attempt_and_not_by_an_overtaken_one() {
-    let damaged = |attempt| JobEvent::RecordingDamaged { attempt, message: "Its end is missing.".into() };
+    let damaged = |attempt| JobEvent::WarningRaised { attempt, message: "Its end is missing.".into() };
     assert_eq!(given(&[created(), download_started(1)]).when(report_damage(1)), Ok(vec![damaged(1)]));
     assert_eq!(given(&[created(), download_started(1), damaged(1)]).when(report_damage(1)), Ok(vec![]));
     let again = given(&[created(), download_started(1), damaged(1), download_started(2)]);
@@ -262,7 +262,7 @@ fn a_failure_without_a_retry_ends_the_job() {
         events,
         Ok(vec![
             JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure(), retry_in_ms: None },
-            JobEvent::TranscriptionFailed { stage: Stage::Download, failure: failure() },
+            JobEvent::JobFailed { stage: Stage::Download, failure: failure() },
         ])
     );
 }
@@ -293,7 +293,7 @@ fn the_last_chunk_completes_the_job_in_the_same_decision() {
         decided,
         Ok(vec![
             transcribed(0, "en", vec![segment(0, 500)]),
-            JobEvent::TranscriptionCompleted { language: "pt".into(), duration_ms: 2000, segments: 2 },
+            JobEvent::JobCompleted { language: "pt".into(), duration_ms: 2000, segments: 2 },
         ])
     );
 }
@@ -314,7 +314,7 @@ fn a_silent_recording_has_an_undetermined_language() {
     let decided = given(&events).when(record(0, 1, UNDETERMINED, vec![])).expect("silence is a result");
     assert_eq!(
         decided.last(),
-        Some(&JobEvent::TranscriptionCompleted { language: UNDETERMINED.into(), duration_ms: 2000, segments: 0 })
+        Some(&JobEvent::JobCompleted { language: UNDETERMINED.into(), duration_ms: 2000, segments: 0 })
     );
 }
 
@@ -346,7 +346,7 @@ fn cancelling_stops_an_open_job_and_only_that() {
     events.push(cancelled);
     assert_eq!(given(&events).when(cancel()), Ok(vec![]));
     assert_eq!(given(&events).when(start_chunk_with(0, "demo")), Ok(vec![]));
-    events.push(JobEvent::TranscriptionFailed { stage: Stage::Download, failure: failure() });
+    events.push(JobEvent::JobFailed { stage: Stage::Download, failure: failure() });
     assert_eq!(given(&events).when(cancel()), Err(JobRejection::AlreadyEnded(JobStatus::Failed)));
 }
 

@@ -17,7 +17,7 @@ use crate::upcast::{Upcaster, Versioned};
 #[expect(clippy::large_enum_variant, reason = "the largest is the first of a job, of which there is one")]
 pub enum JobEvent {
     /// The job was accepted.
-    TranscriptionJobCreated {
+    JobCreated {
         /// The owner.
         account: AccountId,
         /// Where the recording comes from.
@@ -55,7 +55,7 @@ pub enum JobEvent {
         retry_in_ms: Option<u64>,
     },
     /// The recording is damaged; what can be heard of it is transcribed.
-    RecordingDamaged {
+    WarningRaised {
         /// Attempt that found it out.
         attempt: u32,
         /// What is wrong and what to do, for the client.
@@ -132,7 +132,7 @@ pub enum JobEvent {
         segments: Vec<Segment>,
     },
     /// All chunks are transcribed; the captions are ready.
-    TranscriptionCompleted {
+    JobCompleted {
         /// ISO 639-1 code of the recording's main language.
         language: String,
         /// Length of the recording in milliseconds.
@@ -141,7 +141,7 @@ pub enum JobEvent {
         segments: u32,
     },
     /// The job cannot be completed.
-    TranscriptionFailed {
+    JobFailed {
         /// Where it failed.
         stage: Stage,
         /// Why.
@@ -157,16 +157,16 @@ pub enum JobEvent {
 
 impl JobEvent {
     /// The names of the events that end a job.
-    pub const ENDS: [&'static str; 3] = ["TranscriptionCompleted", "TranscriptionFailed", "JobCancelled"];
+    pub const ENDS: [&'static str; 3] = ["JobCompleted", "JobFailed", "JobCancelled"];
 
     /// The event's name, as stored and as it stands in subjects.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::TranscriptionJobCreated { .. } => "TranscriptionJobCreated",
+            Self::JobCreated { .. } => "JobCreated",
             Self::DownloadStarted { .. } => "DownloadStarted",
             Self::DownloadProgressed { .. } => "DownloadProgressed",
             Self::DownloadAttemptFailed { .. } => "DownloadAttemptFailed",
-            Self::RecordingDamaged { .. } => "RecordingDamaged",
+            Self::WarningRaised { .. } => "WarningRaised",
             Self::AudioDownloaded { .. } => "AudioDownloaded",
             Self::ChunksPlanned { .. } => "ChunksPlanned",
             Self::ChunkScheduled { .. } => "ChunkScheduled",
@@ -175,8 +175,8 @@ impl JobEvent {
             Self::BeamSizeChosen { .. } => "BeamSizeChosen",
             Self::ChunkAttemptFailed { .. } => "ChunkAttemptFailed",
             Self::ChunkTranscribed { .. } => "ChunkTranscribed",
-            Self::TranscriptionCompleted { .. } => "TranscriptionCompleted",
-            Self::TranscriptionFailed { .. } => "TranscriptionFailed",
+            Self::JobCompleted { .. } => "JobCompleted",
+            Self::JobFailed { .. } => "JobFailed",
             Self::JobCancelled { .. } => "JobCancelled",
         }
     }
@@ -184,7 +184,7 @@ impl JobEvent {
     /// Version of the event's shape.
     pub const fn version(&self) -> u32 {
         match self {
-            Self::TranscriptionJobCreated { .. } => 2,
+            Self::JobCreated { .. } => 2,
             _ => 1,
         }
     }
@@ -192,11 +192,11 @@ impl JobEvent {
 
 impl Versioned for JobEvent {
     const CURRENT: &'static [(&'static str, u32)] = &[
-        ("TranscriptionJobCreated", 2),
+        ("JobCreated", 2),
         ("DownloadStarted", 1),
         ("DownloadProgressed", 1),
         ("DownloadAttemptFailed", 1),
-        ("RecordingDamaged", 1),
+        ("WarningRaised", 1),
         ("AudioDownloaded", 1),
         ("ChunksPlanned", 1),
         ("ChunkScheduled", 1),
@@ -205,8 +205,8 @@ impl Versioned for JobEvent {
         ("BeamSizeChosen", 1),
         ("ChunkAttemptFailed", 1),
         ("ChunkTranscribed", 1),
-        ("TranscriptionCompleted", 1),
-        ("TranscriptionFailed", 1),
+        ("JobCompleted", 1),
+        ("JobFailed", 1),
         ("JobCancelled", 1),
     ];
     const UPCASTERS: &'static [Upcaster] = UPCASTERS;

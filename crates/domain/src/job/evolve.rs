@@ -6,7 +6,7 @@ use crate::captions::{Segment, UNDETERMINED};
 /// Applies one event.
 pub fn evolve(job: &mut Job, event: &JobEvent) {
     match event {
-        JobEvent::TranscriptionJobCreated { account, source, transcription, priority, .. } => {
+        JobEvent::JobCreated { account, source, transcription, priority, .. } => {
             *job = Job {
                 status: Some(JobStatus::Pending),
                 account: account.clone(),
@@ -24,7 +24,7 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             job.damage = None;
         }
         JobEvent::DownloadProgressed { percent, .. } => job.download_percent = *percent,
-        JobEvent::RecordingDamaged { message, .. } => job.damage = Some(message.clone()),
+        JobEvent::WarningRaised { message, .. } => job.damage = Some(message.clone()),
         JobEvent::AudioDownloaded { audio, .. } => {
             job.status = Some(JobStatus::Transcribing);
             job.audio = Some(audio.clone());
@@ -55,8 +55,8 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             }
         }
         JobEvent::DownloadAttemptFailed { .. } | JobEvent::ChunkAttemptFailed { .. } => {}
-        JobEvent::TranscriptionCompleted { .. } => job.status = Some(JobStatus::Completed),
-        JobEvent::TranscriptionFailed { .. } => job.status = Some(JobStatus::Failed),
+        JobEvent::JobCompleted { .. } => job.status = Some(JobStatus::Completed),
+        JobEvent::JobFailed { .. } => job.status = Some(JobStatus::Failed),
         JobEvent::JobCancelled { .. } => job.status = Some(JobStatus::Cancelled),
     }
 }

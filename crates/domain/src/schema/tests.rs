@@ -115,7 +115,7 @@ fn every_event_is_listed_with_every_version_up_to_its_newest() {
 #[test]
 fn what_queries_look_for_is_in_every_version() {
     let looked_for: [(&str, &[&str]); 11] = [
-        ("TranscriptionJobCreated", &["webhook_url"]),
+        ("JobCreated", &["webhook_url"]),
         ("DownloadStarted", &["attempt"]),
         ("DownloadAttemptFailed", &["attempt"]),
         ("AudioDownloaded", &["attempt", "chunks"]),
@@ -231,7 +231,7 @@ fn folded(story: &[(&str, u32, usize)]) -> Job {
 #[test]
 fn a_job_of_the_first_versions_is_what_it_was() {
     let job = folded(&[
-        ("TranscriptionJobCreated", 1, 0),
+        ("JobCreated", 1, 0),
         ("DownloadStarted", 1, 0),
         ("DownloadProgressed", 1, 0),
         ("AudioDownloaded", 1, 0),
@@ -241,20 +241,20 @@ fn a_job_of_the_first_versions_is_what_it_was() {
         ("ChunkStarted", 1, 1),
         ("ChunkTranscribed", 1, 0),
         ("ChunkTranscribed", 1, 1),
-        ("TranscriptionCompleted", 1, 0),
+        ("JobCompleted", 1, 0),
     ]);
     assert_eq!(job.status, Some(JobStatus::Completed));
     let model = Some("faster-whisper-small".to_owned());
     let asked = TranscriptionOptions { language: "pt".into(), model: model.clone(), ..TranscriptionOptions::default() };
     assert_eq!((job.transcription, job.model), (asked, model));
     assert_eq!((job.chunks.len(), job.chunks.iter().filter(|chunk| chunk.result.is_some()).count()), (2, 2));
-    let plain = folded(&[("TranscriptionJobCreated", 1, 1)]);
+    let plain = folded(&[("JobCreated", 1, 1)]);
     assert_eq!((plain.transcription, plain.model), (TranscriptionOptions::default(), None));
 }
 
 #[test]
 fn the_second_version_says_more() {
-    let job = folded(&[("TranscriptionJobCreated", 2, 0)]);
+    let job = folded(&[("JobCreated", 2, 0)]);
     let asked = job.transcription;
     assert_eq!((asked.task, asked.word_timestamps), (Task::Translate, Some(true)));
     assert_eq!(asked.hotwords.as_deref(), Some("Itaipu, Paraná"));

@@ -86,7 +86,7 @@ impl Narrator {
     fn of_job(&mut self, recorded: &RecordedEvent, event: &JobEvent) -> Step {
         let at = recorded.recorded_at;
         match event {
-            JobEvent::TranscriptionJobCreated { source, transcription, priority, webhook_url, .. } => {
+            JobEvent::JobCreated { source, transcription, priority, webhook_url, .. } => {
                 self.status = Some(JobStatus::Pending);
                 self.download.waits_since = Some(at);
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
@@ -107,7 +107,7 @@ impl Narrator {
                 let took = self.download.end(at);
                 failed("download", *attempt, failure, *retry_in_ms, took, "RecordDownloadFailure")
             }
-            JobEvent::RecordingDamaged { attempt, message } => {
+            JobEvent::WarningRaised { attempt, message } => {
                 Step { attempt: Some(*attempt), ..Step::new(Kind::Progress, "ReportDamage", message.clone()) }
             }
             JobEvent::AudioDownloaded { attempt, audio, title, chunks } => {
@@ -164,11 +164,11 @@ impl Narrator {
                 let step = Step::new(Kind::Done, "RecordChunk", text);
                 Step { chunk: Some(*chunk), attempt: Some(*attempt), took_ms: took, ..step }
             }
-            JobEvent::TranscriptionCompleted { language, segments, .. } => {
+            JobEvent::JobCompleted { language, segments, .. } => {
                 let text = format!("completed: {} in {language}", count(*segments as usize, "segment"));
                 self.ended(at, JobStatus::Completed, "RecordChunk", &text)
             }
-            JobEvent::TranscriptionFailed { stage, failure } => {
+            JobEvent::JobFailed { stage, failure } => {
                 let command = match stage {
                     Stage::Download => "RecordDownloadFailure",
                     Stage::Transcribe => "RecordChunkFailure",

@@ -25,7 +25,7 @@ impl Story {
     /// A job that was just submitted by a client.
     pub(crate) fn new() -> Self {
         let mut story = Self { events: vec![], sequences: HashMap::new() };
-        let created = JobEvent::TranscriptionJobCreated {
+        let created = JobEvent::JobCreated {
             account: AccountId::default(),
             source: MediaSource::Url { url: "https://example.org/talk".parse().expect("a URL") },
             transcription: TranscriptionOptions::default(),
@@ -124,7 +124,7 @@ pub(crate) fn long_story() -> Story {
             story.then(ms + 1500, worker, &done);
         }
     }
-    let completed = JobEvent::TranscriptionCompleted { language: "en".into(), duration_ms: 62_000, segments: 2 };
+    let completed = JobEvent::JobCompleted { language: "en".into(), duration_ms: 62_000, segments: 2 };
     story.then(36_500, "transcribe@h:3", &completed);
     let host = || "hooks.example.org".to_owned();
     let reason = "it answered 500 Internal Server Error".into();
@@ -233,7 +233,7 @@ fn a_job_that_failed_or_was_cancelled_says_why() {
     let failure = Failure { code: "no_audio_track".into(), message: "The recording has no sound.".into() };
     let last = JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure.clone(), retry_in_ms: None };
     failed.then(900, "download@h:1", &last);
-    failed.then(900, "download@h:1", &JobEvent::TranscriptionFailed { stage: Stage::Download, failure });
+    failed.then(900, "download@h:1", &JobEvent::JobFailed { stage: Stage::Download, failure });
     let told = failed.explain();
     assert_eq!(told.status, Some(JobStatus::Failed));
     let texts: Vec<&str> = told.entries[2..].iter().map(|entry| entry.text.as_str()).collect();

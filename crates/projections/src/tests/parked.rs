@@ -75,7 +75,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
     let id = house.create(Some("https://example.org/hook")).await;
     house.complete(id).await;
     let expected = house.view(id).await;
-    // What a program leaves that knew TranscriptionJobCreated up to version 1 only: the checkpoint behind all events,
+    // What a program leaves that knew JobCreated up to version 1 only: the checkpoint behind all events,
     // no row, the first event parked and the others behind it.
     let pool = house.database.pool();
     let events = read_stream(pool, "job", &id.to_string()).await.expect("events");

@@ -103,8 +103,7 @@ async fn what_cannot_be_read_is_dropped_and_holds_nobody_up() {
     let mut house = House::new().await;
     let jetstream = topology::jetstream(&house.deps.nats);
     for garbage in ["not json", "{}", r#"{"specversion":"1.0"}"#] {
-        let subject =
-            format!("ytcaption.events.job.TranscriptionJobCreated.normal.{garbage:?}").replace([' ', '"'], "");
+        let subject = format!("ytcaption.events.job.JobCreated.normal.{garbage:?}").replace([' ', '"'], "");
         jetstream.publish(subject.replace(['{', '}', ':', '\\'], "x"), garbage.into()).await.unwrap().await.unwrap();
     }
     house.start_relay();
@@ -153,7 +152,7 @@ async fn a_stream_created_anew_is_served_on() {
 /// Publishes a message and takes it as a worker does.
 async fn delivered(house: &House, payload: &'static str) -> jetstream::Message {
     let jetstream = topology::jetstream(&house.deps.nats);
-    let subject = "ytcaption.events.job.TranscriptionJobCreated.normal.x";
+    let subject = "ytcaption.events.job.JobCreated.normal.x";
     jetstream.publish(subject, payload.into()).await.unwrap().await.unwrap();
     let mut batch = queue(house, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
     batch.next().await.unwrap().unwrap()

@@ -73,9 +73,9 @@ async fn of_a_purged_stream_exactly_what_is_needed_comes_back() {
     let waiting = house.submit_url("http://example.org/waiting.mp4").await;
     wait_until_all_is_published(&house).await;
     jetstream(&house).get_stream(STREAM).await.unwrap().purge().await.unwrap();
-    wait_for(&house, waiting, "TranscriptionJobCreated").await;
+    wait_for(&house, waiting, "JobCreated").await;
     // The second chunk of the one; of the other nothing, because a worker began a moment ago and may well end it.
-    let expected = [(half, "ChunkScheduled"), (waiting, "TranscriptionJobCreated")];
+    let expected = [(half, "ChunkScheduled"), (waiting, "JobCreated")];
     assert_eq!(lying(&house).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
 
     // The worker has not been heard of for longer than such work should take: somebody else may try.
@@ -84,7 +84,7 @@ async fn of_a_purged_stream_exactly_what_is_needed_comes_back() {
          UPDATE events SET recorded_at = recorded_at - interval '31 seconds' WHERE aggregate_id = '{begun}'"
     );
     sqlx::raw_sql(&long_ago).execute(house.deps.database.pool()).await.unwrap();
-    wait_for(&house, begun, "TranscriptionJobCreated").await;
+    wait_for(&house, begun, "JobCreated").await;
     assert_eq!(lying(&house).await.len(), 3);
 }
 
@@ -118,8 +118,8 @@ async fn a_stream_of_the_same_name_is_another_stream() {
     topology::ensure(&house.deps.nats).await.unwrap();
     // The new one gives out the same numbers before the relay has looked at it.
     let second = house.submit_url("http://example.org/2.mp4").await;
-    wait_for(&house, first, "TranscriptionJobCreated").await;
-    wait_for(&house, second, "TranscriptionJobCreated").await;
+    wait_for(&house, first, "JobCreated").await;
+    wait_for(&house, second, "JobCreated").await;
     until("the relay knows each", async || numbers(&house).await.iter().all(|number| *number > 0)).await;
 }
 
@@ -136,7 +136,7 @@ async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
     let mut house = House::new().await;
     house.start_relay();
     let first = house.submit_url("http://example.org/first.mp4").await;
-    wait_for(&house, first, "TranscriptionJobCreated").await;
+    wait_for(&house, first, "JobCreated").await;
     let small = stream::Config { max_messages: ROOM, ..topology::stream_config() };
     jetstream(&house).update_stream(&small).await.unwrap();
     let mut jobs = vec![first];
@@ -144,7 +144,7 @@ async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
         jobs.push(house.submit_url("http://example.org/a.mp4").await);
     }
     wait_until_all_is_published(&house).await;
-    assert!(!lying(&house).await.contains(&(first.to_string(), "TranscriptionJobCreated".to_owned())));
+    assert!(!lying(&house).await.contains(&(first.to_string(), "JobCreated".to_owned())));
 
     // A worker that does two at a time. It does not look after the stream as the others do, so that it stays small.
     let queue: Consumer<pull::Config> =

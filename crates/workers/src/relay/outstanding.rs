@@ -2,7 +2,7 @@
 //!
 //! | event | asks for | until |
 //! |---|---|---|
-//! | `TranscriptionJobCreated` | the audio | it is there, or the job has ended |
+//! | `JobCreated` | the audio | it is there, or the job has ended |
 //! | `ChunkScheduled` | the text of that chunk | it is there, or the job has ended |
 //! | the end of a job with a webhook | telling it | it was told, or given up |
 //!
@@ -12,7 +12,7 @@ use ytcaption_domain::job::JobEvent;
 use ytcaption_eventstore::RecordedEvent;
 
 /// Events that ask for a step of a job.
-const STEPS: [&str; 2] = ["TranscriptionJobCreated", "ChunkScheduled"];
+const STEPS: [&str; 2] = ["JobCreated", "ChunkScheduled"];
 
 /// Whether a worker may wait for messages of this kind of event.
 pub(super) fn asks_for_work(event: &RecordedEvent) -> bool {
@@ -34,7 +34,7 @@ macro_rules! still_asks {
                            WHERE d.aggregate_type = 'job' AND d.aggregate_id = e.aggregate_id
                              AND (d.event_type = ANY($1)
                                   OR CASE e.event_type
-                                     WHEN 'TranscriptionJobCreated' THEN d.event_type = 'AudioDownloaded'
+                                     WHEN 'JobCreated' THEN d.event_type = 'AudioDownloaded'
                                      ELSE d.event_type = 'ChunkTranscribed'
                                           AND d.payload->'chunk' = e.payload->'chunk' END))
          END"
@@ -53,7 +53,7 @@ macro_rules! in_work {
                           FROM events s
                          WHERE s.aggregate_type = 'job' AND s.aggregate_id = e.aggregate_id
                            AND CASE e.event_type
-                               WHEN 'TranscriptionJobCreated'
+                               WHEN 'JobCreated'
                                THEN s.event_type IN ('DownloadStarted', 'DownloadAttemptFailed')
                                ELSE s.event_type IN ('ChunkStarted', 'ChunkAttemptFailed')
                                     AND s.payload->'chunk' = e.payload->'chunk' END

@@ -34,14 +34,14 @@ fn metadata(id: u128) -> Value {
 async fn what_it_does_not_know_is_carried_and_what_is_damaged_holds_up_nothing() {
     let mut house = House::new().await;
     record(&house, 1, "JobPaused", "1", metadata(1)).await;
-    record(&house, 2, "TranscriptionJobCreated", "9", metadata(2)).await;
-    record(&house, 3, "TranscriptionJobCreated", "1", json!({ "event_id": "none" })).await;
+    record(&house, 2, "JobCreated", "9", metadata(2)).await;
+    record(&house, 3, "JobCreated", "1", json!({ "event_id": "none" })).await;
     house.start_relay();
     let job = house.submit_url("http://example.org/a.mp4").await;
     wait_for_count(&house, 3).await;
     let messages = on_stream(&house).await;
     let kinds: Vec<&str> = messages.iter().map(|(_, event)| event.kind.as_str()).collect();
-    let created = "ytcaption.job.TranscriptionJobCreated";
+    let created = "ytcaption.job.JobCreated";
     assert_eq!(kinds, ["ytcaption.job.JobPaused.v1", &format!("{created}.v9"), &format!("{created}.v2")]);
     let (message, event) = &messages[0];
     assert_eq!((event.actor.as_str(), &event.data.as_ref().unwrap()["new"]), ("system:tomorrow", &json!(true)));
@@ -51,5 +51,5 @@ async fn what_it_does_not_know_is_carried_and_what_is_damaged_holds_up_nothing()
     for (_, event) in &messages[..2] {
         assert!(event.decode::<JobEvent>().unwrap_err().is_from_the_future(), "{event:?}");
     }
-    assert!(matches!(messages[2].1.decode::<JobEvent>().unwrap()[..], [JobEvent::TranscriptionJobCreated { .. }]));
+    assert!(matches!(messages[2].1.decode::<JobEvent>().unwrap()[..], [JobEvent::JobCreated { .. }]));
 }

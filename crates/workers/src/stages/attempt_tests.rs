@@ -17,8 +17,8 @@ async fn attempt(house: &House, job_id: JobId, step: Step, result: JobCommand) -
 /// The job has failed, says whose fault it is, and its message is not given to anybody again.
 async fn assert_failed(house: &House, job: JobId, outcome: &Outcome, reason: &str) {
     assert_eq!(*outcome, Outcome::Done);
-    let JobEvent::TranscriptionFailed { failure, .. } =
-        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionFailed { .. })).await
+    let JobEvent::JobFailed { failure, .. } =
+        house.wait_for(job, |event| matches!(event, JobEvent::JobFailed { .. })).await
     else {
         unreachable!()
     };
@@ -66,5 +66,5 @@ async fn a_failure_of_a_chunk_that_the_job_does_not_know_cannot_be_recorded() {
     let text = JobCommand::RecordChunk { chunk: 7, attempt: 1, language: "en".into(), segments: vec![] };
     let outcome = attempt(&house, job, Step::Chunk(7), text).await;
     assert_eq!(outcome, Outcome::Unreadable("the job has no chunk 7".into()));
-    assert_eq!(house.names(job).await, ["TranscriptionJobCreated"]);
+    assert_eq!(house.names(job).await, ["JobCreated"]);
 }

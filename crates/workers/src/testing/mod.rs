@@ -139,10 +139,9 @@ impl House {
 
     /// How the job ended: `ok`, or the failure's code.
     pub(crate) async fn end_of(&self, job: JobId) -> String {
-        let end =
-            |event: &JobEvent| matches!(event, JobEvent::AudioDownloaded { .. } | JobEvent::TranscriptionFailed { .. });
+        let end = |event: &JobEvent| matches!(event, JobEvent::AudioDownloaded { .. } | JobEvent::JobFailed { .. });
         match self.wait_for(job, end).await {
-            JobEvent::TranscriptionFailed { failure, .. } => {
+            JobEvent::JobFailed { failure, .. } => {
                 assert!(failure.message.ends_with('.') && failure.message.len() > 20, "{failure:?}");
                 tracing::info!(?failure, "ended");
                 failure.code

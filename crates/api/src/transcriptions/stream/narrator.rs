@@ -85,7 +85,7 @@ impl Narrator {
     /// asked for with [`Self::next_text`].
     pub(super) fn hear(&mut self, sequence: u64, job: JobId, event: &JobEvent) -> Option<Message> {
         match event {
-            JobEvent::TranscriptionJobCreated { .. } => Some(status(JobStatus::Pending)),
+            JobEvent::JobCreated { .. } => Some(status(JobStatus::Pending)),
             JobEvent::DownloadStarted { .. } => Some(status(JobStatus::Downloading)),
             JobEvent::DownloadProgressed { percent, .. } => {
                 Some(Message::Progress(StreamProgress { stage: Stage::Download, percent: u32::from(*percent) }))
@@ -93,7 +93,7 @@ impl Narrator {
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms: retry @ Some(_), .. } => {
                 Some(Message::AttemptFailed(StreamFailure::new(Stage::Download, failure.clone(), *retry)))
             }
-            JobEvent::RecordingDamaged { message, .. } => {
+            JobEvent::WarningRaised { message, .. } => {
                 Some(Message::Warning(StreamWarning { message: message.clone() }))
             }
             JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
@@ -110,15 +110,13 @@ impl Narrator {
                 let percent = (self.done * WHOLE_PERCENT).checked_div(self.planned).unwrap_or_default();
                 Some(Message::Progress(StreamProgress { stage: Stage::Transcribe, percent }))
             }
-            JobEvent::TranscriptionCompleted { language, duration_ms, segments } => {
-                Some(Message::Completed(StreamCompleted {
-                    language: language.clone(),
-                    duration_ms: *duration_ms,
-                    segments: *segments,
-                    result_url: format!("{}/result", status_url(job)),
-                }))
-            }
-            JobEvent::TranscriptionFailed { stage, failure } => {
+            JobEvent::JobCompleted { language, duration_ms, segments } => Some(Message::Completed(StreamCompleted {
+                language: language.clone(),
+                duration_ms: *duration_ms,
+                segments: *segments,
+                result_url: format!("{}/result", status_url(job)),
+            })),
+            JobEvent::JobFailed { stage, failure } => {
                 Some(Message::Failed(StreamFailure::new(*stage, failure.clone(), None)))
             }
             JobEvent::JobCancelled { reason } => Some(Message::Cancelled(StreamCancelled { reason: reason.clone() })),

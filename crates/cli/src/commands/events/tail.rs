@@ -21,7 +21,7 @@ use crate::signals::Shutdown;
 Examples:
   ytcaption events tail
   ytcaption events tail --lines 100 --no-follow
-  ytcaption events tail --type TranscriptionFailed --json | jq .payload.failure.message
+  ytcaption events tail --type JobFailed --json | jq .payload.failure.message
 
 {TIMES}
 {WHERE}"))]

@@ -25,8 +25,8 @@ fn page(media: &str) -> Answer {
 /// The failure of a job.
 async fn failure(house: &House, job: JobId) -> (String, String) {
     house.end_of(job).await;
-    let failed = house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionFailed { .. })).await;
-    let JobEvent::TranscriptionFailed { failure, .. } = failed else { unreachable!() };
+    let failed = house.wait_for(job, |event| matches!(event, JobEvent::JobFailed { .. })).await;
+    let JobEvent::JobFailed { failure, .. } = failed else { unreachable!() };
     (failure.code, failure.message)
 }
 

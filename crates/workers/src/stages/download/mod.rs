@@ -1,4 +1,4 @@
-//! `TranscriptionJobCreated` → audio in the blob store, planned into chunks.
+//! `JobCreated` → audio in the blob store, planned into chunks.
 //!
 //! ```text
 //! StartDownload ─▶ yt-dlp through crate::egress, or the upload ─▶ ffmpeg: 16 kHz mono FLAC ─▶ plan ─▶ blob ─▶ RecordAudio
@@ -171,7 +171,7 @@ impl Download {
     }
 }
 
-/// The address that a `TranscriptionJobCreated` names; none for an upload.
+/// The address that a `JobCreated` names; none for an upload.
 fn url_in(message: &Message) -> Option<Url> {
     message.event.data.as_ref()?.get("source")?.get("url")?.as_str()?.parse().ok()
 }

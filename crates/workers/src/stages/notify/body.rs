@@ -18,8 +18,8 @@ impl Ending {
     /// The end that an event is; none if it is no end.
     pub(super) fn of(event: &JobEvent) -> Option<Self> {
         match event {
-            JobEvent::TranscriptionCompleted { .. } => Some(Self::Completed),
-            JobEvent::TranscriptionFailed { failure, .. } => Some(Self::Failed(failure.clone())),
+            JobEvent::JobCompleted { .. } => Some(Self::Completed),
+            JobEvent::JobFailed { failure, .. } => Some(Self::Failed(failure.clone())),
             JobEvent::JobCancelled { .. } => Some(Self::Cancelled),
             _ => None,
         }

@@ -105,9 +105,7 @@ struct Created {
 impl Created {
     fn read(event: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
         Ok(event.decode()?.into_iter().find_map(|created| match created {
-            JobEvent::TranscriptionJobCreated { webhook_url, .. } => {
-                Some(Self { at: event.metadata.occurred_at, webhook_url })
-            }
+            JobEvent::JobCreated { webhook_url, .. } => Some(Self { at: event.metadata.occurred_at, webhook_url }),
             _ => None,
         }))
     }

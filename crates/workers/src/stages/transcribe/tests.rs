@@ -86,8 +86,8 @@ fn with_model(name: &str) -> TranscriptionOptions {
 }
 
 async fn failure_of(house: &House, job: JobId) -> job::Failure {
-    let failed = house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionFailed { .. })).await;
-    let JobEvent::TranscriptionFailed { failure, .. } = failed else { unreachable!() };
+    let failed = house.wait_for(job, |event| matches!(event, JobEvent::JobFailed { .. })).await;
+    let JobEvent::JobFailed { failure, .. } = failed else { unreachable!() };
     failure
 }
 
@@ -102,7 +102,7 @@ async fn chunks_become_text_at_the_times_of_the_recording() {
     let cut = audio.duration_ms - 2200;
     let chunks = vec![ChunkSpan { start_ms: 0, end_ms: cut }, ChunkSpan { start_ms: cut, end_ms: audio.duration_ms }];
     let job = job_with(&house, &audio, chunks).await;
-    house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+    house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
     let second = |event: &JobEvent| matches!(event, JobEvent::ChunkTranscribed { chunk: 1, .. });
     let JobEvent::ChunkTranscribed { segments, language, .. } = house.wait_for(job, second).await else {
         unreachable!()
@@ -159,7 +159,7 @@ async fn all_chunks_are_in_the_language_of_the_recording() {
     };
     let languages = async |audio: &Audio, chunks: Vec<ChunkSpan>| -> Vec<String> {
         let job = job_with(&house, audio, chunks).await;
-        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         let events = house.events(job).await;
         let events = events.iter().flat_map(|event| event.decode::<JobEvent>().unwrap());
         events
@@ -252,7 +252,7 @@ async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_oth
     // The default model went by the name of its folder once: jobs of that time go on.
     for (asked, used) in [(with_model("second"), "second"), (with_model("model"), "model"), (<_>::default(), "demo")] {
         let job = job_for(&house, &audio, asked).await;
-        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         let started = house.wait_for(job, |event| matches!(event, JobEvent::ChunkStarted { .. })).await;
         assert!(matches!(&started, JobEvent::ChunkStarted { model, .. } if model == used), "{started:?}");
     }
@@ -275,7 +275,7 @@ async fn a_job_goes_on_with_the_beam_size_it_was_begun_with() {
     house.start_relay();
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
     for (job, beam_size) in [(fresh, 3), (begun, 2)] {
-        house.wait_for(job, |event| matches!(event, JobEvent::TranscriptionCompleted { .. })).await;
+        house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         assert_eq!(house.deps.jobs.load(job.0).await.unwrap().0.beam_size, Some(beam_size));
         assert_eq!(house.names(job).await.iter().filter(|name| *name == "BeamSizeChosen").count(), 1);
     }
