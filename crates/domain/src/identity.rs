@@ -1,4 +1,4 @@
-//! Who and what: the identities that commands and events speak of.
+//! Identities: jobs, accounts, actors.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,14 +26,16 @@ impl FromStr for JobId {
     }
 }
 
-/// The account that owns a job. There is one, [`AccountId::default`], until accounts become aggregates.
+/// The account that owns a job. Until accounts become aggregates there is one, [`AccountId::local`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AccountId(pub String);
 
-impl Default for AccountId {
-    fn default() -> Self {
-        Self("default".to_owned())
+impl AccountId {
+    /// The one account of an installation without sign-in. It is named explicitly everywhere, so that a query without an
+    /// account does not compile.
+    pub fn local() -> Self {
+        Self("local".to_owned())
     }
 }
 
@@ -48,13 +50,13 @@ impl fmt::Display for AccountId {
 pub enum Actor {
     /// A person or program outside, as the API knows it; `anonymous` while there is no sign-in.
     Client(String),
-    /// A worker of a stage, for example `download@host:4711`.
+    /// A worker of a step, for example `download@host:4711`.
     Worker(String),
-    /// Of a kind that this program does not know, as a newer one wrote it.
+    /// An actor of a kind that this program does not know; a newer program wrote it.
     Other {
         /// Its kind.
         kind: String,
-        /// Its name among those.
+        /// Its name within that kind.
         id: String,
     },
 }
@@ -77,7 +79,7 @@ impl FromStr for Actor {
             Some(("client", id)) => Ok(Self::Client(id.to_owned())),
             Some(("worker", id)) => Ok(Self::Worker(id.to_owned())),
             Some((kind, id)) => Ok(Self::Other { kind: kind.to_owned(), id: id.to_owned() }),
-            None => Err(format!("`{text}` names no actor; expected `client:…` or `worker:…`")),
+            None => Err(format!("`{text}` is not an actor; expected `client:…` or `worker:…`")),
         }
     }
 }

@@ -1,13 +1,19 @@
-//! The pure heart of YTCaption: aggregates, what follows from their events, and captions.
+//! The pure part of YTCaption: aggregates and their events, the steps of a job, captions.
 //!
-//! No I/O, no clock, no randomness: a command and the events so far decide the next events, always the same ones.
+//! No I/O, no clock, no randomness: the same command on the same events always decides the same next events.
+
+// The derived code names this crate as others do.
+extern crate self as ytcaption_domain;
 
 pub mod captions;
 pub mod delivery;
+pub mod event;
 pub mod job;
 pub mod language;
 pub mod network;
+pub mod personal;
 pub mod schema;
+pub mod step;
 pub mod upcast;
 
 mod identity;
@@ -15,3 +21,4 @@ mod metadata;
 
 pub use identity::{AccountId, Actor, JobId};
 pub use metadata::{CommandContext, EventMetadata, MetadataError, Routed};
+pub use uuid::Uuid;

@@ -1,6 +1,6 @@
-//! What every event carries beside its payload: who, when, why, and the trace it belongs to.
+//! The metadata of an event: its id, time, account, actor, cause, trace and data key.
 //!
-//! Stored as a flat JSON object of strings, the form cqrs-es keeps metadata in.
+//! Stored as a flat JSON object of strings, which is how cqrs-es represents metadata.
 
 use std::collections::HashMap;
 
@@ -18,6 +18,7 @@ const CORRELATION_ID: &str = "correlation_id";
 const CAUSATION_ID: &str = "causation_id";
 const TRACEPARENT: &str = "traceparent";
 const ROUTE: &str = "route";
+const DATA_KEY: &str = "data_key";
 
 /// An aggregate whose events are routed to consumers by a token in their subject.
 pub trait Routed {
@@ -25,14 +26,14 @@ pub trait Routed {
     fn route(&self) -> &'static str;
 }
 
-/// The circumstances of one command.
+/// The context of a command: for whom, by whom and why it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandContext {
     /// The account the command acts for.
     pub account: AccountId,
     /// Who gave the command.
     pub actor: Actor,
-    /// Ties together everything that follows from one request.
+    /// Shared by everything that follows from one request.
     pub correlation_id: Uuid,
     /// The event that led to the command, if one did.
     pub causation_id: Option<Uuid>,
@@ -49,11 +50,13 @@ pub struct EventMetadata {
     pub occurred_at: DateTime<Utc>,
     /// Routing token of the aggregate, see [`Routed`].
     pub route: String,
-    /// The circumstances of the command that produced the event.
+    /// Id of the data key that encrypts the event's personal parts: the id of the job (see [`crate::personal`]).
+    pub data_key: Uuid,
+    /// The context of the command that produced the event.
     pub context: CommandContext,
 }
 
-/// Stands for a text that cannot be read.
+/// Replaces a text that cannot be read.
 const UNREADABLE: &str = "unreadable";
 
 /// Stored metadata that cannot be read.
@@ -72,6 +75,7 @@ impl EventMetadata {
             (EVENT_ID.to_owned(), self.event_id.to_string()),
             (OCCURRED_AT.to_owned(), self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
             (ROUTE.to_owned(), self.route.clone()),
+            (DATA_KEY.to_owned(), self.data_key.to_string()),
             (ACCOUNT.to_owned(), context.account.to_string()),
             (ACTOR.to_owned(), context.actor.to_string()),
             (CORRELATION_ID.to_owned(), context.correlation_id.to_string()),
@@ -96,6 +100,7 @@ impl EventMetadata {
             event_id: uuid(EVENT_ID)?,
             occurred_at: text(OCCURRED_AT)?.parse().map_err(|_| MetadataError { key: OCCURRED_AT })?,
             route: text(ROUTE)?.clone(),
+            data_key: uuid(DATA_KEY)?,
             context: CommandContext {
                 account: AccountId(text(ACCOUNT)?.clone()),
                 actor: text(ACTOR)?.parse().map_err(|_| MetadataError { key: ACTOR })?,
@@ -108,20 +113,21 @@ impl EventMetadata {
 }
 
 impl EventMetadata {
-    /// What can be read of damaged metadata, for people who look into it: ids that cannot are nil, texts `unreadable`,
-    /// and the time is that of the record.
-    pub fn salvaged(stored: &Value, recorded_at: DateTime<Utc>) -> Self {
+    /// What can be read of corrupt metadata, for diagnosis: an unreadable id is nil, an unreadable text `unreadable`, and an
+    /// unreadable time that of the record.
+    pub fn from_json_lossy(stored: &Value, recorded_at: DateTime<Utc>) -> Self {
         let text = |key: &str| stored.get(key).and_then(Value::as_str);
-        let word = |key: &str| text(key).unwrap_or(UNREADABLE).to_owned();
+        let lossy_text = |key: &str| text(key).unwrap_or(UNREADABLE).to_owned();
         let id = |key: &str| text(key).and_then(|text| text.parse::<Uuid>().ok());
         let actor = text(ACTOR).and_then(|text| text.parse().ok());
         Self {
             event_id: id(EVENT_ID).unwrap_or_default(),
             occurred_at: text(OCCURRED_AT).and_then(|text| text.parse().ok()).unwrap_or(recorded_at),
-            route: word(ROUTE),
+            route: lossy_text(ROUTE),
+            data_key: id(DATA_KEY).unwrap_or_default(),
             context: CommandContext {
-                account: AccountId(word(ACCOUNT)),
-                actor: actor.unwrap_or_else(|| Actor::Other { kind: UNREADABLE.to_owned(), id: word(ACTOR) }),
+                account: AccountId(lossy_text(ACCOUNT)),
+                actor: actor.unwrap_or_else(|| Actor::Other { kind: UNREADABLE.to_owned(), id: lossy_text(ACTOR) }),
                 correlation_id: id(CORRELATION_ID).unwrap_or_default(),
                 causation_id: id(CAUSATION_ID),
                 traceparent: text(TRACEPARENT).map(str::to_owned),
@@ -142,8 +148,9 @@ mod tests {
             event_id: Uuid::from_u128(1),
             occurred_at: "2026-01-02T03:04:05.000006Z".parse().expect("a valid time"),
             route: "normal".into(),
+            data_key: Uuid::from_u128(4),
             context: CommandContext {
-                account: AccountId::default(),
+                account: AccountId::local(),
                 actor: Actor::Worker("download@host:1".into()),
                 correlation_id: Uuid::from_u128(2),
                 causation_id: Some(Uuid::from_u128(3)),
@@ -159,22 +166,22 @@ mod tests {
         let actor: Actor = "system:sealer".parse().expect("an actor");
         assert_eq!(actor, Actor::Other { kind: "system".into(), id: "sealer".into() });
         assert_eq!(actor.to_string(), "system:sealer");
-        assert!("nobody".parse::<Actor>().is_err());
+        assert!("anonymous".parse::<Actor>().is_err());
     }
 
     #[test]
-    fn of_damaged_metadata_the_rest_is_shown() {
+    fn the_readable_part_of_corrupt_metadata_is_kept() {
         let at = "2026-01-02T03:04:05Z".parse().expect("a valid time");
-        let read = EventMetadata::salvaged(&json!({ "event_id": 7, "actor": "client:ana", "route": "low" }), at);
+        let read = EventMetadata::from_json_lossy(&json!({ "event_id": 7, "actor": "client:ana", "route": "low" }), at);
         assert_eq!((read.event_id, read.occurred_at, read.route.as_str()), (Uuid::nil(), at, "low"));
         assert_eq!(read.context.actor, Actor::Client("ana".into()));
         assert_eq!(read.context.account.to_string(), "unreadable");
-        assert_eq!(EventMetadata::salvaged(&json!([]), at).context.actor.to_string(), "unreadable:unreadable");
+        assert_eq!(EventMetadata::from_json_lossy(&json!([]), at).context.actor.to_string(), "unreadable:unreadable");
     }
 
     #[test]
     fn a_missing_key_is_named() {
-        let error = EventMetadata::from_map(&HashMap::new()).expect_err("an empty map is no metadata");
+        let error = EventMetadata::from_map(&HashMap::new()).expect_err("an empty map is not metadata");
         assert_eq!(error.key, EVENT_ID);
     }
 }

@@ -1,7 +1,7 @@
 //! The JSON Schema (draft 2020-12) of every event in every version, as `docs/events` has them.
 //!
-//! Schemas of today's versions are made from the code. Those of earlier versions were made so once and are kept: the
-//! code that wrote such events is gone, the events are not.
+//! Schemas of current versions are generated from the code. Those of earlier versions were generated so once and are
+//! kept: the code that wrote such events is gone, the events are not.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 
 use crate::delivery::DeliveryEvent;
 use crate::job::JobEvent;
-use crate::upcast::Versioned;
+use crate::personal::PersonalPart;
+use crate::event::{EventFamily, EventType};
 
 /// Versions that are not written any more.
 const EARLIER: [(&str, u32, &str); 1] = [("JobCreated", 1, include_str!("../../../docs/events/JobCreated.v1.json"))];
 
-/// What events of one name and version look like.
+/// The schema of one event in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventSchema {
     /// Kind of the aggregate it belongs to.
@@ -36,51 +37,57 @@ impl EventSchema {
 }
 
 /// The schemas of all events and versions, by name and version.
-pub fn all() -> Vec<EventSchema> {
-    let mut all = of::<JobEvent>("job");
-    all.extend(of::<DeliveryEvent>("delivery"));
+pub fn event_schemas() -> Vec<EventSchema> {
+    let mut all = family_schemas::<JobEvent>();
+    all.extend(family_schemas::<DeliveryEvent>());
     all.sort_by_key(|schema| (schema.name, schema.version));
     all
 }
 
-/// The schema of something else that travels, in the same style.
-pub fn of_type<T: JsonSchema>() -> Value {
-    let written = SchemaSettings::draft2020_12().for_serialize().with_transform(Plain);
+/// The schema of any other type that is serialized, in the same style.
+pub fn schema_for<T: JsonSchema>() -> Value {
+    let written = SchemaSettings::draft2020_12().for_serialize().with_transform(PlainStyle);
     written.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-fn of<E: Versioned + JsonSchema>(aggregate: &'static str) -> Vec<EventSchema> {
-    let family = of_type::<E>();
+fn family_schemas<E: EventFamily + JsonSchema>() -> Vec<EventSchema> {
+    let family = schema_for::<E>();
     let mut schemas = vec![];
-    for (name, newest) in E::CURRENT {
+    for event in E::TYPES {
+        let EventType { aggregate, name, version, .. } = *event;
         for (earlier, version, text) in EARLIER {
-            if earlier == *name {
+            if earlier == name {
                 schemas.push(EventSchema { aggregate, name, version, text: text.to_owned() });
             }
         }
-        let text = format!("{:#}\n", event(&family, name, *newest));
-        schemas.push(EventSchema { aggregate, name, version: *newest, text });
+        let text = format!("{:#}\n", event_schema(&family, event));
+        schemas.push(EventSchema { aggregate, name, version, text });
     }
     schemas
 }
 
-/// One event out of the schema of all.
-fn event(family: &Value, name: &str, version: u32) -> Value {
-    let is_named = |variant: &&Value| variant.pointer("/properties/type/const").and_then(Value::as_str) == Some(name);
+/// The schema of one event, taken from that of its family.
+fn event_schema(family: &Value, event: &EventType) -> Value {
+    let EventType { name, version, personal, .. } = event;
+    let is_named = |variant: &&Value| variant.pointer("/properties/type/const").and_then(Value::as_str) == Some(*name);
     let mut variants = family["oneOf"].as_array().into_iter().flatten();
     let mut schema = variants.find(is_named).cloned().unwrap_or_default();
     schema["$schema"] = family["$schema"].clone();
     schema["title"] = json!(format!("{name} version {version}"));
     let parts = Map::new();
-    let parts = used(&schema, family["$defs"].as_object().unwrap_or(&parts));
+    let parts = definitions_used(&schema, family["$defs"].as_object().unwrap_or(&parts));
     if !parts.is_empty() {
         schema["$defs"] = Value::Object(parts);
+    }
+    if !personal.is_empty() {
+        // Stored encrypted: see `crate::personal`.
+        schema["x-personal"] = personal.iter().map(PersonalPart::dotted_path).collect();
     }
     schema
 }
 
 /// The definitions that a schema refers to, also by way of others.
-fn used(schema: &Value, all: &Map<String, Value>) -> Map<String, Value> {
+fn definitions_used(schema: &Value, all: &Map<String, Value>) -> Map<String, Value> {
     let mut used = Map::new();
     let mut texts = vec![schema.to_string()];
     while let Some(text) = texts.pop() {
@@ -94,11 +101,11 @@ fn used(schema: &Value, all: &Map<String, Value>) -> Map<String, Value> {
     used
 }
 
-/// What may be absent is never written as `null`; and readers of a schema do not know rustdoc's links.
+/// Removes `null` from optional members, which are never written as `null`, and rustdoc's links from descriptions.
 #[derive(Debug, Clone)]
-struct Plain;
+struct PlainStyle;
 
-impl Transform for Plain {
+impl Transform for PlainStyle {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         let null = json!("null");

@@ -4,29 +4,21 @@
 //! says how the old one is read from then on:
 //!
 //! ```text
-//! stored: name, version, payload ─▶ upcaster ─▶ … ─▶ the versions of today ─▶ typed events
+//! stored: name, version, payload ─▶ upcaster ─▶ … ─▶ the current versions ─▶ typed events
 //! ```
 //!
 //! An upcaster may fail, and may turn one event into several. These share what the store knows of the one: its
 //! sequence, its id, its metadata. The version of an aggregate is therefore always the number of its stored events, and
 //! a reader applies all parts of a stored event or none.
 
-use cqrs_es::DomainEvent;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use crate::MetadataError;
+use crate::event::{EventFamily, EventType};
 
 /// Member of a payload that repeats the event's name.
 const TYPE: &str = "type";
-
-/// The events of one aggregate, through all versions.
-pub trait Versioned: DomainEvent {
-    /// Every event there is, with the version that is written today. Versions count from 1.
-    const CURRENT: &'static [(&'static str, u32)];
-    /// How events of earlier versions are read, one step each.
-    const UPCASTERS: &'static [Upcaster];
-}
 
 /// How an event of one version is read as something newer.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +27,11 @@ pub struct Upcaster {
     pub name: &'static str,
     /// The version that is read.
     pub version: u32,
-    /// What it means, as one or more newer events, in order; or why it cannot be told.
-    pub read: fn(Map<String, Value>) -> Result<Vec<Upcast>, String>,
+    /// Turns the payload into one or more newer events, in order; or says why it cannot.
+    pub upcast: fn(Map<String, Value>) -> Result<Vec<Upcast>, String>,
 }
 
-/// What an upcaster makes of an event. It may itself be of an earlier version and be read on.
+/// One event that an upcaster returns. It may be of an earlier version itself; then the next upcaster reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Upcast {
     /// Name of the event.
@@ -50,15 +42,15 @@ pub struct Upcast {
     pub payload: Map<String, Value>,
 }
 
-/// Why a stored event cannot be read.
+/// Why a stored event cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-pub enum EventFault {
-    /// There is no event of that name.
+pub enum PayloadError {
+    /// No event has that name.
     #[error(
         "this program knows no event of this type; a newer version of the program probably wrote it: use that version"
     )]
     UnknownType,
-    /// The event is known, and this version of it lies in the future.
+    /// The event is known; this version of it is newer than this program.
     #[error(
         "this program knows this event up to version {newest}; a newer version of the program probably wrote it: \
          use that version"
@@ -67,9 +59,11 @@ pub enum EventFault {
         /// The newest version that can be read.
         newest: u32,
     },
-    /// No program has ever written such a version.
-    #[error("there is no such version; versions of this event are 1 to {newest}, and no program wrote another")]
-    NoVersion {
+    /// The version is not a number from 1 on.
+    #[error("version {version} does not exist; versions of this event are 1 to {newest}")]
+    InvalidVersion {
+        /// The version that is stored.
+        version: String,
         /// The newest version that can be read.
         newest: u32,
     },
@@ -86,7 +80,7 @@ pub enum EventFault {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// Who, when and why cannot be read.
+    /// Its metadata cannot be read.
     #[error("{0}; it was changed after it was written, or something else wrote it: restore it from a backup")]
     Metadata(#[from] MetadataError),
     /// An upcaster does not understand it.
@@ -98,14 +92,14 @@ pub enum EventFault {
         name: String,
         /// Version of the event.
         version: u32,
-        /// The upcaster's words.
+        /// The upcaster's explanation.
         reason: String,
     },
 }
 
-impl EventFault {
+impl PayloadError {
     /// Whether a newer version of this program can be expected to read the event.
-    pub const fn is_from_the_future(&self) -> bool {
+    pub const fn is_newer(&self) -> bool {
         matches!(self, Self::UnknownType | Self::NewerVersion { .. })
     }
 }
@@ -113,80 +107,78 @@ impl EventFault {
 /// The typed events that a stored one stands for; at least one.
 ///
 /// # Errors
-/// See [`EventFault`].
-pub fn read<E: Versioned>(name: &str, version: &str, payload: &Value) -> Result<Vec<E>, EventFault> {
+/// See [`PayloadError`].
+pub fn decode<E: EventFamily>(name: &str, version: &str, payload: &Value) -> Result<Vec<E>, PayloadError> {
     let typed = |version, payload: &Value| {
-        let shape = |source| EventFault::Shape { name: name.to_owned(), version, source };
+        let shape = |source| PayloadError::Shape { name: name.to_owned(), version, source };
         if payload.get(TYPE).and_then(Value::as_str) != Some(name) {
-            return Err(shape(serde_json::Error::custom(format!("it does not call itself {name}"))));
+            return Err(shape(serde_json::Error::custom(format!("its `type` is not {name}"))));
         }
         E::deserialize(payload).map_err(shape)
     };
-    let current = current(E::CURRENT, name)?;
-    let version = known(version, current)?;
+    let current = current_version(E::TYPES, name)?;
+    let version = parse_version(version, current)?;
     if version == current {
         return Ok(vec![typed(version, payload)?]);
     }
-    let parts = walk(E::CURRENT, E::UPCASTERS, name, version, payload.clone())?;
-    // What an upcaster makes of a damaged event shows here; the fault is that of the event as it was stored.
+    let parts = apply_upcasters(E::TYPES, E::UPCASTERS, name, version, payload.clone())?;
+    // An upcaster may pass on what is wrong with the stored event; the error names the event as it is stored.
     parts
         .iter()
-        .map(|part| E::deserialize(part).map_err(|source| EventFault::Shape { name: name.to_owned(), version, source }))
+        .map(|part| E::deserialize(part).map_err(|source| PayloadError::Shape { name: name.to_owned(), version, source }))
         .collect()
 }
 
-/// The payloads, in the versions of today, that a stored event stands for; at least one.
+/// The payloads, in their current versions, that a stored event stands for; at least one.
 ///
 /// # Errors
-/// The event is of an unknown type or version, or an upcaster fails. Payloads that are of today's version already are
-/// not looked into.
-pub fn upcast<E: Versioned>(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, EventFault> {
-    let current = current(E::CURRENT, name)?;
-    let version = known(version, current)?;
+/// The event is of an unknown type or version, or an upcaster fails. Payloads of the current version are not examined.
+pub fn upcast_to_current<E: EventFamily>(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, PayloadError> {
+    let current = current_version(E::TYPES, name)?;
+    let version = parse_version(version, current)?;
     if version == current {
         return Ok(vec![payload]);
     }
-    walk(E::CURRENT, E::UPCASTERS, name, version, payload)
+    apply_upcasters(E::TYPES, E::UPCASTERS, name, version, payload)
 }
 
-/// Version in which events of that name are written today.
-fn current(events: &[(&str, u32)], name: &str) -> Result<u32, EventFault> {
-    let known = events.iter().find(|(known, _)| *known == name);
-    known.map(|(_, version)| *version).ok_or(EventFault::UnknownType)
+/// The version in which events of that name are written.
+fn current_version(types: &[EventType], name: &str) -> Result<u32, PayloadError> {
+    types.iter().find(|known| known.name == name).map(|known| known.version).ok_or(PayloadError::UnknownType)
 }
 
-/// The number of a version that can be read.
-fn known(version: &str, newest: u32) -> Result<u32, EventFault> {
+/// The number of a version that this program can read.
+fn parse_version(version: &str, newest: u32) -> Result<u32, PayloadError> {
     match version.parse() {
         Ok(number) if (1..=newest).contains(&number) => Ok(number),
-        Ok(number) if number > newest => Err(EventFault::NewerVersion { newest }),
-        _ => Err(EventFault::NoVersion { newest }),
+        Ok(number) if number > newest => Err(PayloadError::NewerVersion { newest }),
+        _ => Err(PayloadError::InvalidVersion { version: version.to_owned(), newest }),
     }
 }
 
-/// Reads an event on, step by step, until everything is of today.
-fn walk(
-    events: &[(&str, u32)],
+/// Applies upcasters until every event is of its current version.
+fn apply_upcasters(
+    types: &[EventType],
     upcasters: &[Upcaster],
     name: &str,
     version: u32,
     payload: Value,
-) -> Result<Vec<Value>, EventFault> {
-    if current(events, name)? == version {
+) -> Result<Vec<Value>, PayloadError> {
+    if current_version(types, name)? == version {
         return Ok(vec![payload]);
     }
-    let fault = |reason: &str| EventFault::Upcast { name: name.to_owned(), version, reason: reason.to_owned() };
-    let Value::Object(payload) = payload else { return Err(fault("its content is no JSON object")) };
+    let error = |reason: &str| PayloadError::Upcast { name: name.to_owned(), version, reason: reason.to_owned() };
+    let Value::Object(payload) = payload else { return Err(error("its payload is not a JSON object")) };
     let step = upcasters.iter().find(|step| step.name == name && step.version == version);
-    let step = step.ok_or_else(|| fault("this program has no upcaster for it"))?;
-    let parts = (step.read)(payload).map_err(|reason| fault(&reason))?;
+    let step = step.ok_or_else(|| error("this program has no upcaster for it"))?;
+    let parts = (step.upcast)(payload).map_err(|reason| error(&reason))?;
     if parts.is_empty() {
-        return Err(fault("nothing is left of it"));
+        return Err(error("an upcaster returned no event"));
     }
     let mut all = Vec::with_capacity(parts.len());
     for mut part in parts {
         part.payload.insert(TYPE.to_owned(), part.name.into());
-        all.extend(walk(events, upcasters, part.name, part.version, Value::Object(part.payload))?);
+        all.extend(apply_upcasters(types, upcasters, part.name, part.version, Value::Object(part.payload))?);
     }
     Ok(all)
 }

@@ -7,54 +7,54 @@ use serde::{Deserialize, Serialize};
 use super::DeliveryEvent;
 use crate::{JobId, Routed};
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryStatus {
-    /// Not yet taken by the receiver.
+    /// Not yet accepted by the receiver.
     #[default]
     Pending,
-    /// Taken.
+    /// Accepted by the receiver.
     Delivered,
-    /// Given up.
+    /// Not tried any more.
     Abandoned,
 }
 
-/// The aggregate's state. The default is a delivery that was not tried yet.
+/// The aggregate's state. The default is a delivery without an attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Where it stands.
+    /// Its status.
     pub status: DeliveryStatus,
-    /// Attempts so far.
+    /// Number of attempts made.
     pub attempts: u32,
 }
 
-/// What is recorded of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryCommand {
-    /// The receiver took it.
+    /// The receiver accepted it.
     RecordDelivered {
-        /// The job told of.
+        /// The job whose end is delivered.
         job_id: JobId,
         /// Host of the receiver.
         host: String,
-        /// HTTP status it answered with.
+        /// HTTP status of its response.
         http_status: u16,
     },
     /// The attempt failed.
     RecordFailure {
-        /// The job told of.
+        /// The job whose end is delivered.
         job_id: JobId,
         /// Host of the receiver.
         host: String,
         /// Why.
         reason: String,
-        /// When it is tried again, in milliseconds from now; never if absent.
+        /// Delay until the next attempt, in milliseconds from now; absent if there is none.
         retry_in_ms: Option<u64>,
     },
 }
 
-/// A delivery refuses nothing: what came twice decides to nothing.
+/// A delivery rejects nothing: a repeated command is a no-op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryRejection {}
 
@@ -142,7 +142,7 @@ mod tests {
         let mut names = vec![];
         for command in commands {
             for event in decide(&delivery, command) {
-                names.push(event.name());
+                names.push(event.event().name);
                 evolve(&mut delivery, &event);
             }
         }

@@ -1,21 +1,22 @@
-//! What happened to a delivery.
+//! What happens to a delivery.
 
-use cqrs_es::DomainEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::JobId;
-use crate::upcast::{Upcaster, Versioned};
+use crate::event::EventFamily;
 
-/// A fact in the life of a delivery. Addresses may carry secrets, so only the host is repeated here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A fact in the life of a delivery. A webhook's URL may contain a secret, so only its host is repeated here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, EventFamily)]
+#[event_family(aggregate = "delivery", data_key = job_id)]
 #[serde(tag = "type")]
 pub enum DeliveryEvent {
-    /// The receiver took it.
+    /// The receiver accepted it.
     WebhookDelivered {
-        /// The job told of.
+        /// The job whose end is delivered.
         job_id: JobId,
         /// Host of the receiver.
+        #[personal]
         host: String,
         /// Counted from 1.
         attempt: u32,
@@ -24,61 +25,39 @@ pub enum DeliveryEvent {
     },
     /// An attempt failed.
     WebhookAttemptFailed {
-        /// The job told of.
+        /// The job whose end is delivered.
         job_id: JobId,
         /// Host of the receiver.
+        #[personal]
         host: String,
         /// Counted from 1.
         attempt: u32,
-        /// Why, in words for the person who owns the receiver.
+        /// Why, for the owner of the receiver.
+        #[personal]
         reason: String,
-        /// When it is tried again, in milliseconds after this event; never if absent.
+        /// Delay until the next attempt, in milliseconds after this event; absent if there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_in_ms: Option<u64>,
     },
     /// It will not be tried again.
     WebhookAbandoned {
-        /// The job told of.
+        /// The job whose end is delivered.
         job_id: JobId,
         /// Host of the receiver.
+        #[personal]
         host: String,
-        /// How many attempts there were.
+        /// Number of attempts made.
         attempts: u32,
     },
 }
 
 impl DeliveryEvent {
-    /// The event's name, as stored and as it stands in subjects.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::WebhookDelivered { .. } => "WebhookDelivered",
-            Self::WebhookAttemptFailed { .. } => "WebhookAttemptFailed",
-            Self::WebhookAbandoned { .. } => "WebhookAbandoned",
-        }
-    }
-
-    /// The job told of.
+    /// The job whose end is delivered.
     pub const fn job_id(&self) -> JobId {
         match self {
             Self::WebhookDelivered { job_id, .. }
             | Self::WebhookAttemptFailed { job_id, .. }
             | Self::WebhookAbandoned { job_id, .. } => *job_id,
         }
-    }
-}
-
-impl Versioned for DeliveryEvent {
-    const CURRENT: &'static [(&'static str, u32)] =
-        &[("WebhookDelivered", 1), ("WebhookAttemptFailed", 1), ("WebhookAbandoned", 1)];
-    const UPCASTERS: &'static [Upcaster] = &[];
-}
-
-impl DomainEvent for DeliveryEvent {
-    fn event_type(&self) -> String {
-        self.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
     }
 }

@@ -1,6 +1,6 @@
-//! The Delivery aggregate: telling one webhook address of one ended job.
+//! The Delivery aggregate: one notification to one webhook that a job has ended.
 //!
-//! Its id follows from the event it tells of ([`delivery_id`]), so that a redelivered message finds the same delivery.
+//! Its id follows from the event that it reports ([`delivery_id`]), so that a redelivered message finds the same delivery.
 
 mod aggregate;
 mod event;
@@ -10,10 +10,10 @@ pub use event::DeliveryEvent;
 
 use uuid::Uuid;
 
-/// Namespace of delivery ids (RFC 9562, version 5); chosen at random once.
+/// Namespace of delivery ids (RFC 9562, version 5); a random UUID, fixed.
 const NAMESPACE: Uuid = Uuid::from_u128(0x8c9a_51b3_0d3f_4c58_9a0e_5a2a_6ff2_41d7);
 
-/// The delivery that tells of an event.
+/// Id of the delivery that reports an event.
 pub fn delivery_id(event_id: Uuid) -> Uuid {
     Uuid::new_v5(&NAMESPACE, event_id.as_bytes())
 }

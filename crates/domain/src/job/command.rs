@@ -1,25 +1,25 @@
-//! What can be asked of a job.
+//! Commands to a job.
 
 use url::Url;
 
-use super::{Audio, ChunkSpan, Failure, MediaSource, Priority, TranscriptionOptions};
+use super::{Audio, ChunkSpan, Failure, JobOptions, MediaSource, Priority, Warning};
 use crate::AccountId;
 use crate::captions::Segment;
 
-/// A request to a job. Attempts are numbered by the job; a command of an overtaken attempt decides to nothing.
+/// A command to a job. The job numbers the attempts at each step; a command of a superseded attempt is a no-op.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobCommand {
-    /// Accept a recording for captioning.
-    CreateTranscription {
+    /// Accept a job.
+    Create {
         /// The owner.
         account: AccountId,
-        /// Where the recording comes from.
+        /// Where the media comes from.
         source: MediaSource,
-        /// What is asked of the transcription.
-        transcription: TranscriptionOptions,
+        /// The kind of job, and the options of that kind.
+        options: JobOptions,
         /// How urgent it is.
         priority: Priority,
-        /// Told when the job ends.
+        /// Notified when the job ends.
         webhook_url: Option<Url>,
     },
     /// A download worker takes the job.
@@ -27,38 +27,38 @@ pub enum JobCommand {
         /// The worker.
         worker: String,
     },
-    /// The download has come some way.
+    /// Report how much of the media has arrived.
     ReportDownloadProgress {
-        /// Attempt it speaks of.
+        /// The attempt it belongs to.
         attempt: u32,
         /// Share of the media that has arrived, 0 to 100.
         percent: u8,
     },
-    /// A download attempt failed.
+    /// Record that a download attempt failed.
     RecordDownloadFailure {
-        /// Attempt that failed.
+        /// The attempt that failed.
         attempt: u32,
         /// Why.
         failure: Failure,
-        /// When it is tried again, in milliseconds from now; never if absent.
+        /// Delay until the next attempt, in milliseconds from now; absent if there is none.
         retry_in_ms: Option<u64>,
     },
-    /// The recording is damaged; what can be heard of it will be transcribed.
-    ReportDamage {
-        /// Attempt that found it out.
+    /// Record that something is wrong with the media, and that the job continues.
+    RaiseWarning {
+        /// The download attempt that found it.
         attempt: u32,
-        /// What is wrong and what to do, for the client.
-        message: String,
+        /// What is wrong.
+        warning: Warning,
     },
-    /// The audio lies in the blob store, planned into chunks.
+    /// Record that the audio is in the blob store, and the plan of its chunks.
     RecordAudio {
-        /// Attempt that fetched it.
+        /// The attempt that fetched it.
         attempt: u32,
         /// The audio.
         audio: Audio,
-        /// Title of the recording, if the source has one.
+        /// Title of the media, if the source has one.
         title: Option<String>,
-        /// The plan: adjoining, in order, at least one.
+        /// The plan: contiguous intervals, in order, at least one.
         chunks: Vec<ChunkSpan>,
     },
     /// A transcription worker takes a chunk.
@@ -70,36 +70,36 @@ pub enum JobCommand {
         /// Name of the model it will use.
         model: String,
     },
-    /// The language of the whole recording was heard.
+    /// Record the language that was detected in the media.
     RecordLanguage {
         /// Its code, see [`crate::language`].
         language: String,
     },
-    /// A worker is about to decode a chunk of several.
+    /// Fix the beam size of all chunks before the first of several is decoded.
     ChooseBeamSize {
-        /// Hypotheses it would follow at a time.
+        /// Hypotheses that the worker's beam search would follow, at least 1.
         beam_size: u32,
     },
-    /// An attempt at a chunk failed.
+    /// Record that an attempt at a chunk failed.
     RecordChunkFailure {
         /// Index of the chunk.
         chunk: u32,
-        /// Attempt that failed.
+        /// The attempt that failed.
         attempt: u32,
         /// Why.
         failure: Failure,
-        /// When it is tried again, in milliseconds from now; never if absent.
+        /// Delay until the next attempt, in milliseconds from now; absent if there is none.
         retry_in_ms: Option<u64>,
     },
-    /// A chunk has been transcribed.
+    /// Record the text of a chunk.
     RecordChunk {
         /// Index of the chunk.
         chunk: u32,
-        /// Attempt that succeeded.
+        /// The attempt that succeeded.
         attempt: u32,
-        /// ISO 639-1 code of the language heard.
+        /// Code of the language of the text, see [`crate::language`].
         language: String,
-        /// The text, times counted from the start of the recording.
+        /// The text. Times count from the start of the media.
         segments: Vec<Segment>,
     },
     /// Stop the job.

@@ -1,31 +1,34 @@
-//! What a command makes happen, given what has happened so far.
+//! Which events follow from a command, given the state of the job.
 
 use std::collections::HashMap;
 
 use super::evolve::result_of;
-use super::{Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobStatus, Stage};
+use super::{
+    Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus, Warning,
+};
 use crate::captions::{Segment, UNDETERMINED};
+use crate::step;
 
-/// So many chunks of a job wait for a worker at a time; when one is begun, the next joins the end of the queue. So jobs
-/// take turns, however long they are, and any number of workers is kept busy.
+/// Number of chunks of one job that wait for a worker at a time. When one is started, the next joins the end of the
+/// queue, so that long and short jobs take turns and any number of workers is busy (ADR 18).
 const WAITING_CHUNKS: usize = 1;
 
-/// Decides the events that follow from a command; none if what it asks for is already so.
+/// Decides the events that follow from a command; none if the command is a no-op.
 ///
 /// # Errors
-/// The command makes no sense for the job as it stands.
+/// The command is not possible in the job's state.
 pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
-    if let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command {
+    if let JobCommand::Create { account, source, options, priority, webhook_url } = command {
         return match job.status {
-            None => Ok(vec![JobEvent::JobCreated { account, source, transcription, priority, webhook_url }]),
+            None => Ok(vec![JobEvent::JobCreated { account, source, options, priority, webhook_url }]),
             Some(_) => Err(JobRejection::AlreadyExists),
         };
     }
     let status = job.status.ok_or(JobRejection::NotFound)?;
     match command {
-        JobCommand::CreateTranscription { .. } => Err(JobRejection::AlreadyExists),
+        JobCommand::Create { .. } => Err(JobRejection::AlreadyExists),
         JobCommand::Cancel { reason } => cancel(status, reason),
-        // A worker's message may come late or twice; to a job that has ended it means nothing any more.
+        // A worker's message may come late or twice; for a job that has ended it is a no-op.
         _ if status.has_ended() => Ok(vec![]),
         JobCommand::StartDownload { worker } => Ok(start_download(job, status, worker)),
         JobCommand::ReportDownloadProgress { attempt, percent } => {
@@ -34,7 +37,7 @@ pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobReject
         JobCommand::RecordDownloadFailure { attempt, failure, retry_in_ms } => {
             Ok(record_download_failure(job, status, attempt, failure, retry_in_ms))
         }
-        JobCommand::ReportDamage { attempt, message } => Ok(report_damage(job, status, attempt, message)),
+        JobCommand::RaiseWarning { attempt, warning } => Ok(raise_warning(job, status, attempt, warning)),
         JobCommand::RecordAudio { attempt, audio, title, chunks } => {
             record_audio(job, status, attempt, audio, title, &chunks)
         }
@@ -58,7 +61,7 @@ fn cancel(status: JobStatus, reason: Option<String>) -> Result<Vec<JobEvent>, Jo
     }
 }
 
-/// Whether a command of this download attempt still counts.
+/// Whether this download attempt is the latest and under way.
 fn is_current_download(job: &Job, status: JobStatus, attempt: u32) -> bool {
     status == JobStatus::Downloading && attempt == job.download_attempt
 }
@@ -80,9 +83,9 @@ fn report_progress(job: &Job, status: JobStatus, attempt: u32, percent: u8) -> V
     }
 }
 
-fn report_damage(job: &Job, status: JobStatus, attempt: u32, message: String) -> Vec<JobEvent> {
-    if is_current_download(job, status, attempt) && job.damage.as_ref() != Some(&message) {
-        vec![JobEvent::WarningRaised { attempt, message }]
+fn raise_warning(job: &Job, status: JobStatus, attempt: u32, warning: Warning) -> Vec<JobEvent> {
+    if is_current_download(job, status, attempt) && !job.warnings.contains(&warning) {
+        vec![JobEvent::WarningRaised { attempt, warning }]
     } else {
         vec![]
     }
@@ -100,7 +103,7 @@ fn record_download_failure(
     }
     let mut events = vec![JobEvent::DownloadAttemptFailed { attempt, failure: failure.clone(), retry_in_ms }];
     if retry_in_ms.is_none() {
-        events.push(JobEvent::JobFailed { stage: Stage::Download, failure });
+        events.push(JobEvent::JobFailed { step: step::DOWNLOAD.name.to_owned(), failure });
     }
     events
 }
@@ -124,14 +127,14 @@ fn record_audio(
     }
     let planned = JobEvent::ChunksPlanned { chunks: plan.to_vec() };
     let first = (0..chunks).zip(plan).take(WAITING_CHUNKS).map(|(chunk, span)| scheduled(chunk, *span));
-    Ok([JobEvent::AudioDownloaded { attempt, audio, title, chunks }, planned].into_iter().chain(first).collect())
+    Ok([JobEvent::AudioDownloaded { attempt, audio, title }, planned].into_iter().chain(first).collect())
 }
 
 fn scheduled(chunk: u32, span: ChunkSpan) -> JobEvent {
     JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms }
 }
 
-/// The chunks whose turn comes when a worker begins `chunk` for the first time: so many that [`WAITING_CHUNKS`] wait.
+/// The chunks to schedule when a worker starts `chunk`, so that [`WAITING_CHUNKS`] wait again.
 fn next_scheduled(job: &Job, chunk: u32) -> impl Iterator<Item = JobEvent> {
     let waits = |(index, state): &(u32, &Chunk)| state.scheduled && state.attempt == 0 && *index != chunk;
     let waiting = (0..).zip(&job.chunks).filter(waits).count();
@@ -144,14 +147,14 @@ fn start_chunk(job: &Job, chunk: u32, worker: String, model: String) -> Result<V
     if state.result.is_some() {
         return Ok(vec![]);
     }
-    if let Some(begun) = job.model.as_ref().filter(|begun| **begun != model) {
-        return Err(JobRejection::ModelChanged { begun: begun.clone(), offered: model });
+    if let Some(started_with) = job.model.as_ref().filter(|started_with| **started_with != model) {
+        return Err(JobRejection::ModelChanged { started_with: started_with.clone(), offered: model });
     }
     let started = JobEvent::ChunkStarted { chunk, attempt: state.attempt + 1, worker, model };
     Ok(std::iter::once(started).chain(next_scheduled(job, chunk)).collect())
 }
 
-/// The first to hear it decides, so that all chunks are in one language.
+/// The first detection counts, so that all chunks are in one language.
 fn record_language(job: &Job, status: JobStatus, language: String) -> Vec<JobEvent> {
     match (status, job.language()) {
         (JobStatus::Transcribing, None) => vec![JobEvent::LanguageDetected { language }],
@@ -159,7 +162,7 @@ fn record_language(job: &Job, status: JobStatus, language: String) -> Vec<JobEve
     }
 }
 
-/// The first to decode a chunk decides, so that a change of the workers' settings divides no job.
+/// The first worker fixes the beam size, so that all chunks of the job have the same.
 fn choose_beam_size(job: &Job, status: JobStatus, beam_size: u32) -> Vec<JobEvent> {
     match (status, job.beam_size) {
         (JobStatus::Transcribing, None) => vec![JobEvent::BeamSizeChosen { beam_size }],
@@ -180,7 +183,7 @@ fn record_chunk_failure(
     }
     let mut events = vec![JobEvent::ChunkAttemptFailed { chunk, attempt, failure: failure.clone(), retry_in_ms }];
     if retry_in_ms.is_none() {
-        events.push(JobEvent::JobFailed { stage: Stage::Transcribe, failure });
+        events.push(JobEvent::JobFailed { step: step::TRANSCRIBE.name.to_owned(), failure });
     }
     Ok(events)
 }
@@ -203,16 +206,18 @@ fn record_chunk(
     let mut results: Vec<&ChunkResult> = job.chunks.iter().filter_map(|c| c.result.as_ref()).collect();
     results.push(&result);
     let completed = (results.len() == job.chunks.len()).then(|| JobEvent::JobCompleted {
-        language: main_language(&results),
-        duration_ms: job.audio.as_ref().map_or(0, |audio| audio.duration_ms),
-        segments: results.iter().map(|r| r.segments).sum(),
+        result: JobResult::Transcription {
+            language: main_language(&results),
+            duration_ms: job.audio.as_ref().map_or(0, |audio| audio.duration_ms),
+            segments: results.iter().map(|r| r.segments).sum(),
+        },
     });
     let mut events = vec![JobEvent::ChunkTranscribed { chunk, attempt, language, segments }];
     events.extend(completed);
     Ok(events)
 }
 
-/// The language most speech was heard in; of equals the first in the alphabet, so that order does not matter.
+/// The language of most of the speech; of equals the first in the alphabet, so that the order of chunks does not matter.
 fn main_language(results: &[&ChunkResult]) -> String {
     let mut speech: HashMap<&str, u64> = HashMap::new();
     for result in results.iter().filter(|r| r.language != UNDETERMINED) {

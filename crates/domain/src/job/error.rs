@@ -2,7 +2,7 @@
 
 use super::JobStatus;
 
-/// A refusal: the command makes no sense for the job as it stands.
+/// A command is not possible in the job's state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobRejection {
     /// The job does not exist.
@@ -15,20 +15,20 @@ pub enum JobRejection {
     #[error("the job has already ended: it is {0}")]
     AlreadyEnded(JobStatus),
     /// The plan is empty, has gaps, or is not in order.
-    #[error("the chunks must adjoin in order and cover at least a millisecond each")]
+    #[error("the chunks must be contiguous, in order, and at least one millisecond long each")]
     InvalidPlan,
     /// The job has no chunk of that index.
     #[error("the job has no chunk {0}")]
     UnknownChunk(u32),
-    /// Other chunks of the job were begun with another model.
-    #[error("the job was begun with the model `{begun}`; a worker with `{offered}` cannot go on with it")]
+    /// Other chunks of the job were started with another model.
+    #[error("the job was started with the model `{started_with}`; a worker with `{offered}` cannot continue it")]
     ModelChanged {
-        /// The model the first chunk was begun with.
-        begun: String,
-        /// The model of the worker that asked.
+        /// The model that the first chunk was started with.
+        started_with: String,
+        /// The model of the worker.
         offered: String,
     },
-    /// A segment ends before it begins, or lies outside its chunk's recording.
-    #[error("segment {0} has impossible times")]
+    /// A segment ends before it begins.
+    #[error("segment {0} ends before it begins")]
     InvalidSegment(usize),
 }

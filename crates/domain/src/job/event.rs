@@ -1,18 +1,18 @@
-//! What happened to a job. Names and meanings never change once landed; a change is a new version and an upcaster.
+//! What happens to a job. Each event is declared here and nowhere else; its name and meaning never change: a change is a
+//! new version and an upcaster (ADR 11).
 
-use cqrs_es::DomainEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::upcast::UPCASTERS;
-use super::{Audio, ChunkSpan, Failure, MediaSource, Priority, Stage, TranscriptionOptions};
+use super::{Audio, ChunkSpan, Failure, JobOptions, JobResult, MediaSource, Priority, Warning};
 use crate::AccountId;
 use crate::captions::Segment;
-use crate::upcast::{Upcaster, Versioned};
+use crate::event::{EventFamily, EventType};
 
 /// A fact in the life of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, EventFamily)]
+#[event_family(aggregate = "job")]
 #[serde(tag = "type")]
 #[expect(clippy::large_enum_variant, reason = "the largest is the first of a job, of which there is one")]
 pub enum JobEvent {
@@ -20,13 +20,16 @@ pub enum JobEvent {
     JobCreated {
         /// The owner.
         account: AccountId,
-        /// Where the recording comes from.
+        /// Where the media comes from.
+        #[personal(url, file_name)]
         source: MediaSource,
-        /// What is asked of the transcription.
-        transcription: TranscriptionOptions,
+        /// The kind of job, and the options of that kind.
+        #[personal(initial_prompt, hotwords)]
+        options: JobOptions,
         /// How urgent it is.
         priority: Priority,
-        /// Told when the job ends.
+        /// Notified when the job ends.
+        #[personal]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         webhook_url: Option<Url>,
     },
@@ -37,9 +40,9 @@ pub enum JobEvent {
         /// The worker.
         worker: String,
     },
-    /// The download came some way.
+    /// More of the media has arrived.
     DownloadProgressed {
-        /// Attempt it speaks of.
+        /// The attempt it belongs to.
         attempt: u32,
         /// Share of the media that has arrived, 0 to 100.
         percent: u8,
@@ -49,33 +52,34 @@ pub enum JobEvent {
         /// Attempt that failed.
         attempt: u32,
         /// Why.
+        #[personal(message)]
         failure: Failure,
-        /// When it is tried again, in milliseconds after this event; never if absent.
+        /// Delay until the next attempt, in milliseconds after this event; absent if there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_in_ms: Option<u64>,
     },
-    /// The recording is damaged; what can be heard of it is transcribed.
+    /// Something is wrong with the media, and the job continues with what can be used of it.
     WarningRaised {
-        /// Attempt that found it out.
+        /// The download attempt that found it.
         attempt: u32,
-        /// What is wrong and what to do, for the client.
-        message: String,
+        /// What is wrong.
+        #[personal(message)]
+        warning: Warning,
     },
-    /// The audio lies in the blob store.
+    /// The audio is in the blob store.
     AudioDownloaded {
-        /// Attempt that fetched it.
+        /// The attempt that fetched it.
         attempt: u32,
         /// The audio.
         audio: Audio,
-        /// Title of the recording.
+        /// Title of the media.
+        #[personal]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         title: Option<String>,
-        /// Into how many chunks it was planned.
-        chunks: u32,
     },
     /// The audio is divided into these chunks; each is scheduled when its turn comes.
     ChunksPlanned {
-        /// Adjoining, in order.
+        /// Contiguous, in order, at least one.
         chunks: Vec<ChunkSpan>,
     },
     /// A chunk waits for a transcription worker.
@@ -98,14 +102,14 @@ pub enum JobEvent {
         /// Name of the model it uses.
         model: String,
     },
-    /// The language of the whole recording was heard; all chunks are transcribed in it.
+    /// The language of the media was detected; all chunks are transcribed in it.
     LanguageDetected {
         /// Its code, see [`crate::language`].
         language: String,
     },
-    /// All chunks are decoded with this beam size, whatever the workers' settings become.
+    /// All chunks are decoded with this beam size, also when the workers' settings change.
     BeamSizeChosen {
-        /// Hypotheses followed at a time.
+        /// Hypotheses that the beam search follows, at least 1.
         beam_size: u32,
     },
     /// An attempt at a chunk failed.
@@ -115,8 +119,9 @@ pub enum JobEvent {
         /// Attempt that failed.
         attempt: u32,
         /// Why.
+        #[personal(message)]
         failure: Failure,
-        /// When it is tried again, in milliseconds after this event; never if absent.
+        /// Delay until the next attempt, in milliseconds after this event; absent if there is none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_in_ms: Option<u64>,
     },
@@ -126,98 +131,35 @@ pub enum JobEvent {
         chunk: u32,
         /// Attempt that succeeded.
         attempt: u32,
-        /// ISO 639-1 code of the language heard.
+        /// Code of the language of the text, see [`crate::language`].
         language: String,
-        /// The text, times counted from the start of the recording.
+        /// The text. Times count from the start of the media.
+        #[personal]
         segments: Vec<Segment>,
     },
-    /// All chunks are transcribed; the captions are ready.
+    /// All work of the job is done; its result is ready.
     JobCompleted {
-        /// ISO 639-1 code of the recording's main language.
-        language: String,
-        /// Length of the recording in milliseconds.
-        duration_ms: u64,
-        /// How many segments there are.
-        segments: u32,
+        /// The kind of result, and what it amounts to.
+        result: JobResult,
     },
     /// The job cannot be completed.
     JobFailed {
-        /// Where it failed.
-        stage: Stage,
+        /// Name of the step that failed, see [`crate::step`].
+        step: String,
         /// Why.
+        #[personal(message)]
         failure: Failure,
     },
     /// The job was stopped on request.
     JobCancelled {
         /// Why, in the client's words.
+        #[personal]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
 }
 
 impl JobEvent {
-    /// The names of the events that end a job.
-    pub const ENDS: [&'static str; 3] = ["JobCompleted", "JobFailed", "JobCancelled"];
-
-    /// The event's name, as stored and as it stands in subjects.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::JobCreated { .. } => "JobCreated",
-            Self::DownloadStarted { .. } => "DownloadStarted",
-            Self::DownloadProgressed { .. } => "DownloadProgressed",
-            Self::DownloadAttemptFailed { .. } => "DownloadAttemptFailed",
-            Self::WarningRaised { .. } => "WarningRaised",
-            Self::AudioDownloaded { .. } => "AudioDownloaded",
-            Self::ChunksPlanned { .. } => "ChunksPlanned",
-            Self::ChunkScheduled { .. } => "ChunkScheduled",
-            Self::ChunkStarted { .. } => "ChunkStarted",
-            Self::LanguageDetected { .. } => "LanguageDetected",
-            Self::BeamSizeChosen { .. } => "BeamSizeChosen",
-            Self::ChunkAttemptFailed { .. } => "ChunkAttemptFailed",
-            Self::ChunkTranscribed { .. } => "ChunkTranscribed",
-            Self::JobCompleted { .. } => "JobCompleted",
-            Self::JobFailed { .. } => "JobFailed",
-            Self::JobCancelled { .. } => "JobCancelled",
-        }
-    }
-
-    /// Version of the event's shape.
-    pub const fn version(&self) -> u32 {
-        match self {
-            Self::JobCreated { .. } => 2,
-            _ => 1,
-        }
-    }
-}
-
-impl Versioned for JobEvent {
-    const CURRENT: &'static [(&'static str, u32)] = &[
-        ("JobCreated", 2),
-        ("DownloadStarted", 1),
-        ("DownloadProgressed", 1),
-        ("DownloadAttemptFailed", 1),
-        ("WarningRaised", 1),
-        ("AudioDownloaded", 1),
-        ("ChunksPlanned", 1),
-        ("ChunkScheduled", 1),
-        ("ChunkStarted", 1),
-        ("LanguageDetected", 1),
-        ("BeamSizeChosen", 1),
-        ("ChunkAttemptFailed", 1),
-        ("ChunkTranscribed", 1),
-        ("JobCompleted", 1),
-        ("JobFailed", 1),
-        ("JobCancelled", 1),
-    ];
-    const UPCASTERS: &'static [Upcaster] = UPCASTERS;
-}
-
-impl DomainEvent for JobEvent {
-    fn event_type(&self) -> String {
-        self.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        self.version().to_string()
-    }
+    /// The events that end a job.
+    pub const TERMINAL_EVENTS: [EventType; 3] = [Self::JOB_COMPLETED, Self::JOB_FAILED, Self::JOB_CANCELLED];
 }

@@ -1,15 +1,15 @@
-//! How an event changes a job. Never fails: what was decided has happened.
+//! How an event changes the state of a job. It cannot fail: the event has happened.
 
-use super::{Chunk, ChunkResult, ChunkSpan, Job, JobEvent, JobStatus};
+use super::{Chunk, ChunkResult, Job, JobEvent, JobOptions, JobStatus};
 use crate::captions::{Segment, UNDETERMINED};
 
 /// Applies one event.
 pub fn evolve(job: &mut Job, event: &JobEvent) {
     match event {
-        JobEvent::JobCreated { account, source, transcription, priority, .. } => {
+        JobEvent::JobCreated { account, source, options, priority, .. } => {
+            let JobOptions::Transcription(transcription) = options;
             *job = Job {
-                status: Some(JobStatus::Pending),
-                account: account.clone(),
+                account: Some(account.clone()),
                 source: Some(source.clone()),
                 model: transcription.model.clone(),
                 transcription: transcription.clone(),
@@ -18,27 +18,23 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
             };
         }
         JobEvent::DownloadStarted { attempt, .. } => {
-            job.status = Some(JobStatus::Downloading);
             job.download_attempt = *attempt;
             job.download_percent = 0;
-            job.damage = None;
+            job.warnings.clear();
         }
         JobEvent::DownloadProgressed { percent, .. } => job.download_percent = *percent,
-        JobEvent::WarningRaised { message, .. } => job.damage = Some(message.clone()),
-        JobEvent::AudioDownloaded { audio, .. } => {
-            job.status = Some(JobStatus::Transcribing);
-            job.audio = Some(audio.clone());
-        }
+        JobEvent::WarningRaised { warning, .. } => job.warnings.push(warning.clone()),
+        JobEvent::AudioDownloaded { audio, .. } => job.audio = Some(audio.clone()),
         JobEvent::ChunksPlanned { chunks } => {
-            job.chunks = chunks.iter().map(|span| Chunk::new(*span, false)).collect();
+            job.chunks = chunks.iter().map(|span| Chunk::new(*span)).collect();
         }
-        JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => match chunk_mut(job, *chunk) {
-            Some(planned) => planned.scheduled = true,
-            // Jobs from before there was `ChunksPlanned`: all chunks were scheduled at once.
-            None => job.chunks.push(Chunk::new(ChunkSpan { start_ms: *start_ms, end_ms: *end_ms }, true)),
-        },
+        JobEvent::ChunkScheduled { chunk, .. } => {
+            if let Some(chunk) = chunk_mut(job, *chunk) {
+                chunk.scheduled = true;
+            }
+        }
         JobEvent::BeamSizeChosen { beam_size } => job.beam_size = Some(*beam_size),
-        JobEvent::LanguageDetected { language } => job.heard_language = Some(language.clone()),
+        JobEvent::LanguageDetected { language } => job.detected_language = Some(language.clone()),
         JobEvent::ChunkStarted { chunk, attempt, model, .. } => {
             job.model = Some(model.clone());
             if let Some(chunk) = chunk_mut(job, *chunk) {
@@ -47,17 +43,45 @@ pub fn evolve(job: &mut Job, event: &JobEvent) {
         }
         JobEvent::ChunkTranscribed { chunk, language, segments, .. } => {
             if language != UNDETERMINED {
-                // Where the first speech comes late, the first chunk with any decides for those after it.
-                job.heard_language.get_or_insert_with(|| language.clone());
+                // The first chunk with speech fixes the language of those after it.
+                job.detected_language.get_or_insert_with(|| language.clone());
             }
             if let Some(chunk) = chunk_mut(job, *chunk) {
                 chunk.result = Some(result_of(language, segments));
             }
         }
-        JobEvent::DownloadAttemptFailed { .. } | JobEvent::ChunkAttemptFailed { .. } => {}
-        JobEvent::JobCompleted { .. } => job.status = Some(JobStatus::Completed),
-        JobEvent::JobFailed { .. } => job.status = Some(JobStatus::Failed),
-        JobEvent::JobCancelled { .. } => job.status = Some(JobStatus::Cancelled),
+        JobEvent::DownloadAttemptFailed { .. }
+        | JobEvent::ChunkAttemptFailed { .. }
+        | JobEvent::JobCompleted { .. }
+        | JobEvent::JobFailed { .. }
+        | JobEvent::JobCancelled { .. } => {}
+    }
+    if let Some(status) = event.status() {
+        job.status = Some(status);
+    }
+}
+
+impl JobEvent {
+    /// The status that the job has from this event on; `None` if the event does not change it.
+    pub const fn status(&self) -> Option<JobStatus> {
+        match self {
+            Self::JobCreated { .. } => Some(JobStatus::Pending),
+            Self::DownloadStarted { .. } => Some(JobStatus::Downloading),
+            Self::AudioDownloaded { .. } => Some(JobStatus::Transcribing),
+            Self::JobCompleted { .. } => Some(JobStatus::Completed),
+            Self::JobFailed { .. } => Some(JobStatus::Failed),
+            Self::JobCancelled { .. } => Some(JobStatus::Cancelled),
+            Self::DownloadProgressed { .. }
+            | Self::DownloadAttemptFailed { .. }
+            | Self::WarningRaised { .. }
+            | Self::ChunksPlanned { .. }
+            | Self::ChunkScheduled { .. }
+            | Self::ChunkStarted { .. }
+            | Self::LanguageDetected { .. }
+            | Self::BeamSizeChosen { .. }
+            | Self::ChunkAttemptFailed { .. }
+            | Self::ChunkTranscribed { .. } => None,
+        }
     }
 }
 
@@ -65,7 +89,7 @@ fn chunk_mut(job: &mut Job, index: u32) -> Option<&mut Chunk> {
     job.chunks.get_mut(usize::try_from(index).ok()?)
 }
 
-/// What the job remembers of a chunk's text.
+/// What the job's state keeps of a chunk's text.
 pub(super) fn result_of(language: &str, segments: &[Segment]) -> ChunkResult {
     ChunkResult {
         language: language.to_owned(),

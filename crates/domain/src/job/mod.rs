@@ -1,14 +1,14 @@
-//! The Job aggregate: one recording on its way from a source to captions.
+//! The Job aggregate: one piece of media from its source to its result.
 //!
 //! ```text
-//!            CreateTranscription        StartDownload           RecordAudio        last RecordChunk
-//!  (nothing) ───────────────▶ pending ───────────▶ downloading ───────────▶ transcribing ──────▶ completed
-//!                                │                     │                        │
-//!                                └──── Cancel ─────────┴────────── Cancel ──────┴──▶ cancelled
-//!                                                      └─ permanent failure ────┴──▶ failed
+//!          Create              StartDownload           RecordAudio        last RecordChunk
+//!  (none) ────────▶ pending ───────────▶ downloading ───────────▶ transcribing ──────▶ completed
+//!                      │                     │                        │
+//!                      └────── Cancel ───────┴──────── Cancel ────────┴──▶ cancelled
+//!                                            └─ permanent failure ────┴──▶ failed
 //! ```
 //!
-//! A step that is already done decides to nothing, so every message may arrive twice.
+//! A command for a step that is already done is a no-op, so every message may arrive twice.
 
 mod aggregate;
 mod command;
@@ -16,16 +16,15 @@ mod decide;
 mod error;
 mod event;
 mod evolve;
-mod source;
+mod options;
 mod state;
-mod transcription;
-mod upcast;
+mod values;
 
 pub use command::JobCommand;
 pub use decide::decide;
 pub use error::JobRejection;
 pub use event::JobEvent;
 pub use evolve::evolve;
-pub use source::{Audio, ChunkSpan, Failure, MediaSource, Priority, Stage, UnknownPriority};
+pub use options::{JobOptions, Task, TranscriptionOptions, UnknownTask};
 pub use state::{Chunk, ChunkResult, Job, JobStatus, UnknownStatus};
-pub use transcription::{Task, TranscriptionOptions, UnknownTask};
+pub use values::{Audio, ChunkSpan, Failure, JobResult, MediaSource, Priority, UnknownPriority, Warning};

@@ -1,15 +1,15 @@
-//! A job as its events have made it.
+//! The state of a job, folded from its events.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audio, ChunkSpan, MediaSource, Priority, TranscriptionOptions};
+use super::{Audio, ChunkSpan, MediaSource, Priority, TranscriptionOptions, Warning};
 use crate::AccountId;
 use crate::language::AUTO;
 
-/// Where a job stands.
+/// The status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
@@ -17,7 +17,7 @@ pub enum JobStatus {
     Pending,
     /// A download worker has taken it.
     Downloading,
-    /// The audio is there; its chunks wait or are being transcribed.
+    /// The audio is stored; its chunks wait or are being transcribed.
     Transcribing,
     /// The captions are ready.
     Completed,
@@ -32,12 +32,12 @@ impl JobStatus {
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Downloading, Self::Transcribing, Self::Completed, Self::Failed, Self::Cancelled];
 
-    /// Whether nothing can happen to the job any more.
+    /// Whether the job has ended: no event can follow.
     pub const fn has_ended(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
     }
 
-    /// The word used in JSON.
+    /// Its name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -56,9 +56,9 @@ impl fmt::Display for JobStatus {
     }
 }
 
-/// A word that names no status.
+/// A text that is not the name of a status.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no status; use pending, downloading, transcribing, completed, failed or cancelled")]
+#[error("`{0}` is not a status; use pending, downloading, transcribing, completed, failed or cancelled")]
 pub struct UnknownStatus(String);
 
 impl FromStr for JobStatus {
@@ -74,56 +74,56 @@ impl FromStr for JobStatus {
 pub struct Job {
     /// `None` until the job is created.
     pub status: Option<JobStatus>,
-    /// The owner.
-    pub account: AccountId,
-    /// Where the recording comes from.
+    /// The owner; `None` until the job is created.
+    pub account: Option<AccountId>,
+    /// Where the media comes from.
     pub source: Option<MediaSource>,
-    /// What is asked of the transcription.
+    /// Options of the transcription.
     pub transcription: TranscriptionOptions,
     /// How urgent it is.
     pub priority: Priority,
-    /// The model asked for, or else the one the first chunk was begun with.
+    /// The requested model, or else the one that the first chunk was started with.
     pub model: Option<String>,
     /// Number of the latest download attempt; 0 before the first.
     pub download_attempt: u32,
     /// Latest reported share of the media that has arrived, 0 to 100.
     pub download_percent: u8,
-    /// What the latest download attempt found to be wrong with the recording.
-    pub damage: Option<String>,
+    /// What the latest download attempt found to be wrong with the media, in that order.
+    pub warnings: Vec<Warning>,
     /// The audio, once downloaded.
     pub audio: Option<Audio>,
-    /// The plan and how far it has come.
+    /// The planned chunks and the state of each.
     pub chunks: Vec<Chunk>,
-    /// The language the recording was heard to be in, if none was asked for.
-    pub heard_language: Option<String>,
-    /// Hypotheses at a time with which its chunks are decoded, where there are several.
+    /// The language that was detected in the media, if none was requested.
+    pub detected_language: Option<String>,
+    /// The beam size of all chunks, once a worker has fixed it.
     pub beam_size: Option<u32>,
 }
 
 /// One chunk of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chunk {
-    /// The stretch it covers.
+    /// The interval that it covers.
     pub span: ChunkSpan,
-    /// Whether its turn has come.
+    /// Whether a worker may start it.
     pub scheduled: bool,
     /// Number of its latest attempt; 0 before the first.
     pub attempt: u32,
-    /// What came out, once it is transcribed.
+    /// What its transcription produced, once it is done.
     pub result: Option<ChunkResult>,
 }
 
 impl Chunk {
-    /// One that nobody has begun.
-    pub(super) fn new(span: ChunkSpan, scheduled: bool) -> Self {
-        Self { span, scheduled, attempt: 0, result: None }
+    /// A chunk without an attempt.
+    pub(super) fn new(span: ChunkSpan) -> Self {
+        Self { span, scheduled: false, attempt: 0, result: None }
     }
 }
 
-/// What the job remembers of a transcribed chunk; the text itself stays in the events.
+/// What the job's state keeps of a transcribed chunk; the text itself is in the events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkResult {
-    /// ISO 639-1 code of the language heard.
+    /// Code of the language of its text.
     pub language: String,
     /// Milliseconds of speech in that language.
     pub speech_ms: u64,
@@ -137,10 +137,10 @@ impl Job {
         self.status.is_some_and(|status| !status.has_ended())
     }
 
-    /// Code of the language to transcribe in; `None` if nobody knows yet.
+    /// Code of the language to transcribe in: the requested one, else the detected one; `None` until one is known.
     pub fn language(&self) -> Option<&str> {
-        let asked = Some(self.transcription.language.as_str()).filter(|language| *language != AUTO);
-        asked.or(self.heard_language.as_deref())
+        let requested = Some(self.transcription.language.as_str()).filter(|language| *language != AUTO);
+        requested.or(self.detected_language.as_deref())
     }
 
     /// The chunk of that index.

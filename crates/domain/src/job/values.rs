@@ -1,4 +1,4 @@
-//! The values that job commands and events are made of.
+//! Values that job commands and events consist of.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Where the recording comes from.
+/// Where the media comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum MediaSource {
     /// A page or media file that yt-dlp can fetch.
     Url {
-        /// Address with scheme `http` or `https`.
+        /// URL with the scheme `http` or `https`.
         url: Url,
     },
     /// A file that was uploaded to the blob store.
@@ -33,12 +33,12 @@ pub enum MediaSource {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Overtakes the others.
+    /// Goes before the others.
     High,
-    /// The usual.
+    /// The default.
     #[default]
     Normal,
-    /// Waits for the others, but is never starved.
+    /// Waits for the others, and still gets one turn in ten.
     Low,
 }
 
@@ -46,7 +46,7 @@ impl Priority {
     /// All priorities, most urgent first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
-    /// The word used in JSON and in subjects.
+    /// Its name in JSON and in subjects.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::High => "high",
@@ -62,9 +62,9 @@ impl fmt::Display for Priority {
     }
 }
 
-/// A word that names no priority.
+/// A text that is not the name of a priority.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no priority; use high, normal or low")]
+#[error("`{0}` is not a priority; use high, normal or low")]
 pub struct UnknownPriority(String);
 
 impl FromStr for Priority {
@@ -88,7 +88,7 @@ pub struct Audio {
     pub duration_ms: u64,
 }
 
-/// A stretch of the recording that is transcribed as one piece; cut at silences.
+/// An interval of the media that is transcribed as one unit; its limits are in silences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChunkSpan {
     /// First millisecond.
@@ -97,30 +97,35 @@ pub struct ChunkSpan {
     pub end_ms: u64,
 }
 
-/// A step of the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Fetching the media and extracting its audio.
-    Download,
-    /// Turning audio into text.
-    Transcribe,
+/// What a completed job has produced, by kind of job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobResult {
+    /// Captions, stored chunk by chunk in the job's events.
+    Transcription {
+        /// Code of the language of most of the speech, see [`crate::language`], or `und` where there is none.
+        language: String,
+        /// Length of the media in milliseconds.
+        duration_ms: u64,
+        /// Number of segments in all chunks.
+        segments: u32,
+    },
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Download => "download",
-            Self::Transcribe => "transcribe",
-        })
-    }
-}
-
-/// Why an attempt did not succeed, in words for the person who submitted the job.
+/// Why an attempt failed, for the person who submitted the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
-    /// Stable word for programs, `snake_case`, for example `no_audio_track`.
+    /// Stable code for programs, in `snake_case`, for example `no_audio_track`.
     pub code: String,
     /// What happened and what to do next, one or two sentences.
+    pub message: String,
+}
+
+/// What is wrong with media whose job continues all the same, for the person who submitted the job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// Stable code for programs, in `snake_case`, for example `truncated_media`.
+    pub code: String,
+    /// What is wrong and what to do next, one or two sentences.
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! What is asked of the transcription, in faster-whisper's words.
+//! The options of a job, by kind of job. Those of a transcription have faster-whisper's names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::language::AUTO;
 
-/// What the text is to be.
+/// The kind of a job, and the options of that kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobOptions {
+    /// Captions of the speech in the media.
+    Transcription(TranscriptionOptions),
+}
+
+/// Which text Whisper produces.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
@@ -23,7 +31,7 @@ impl Task {
     /// All tasks.
     pub const ALL: [Self; 2] = [Self::Transcribe, Self::Translate];
 
-    /// The word used in JSON.
+    /// Its name in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Transcribe => "transcribe",
@@ -38,9 +46,9 @@ impl fmt::Display for Task {
     }
 }
 
-/// A word that names no task.
+/// A text that is not the name of a task.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no task; use transcribe, or translate for an English translation")]
+#[error("`{0}` is not a task; use transcribe, or translate for an English translation")]
 pub struct UnknownTask(String);
 
 impl FromStr for Task {
@@ -51,30 +59,30 @@ impl FromStr for Task {
     }
 }
 
-/// What is asked of the transcription. What is absent is as the worker is set.
+/// Options of a transcription. The worker's setting applies to what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TranscriptionOptions {
     /// Code of the spoken language, see [`crate::language`], or `auto`.
     pub language: String,
-    /// What the text is to be.
+    /// Which text is produced.
     pub task: Task,
-    /// Name of the model asked for.
+    /// Name of the requested model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Text as if it had been said before, for names and style. Of a text longer than the model takes (223 tokens,
-    /// the hot words included) the end counts.
+    /// Text that the model treats as spoken before the media, for names and style. The model takes 223 tokens, the hot
+    /// words included; of a longer text it uses the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_prompt: Option<String>,
-    /// Words to expect. Of more than the model takes (223 tokens) the first count.
+    /// Words to expect. The model takes 223 tokens; of more it uses the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hotwords: Option<String>,
-    /// Whether the time of each word is wanted too.
+    /// Whether the time of each word is determined too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word_timestamps: Option<bool>,
 }
 
 impl Default for TranscriptionOptions {
-    /// The words that are spoken, in whatever language they are.
+    /// The words that are spoken, in the language that is detected.
     fn default() -> Self {
         Self {
             language: AUTO.to_owned(),
