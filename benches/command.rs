@@ -1,12 +1,12 @@
 //! The command that the benchmarks give: a new job, as a client would ask for it.
 
 use uuid::Uuid;
-use ytcaption_domain::job::{JobCommand, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext};
 
 pub(crate) fn context() -> CommandContext {
     CommandContext {
-        account: AccountId::default(),
+        account: AccountId::local(),
         actor: Actor::Client("bench".into()),
         correlation_id: Uuid::from_u128(7),
         causation_id: None,
@@ -15,10 +15,10 @@ pub(crate) fn context() -> CommandContext {
 }
 
 pub(crate) fn create() -> JobCommand {
-    JobCommand::CreateTranscription {
-        account: AccountId::default(),
+    JobCommand::Create {
+        account: AccountId::local(),
         source: MediaSource::Url { url: "https://www.youtube.com/watch?v=dQw4w9WgXcQ".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     }

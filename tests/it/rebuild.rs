@@ -13,7 +13,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{
+    Audio, ChunkSpan, Job, JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions,
+};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
 use ytcaption_projections::{JobFilter, JobQueries, Projector, Rebuild};
@@ -106,10 +108,10 @@ async fn write(jobs: Arc<CommandBus<Job>>, eased: CancellationToken, stop: Cance
 
 async fn create(jobs: &CommandBus<Job>) -> JobId {
     let id = (Stamp::system().new_id)();
-    let command = JobCommand::CreateTranscription {
-        account: AccountId::default(),
+    let command = JobCommand::Create {
+        account: AccountId::local(),
         source: MediaSource::Url { url: "https://example.org/v".parse().unwrap() },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     };
@@ -153,7 +155,7 @@ fn segment(start_ms: u64) -> Segment {
 
 fn context() -> CommandContext {
     CommandContext {
-        account: AccountId::default(),
+        account: AccountId::local(),
         actor: Actor::Worker("test".to_owned()),
         correlation_id: (Stamp::system().new_id)(),
         causation_id: None,
@@ -166,7 +168,8 @@ async fn read_everything(queries: JobQueries, stop: CancellationToken) -> usize 
     let mut seen: HashMap<JobId, i64> = HashMap::new();
     let mut reads = 0;
     while !stop.is_cancelled() {
-        let page = queries.page(&JobFilter::default(), None, 1_000_000).await.unwrap();
+        let page =
+            queries.page(&JobFilter { account: AccountId::local(), status: None }, None, 1_000_000).await.unwrap();
         let now: HashMap<JobId, i64> = page.jobs.iter().map(|job| (job.job_id, job.version)).collect();
         assert_eq!(now.len(), page.jobs.len(), "a job is listed twice");
         for (job, version) in &seen {

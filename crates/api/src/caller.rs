@@ -36,6 +36,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(_parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self { account: AccountId::default(), actor: Actor::Client(ANONYMOUS.to_owned()) })
+        Ok(Self { account: AccountId::local(), actor: Actor::Client(ANONYMOUS.to_owned()) })
     }
 }

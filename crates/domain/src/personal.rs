@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn parts_are_found_where_the_payload_has_them() {
-        let mut payload = json!({ "source": { "kind": "url", "url": "https://a.example/x" }, "options": { "hotwords": null } });
+        let mut payload =
+            json!({ "source": { "kind": "url", "url": "https://a.example/x" }, "options": { "hotwords": null } });
         let found: Vec<String> = JobEvent::JOB_CREATED
             .personal
             .iter()
@@ -114,7 +115,8 @@ mod tests {
 
     #[test]
     fn encrypted_values_are_replaced_in_place_with_their_path() {
-        let stored = |text: &str, kind| serde_json::to_value(EncryptedValue { encrypted: text.into(), kind }).expect("JSON");
+        let stored =
+            |text: &str, kind| serde_json::to_value(EncryptedValue { encrypted: text.into(), kind }).expect("JSON");
         let mut payload = json!({
             "failure": { "code": "x", "message": stored("AA", PersonalKind::Text) },
             "segments": stored("BB", PersonalKind::List),
@@ -128,7 +130,8 @@ mod tests {
         });
         assert_eq!(replaced, Ok(()));
         assert_eq!(seen, [("failure.message".to_owned(), "AA".to_owned()), ("segments".to_owned(), "BB".to_owned())]);
-        let expected = json!({ "failure": { "code": "x", "message": ERASED }, "segments": [], "other": { "encrypted": "CC" } });
+        let expected =
+            json!({ "failure": { "code": "x", "message": ERASED }, "segments": [], "other": { "encrypted": "CC" } });
         assert_eq!(payload, expected);
     }
 

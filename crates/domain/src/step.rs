@@ -193,7 +193,11 @@ mod tests {
     #[test]
     fn every_step_is_triggered_by_job_events_and_recorded_by_one_aggregate() {
         for step in STEPS {
-            assert!(!step.triggers.is_empty() && step.triggers.iter().all(|event| event.aggregate == "job"), "{}", step.name);
+            assert!(
+                !step.triggers.is_empty() && step.triggers.iter().all(|event| event.aggregate == "job"),
+                "{}",
+                step.name
+            );
             let recorded = step.done.iter().chain(&step.started).all(|event| event.aggregate == step.recorded_by());
             assert!(!step.done.is_empty() && recorded, "{}", step.name);
         }

@@ -125,7 +125,9 @@ pub fn decode<E: EventFamily>(name: &str, version: &str, payload: &Value) -> Res
     // An upcaster may pass on what is wrong with the stored event; the error names the event as it is stored.
     parts
         .iter()
-        .map(|part| E::deserialize(part).map_err(|source| PayloadError::Shape { name: name.to_owned(), version, source }))
+        .map(|part| {
+            E::deserialize(part).map_err(|source| PayloadError::Shape { name: name.to_owned(), version, source })
+        })
         .collect()
 }
 
@@ -133,7 +135,11 @@ pub fn decode<E: EventFamily>(name: &str, version: &str, payload: &Value) -> Res
 ///
 /// # Errors
 /// The event is of an unknown type or version, or an upcaster fails. Payloads of the current version are not examined.
-pub fn upcast_to_current<E: EventFamily>(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, PayloadError> {
+pub fn upcast_to_current<E: EventFamily>(
+    name: &str,
+    version: &str,
+    payload: Value,
+) -> Result<Vec<Value>, PayloadError> {
     let current = current_version(E::TYPES, name)?;
     let version = parse_version(version, current)?;
     if version == current {

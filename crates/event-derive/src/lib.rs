@@ -147,7 +147,11 @@ fn personal_parts(field: &Field) -> Result<Vec<TokenStream>, Error> {
     let name = name.to_string();
     match &attribute.meta {
         Meta::Path(_) => {
-            let kind = if is_list(&field.ty) { quote! { List } } else { quote! { Text } };
+            let kind = if is_list(&field.ty) {
+                quote! { List }
+            } else {
+                quote! { Text }
+            };
             Ok(vec![part(&[name], &kind)])
         }
         Meta::List(list) => {

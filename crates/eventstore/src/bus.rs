@@ -8,7 +8,7 @@ use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
 use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
 use sqlx::PgPool;
 use uuid::Uuid;
-use ytcaption_domain::upcast::Versioned;
+use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::{CommandContext, EventMetadata, Routed};
 
 use crate::{Appender, Database, EventRepository, Stamp, read_stream};
@@ -74,7 +74,7 @@ impl<A> CommandBus<A>
 where
     A: Aggregate<Services = ()> + Routed + Clone,
     A::Command: Clone,
-    A::Event: Versioned,
+    A::Event: EventFamily,
 {
     /// A bus over a database; buses of one process share the appender.
     pub fn new(database: &Database, appender: Appender, stamp: Stamp) -> Self {
@@ -98,7 +98,7 @@ where
             current_sequence: 0,
             current_snapshot: None,
         };
-        self.decide_and_append(unborn, command, context).await
+        self.decide_and_append(id, unborn, command, context).await
     }
 
     /// Carries out a command on an aggregate.
@@ -114,7 +114,7 @@ where
         let mut conflicts = 0;
         loop {
             let loaded = self.load_aggregate(id).await?;
-            match self.decide_and_append(loaded, command.clone(), context).await {
+            match self.decide_and_append(id, loaded, command.clone(), context).await {
                 Err(CommandError::Conflict) if conflicts < MAX_CONFLICTS => {
                     conflicts += 1;
                     tokio::time::sleep(CONFLICT_PAUSE * conflicts).await;
@@ -152,6 +152,7 @@ where
 
     async fn decide_and_append(
         &self,
+        id: Uuid,
         mut loaded: EventStoreAggregateContext<A>,
         command: A::Command,
         context: &CommandContext,
@@ -168,6 +169,7 @@ where
                 event_id: Uuid::nil(),
                 occurred_at: decided_at,
                 route: aggregate.route().to_owned(),
+                data_key: events[0].data_key_id(id),
                 context: context.clone(),
             };
             self.store.commit(events.clone(), loaded, metadata.to_map()).await?;

@@ -8,7 +8,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
-use ytcaption_domain::upcast::{self, EventFault, Versioned};
+use ytcaption_domain::event::EventFamily;
+use ytcaption_domain::upcast::{self, PayloadError};
 use ytcaption_domain::{EventMetadata, MetadataError};
 
 use crate::Cursor;
@@ -54,7 +55,7 @@ pub struct DecodeError {
     /// Which one.
     pub event: Box<EventName>,
     /// What is wrong with it, and what to do.
-    pub source: EventFault,
+    pub source: PayloadError,
 }
 
 /// Says which event is meant.
@@ -90,10 +91,10 @@ impl RecordedEvent {
     ///
     /// # Errors
     /// It is of a type, version or shape that this program cannot read.
-    pub fn decode<E: Versioned>(&self) -> Result<Vec<E>, DecodeError> {
+    pub fn decode<E: EventFamily>(&self) -> Result<Vec<E>, DecodeError> {
         let read = match &self.damage {
-            Some(damage) => Err(EventFault::Metadata(damage.error.clone())),
-            None => upcast::read(&self.event_type, &self.event_version, &self.payload),
+            Some(damage) => Err(PayloadError::Metadata(damage.error.clone())),
+            None => upcast::decode(&self.event_type, &self.event_version, &self.payload),
         };
         read.map_err(|source| DecodeError { event: Box::new(self.name()), source })
     }
@@ -140,7 +141,7 @@ fn metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option
     let map = HashMap::<String, String>::deserialize(&stored).map_err(|_| MetadataError { key: "metadata" });
     match map.and_then(|map| EventMetadata::from_map(&map)) {
         Ok(metadata) => (metadata, None),
-        Err(error) => (EventMetadata::salvaged(&stored, recorded_at), Some(Damage { stored, error })),
+        Err(error) => (EventMetadata::from_json_lossy(&stored, recorded_at), Some(Damage { stored, error })),
     }
 }
 

@@ -9,7 +9,8 @@ use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayStream,
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
 use sqlx::PgPool;
-use ytcaption_domain::upcast::{EventFault, Versioned, upcast};
+use ytcaption_domain::event::EventFamily;
+use ytcaption_domain::upcast::{PayloadError, upcast_to_current};
 
 use crate::feed::{Cursor, Feed};
 use crate::{Appender, RecordedEvent, Stamp};
@@ -20,7 +21,7 @@ const STREAM_PAGE: u32 = 500;
 const EVENT_ID: &str = "event_id";
 
 /// Reads a payload of any version in today's, see [`ytcaption_domain::upcast`].
-type Upcast = fn(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, EventFault>;
+type Upcast = fn(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, PayloadError>;
 
 /// Loads the events of aggregates of one kind and appends new ones.
 pub struct EventRepository {
@@ -33,9 +34,9 @@ pub struct EventRepository {
 
 impl EventRepository {
     /// A repository of aggregates whose events are `E`.
-    pub fn new<E: Versioned>(pool: PgPool, appender: Appender, stamp: Stamp) -> Self {
+    pub fn new<E: EventFamily>(pool: PgPool, appender: Appender, stamp: Stamp) -> Self {
         let stored = PostgresEventRepository::new(pool.clone());
-        Self { stored, appender, feed: Feed::new(pool), stamp, upcast: upcast::<E> }
+        Self { stored, appender, feed: Feed::new(pool), stamp, upcast: upcast_to_current::<E> }
     }
 
     fn upcast(&self, stored: Vec<SerializedEvent>) -> Result<Vec<SerializedEvent>, PersistenceError> {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use sqlx::PgPool;
 use uuid::Uuid;
-use ytcaption_domain::job::{Job, JobCommand, JobRejection, JobStatus, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{
+    Job, JobCommand, JobOptions, JobRejection, JobStatus, MediaSource, Priority, TranscriptionOptions,
+};
 use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_testing::Postgres;
 
@@ -29,7 +31,7 @@ pub(crate) fn bus(database: &Database) -> CommandBus<Job> {
 
 pub(crate) fn context() -> CommandContext {
     CommandContext {
-        account: AccountId::default(),
+        account: AccountId::local(),
         actor: Actor::Client("test".into()),
         correlation_id: Uuid::from_u128(7),
         causation_id: None,
@@ -38,10 +40,10 @@ pub(crate) fn context() -> CommandContext {
 }
 
 pub(crate) fn create() -> JobCommand {
-    JobCommand::CreateTranscription {
-        account: AccountId::default(),
+    JobCommand::Create {
+        account: AccountId::local(),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::High,
         webhook_url: None,
     }
@@ -139,7 +141,7 @@ async fn the_events_of_one_command_keep_their_order() {
     assert_eq!(recorded.len(), 3, "several at once: {recorded:?}");
     let stored = first(5, &database).await;
     let names: Vec<&str> = stored[2..].iter().map(|event| event.event_type.as_str()).collect();
-    assert_eq!(names, recorded.iter().map(ytcaption_domain::job::JobEvent::name).collect::<Vec<_>>());
+    assert_eq!(names, recorded.iter().map(|event| event.event().name).collect::<Vec<_>>());
     assert_eq!(stored.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
 }
 
@@ -152,6 +154,7 @@ async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
     for n in 1..=EVENTS_PER_WRITER {
         let mut transaction = begin(&pool).await.expect("a connection");
         let metadata = ytcaption_domain::EventMetadata {
+            data_key: Uuid::nil(),
             event_id: Uuid::from_u128(u128::from(writer) << 64 | u128::from(n)),
             occurred_at: (Stamp::system().now)(),
             route: "normal".into(),

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
 use ytcaption_domain::Routed;
+use ytcaption_domain::event::{EventFamily, EventType};
 use ytcaption_domain::job::{JobEvent, JobStatus, Task};
-use ytcaption_domain::upcast::{Upcast, Upcaster, Versioned};
+use ytcaption_domain::upcast::{Upcast, Upcaster};
 
 use super::tests::{bus, context, create, database, first, start};
 use super::*;
@@ -155,10 +156,14 @@ impl DomainEvent for Walked {
     }
 }
 
-impl Versioned for Walked {
+const fn event_type(name: &'static str, version: u32) -> EventType {
+    EventType { aggregate: "walk", name, version, personal: &[] }
+}
+
+impl EventFamily for Walked {
     // `Went` is not written any more, in no version.
-    const CURRENT: &'static [(&'static str, u32)] = &[("WentEast", 1), ("WentNorth", 1), ("Went", 2)];
-    const UPCASTERS: &'static [Upcaster] = &[Upcaster { name: "Went", version: 1, read: both_axes }];
+    const TYPES: &'static [EventType] = &[event_type("WentEast", 1), event_type("WentNorth", 1), event_type("Went", 2)];
+    const UPCASTERS: &'static [Upcaster] = &[Upcaster { name: "Went", version: 1, upcast: both_axes }];
 }
 
 fn both_axes(mut payload: Map<String, Value>) -> Result<Vec<Upcast>, String> {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use ytcaption_domain::delivery::{DeliveryEvent, DeliveryStatus};
-use ytcaption_domain::job::{Failure, JobEvent, JobStatus, MediaSource, Priority, Stage, Task};
+use ytcaption_domain::job::{Failure, JobEvent, JobOptions, JobResult, JobStatus, MediaSource, Priority, Task};
+use ytcaption_domain::step;
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::RecordedEvent;
 
@@ -108,9 +109,10 @@ impl JobView {
     }
 
     fn created(recorded: &RecordedEvent, event: &JobEvent) -> Result<Self, Misfit> {
-        let JobEvent::JobCreated { account, source, transcription, priority, webhook_url } = event else {
+        let JobEvent::JobCreated { account, source, options, priority, webhook_url } = event else {
             return Err(Misfit::NoBeginning(recorded.event_type.clone()));
         };
+        let JobOptions::Transcription(transcription) = options;
         let (source_kind, source_name) = match source {
             MediaSource::Url { url } => ("url", url.to_string()),
             MediaSource::Upload { file_name, .. } => ("upload", file_name.clone()),
@@ -153,10 +155,7 @@ impl JobView {
     fn apply(&mut self, event: &JobEvent) {
         match event {
             // Only ever the first event, which `created` reads.
-            JobEvent::JobCreated { .. }
-            | JobEvent::ChunksPlanned { .. }
-            | JobEvent::ChunkScheduled { .. }
-            | JobEvent::BeamSizeChosen { .. } => {}
+            JobEvent::JobCreated { .. } | JobEvent::ChunkScheduled { .. } | JobEvent::BeamSizeChosen { .. } => {}
             JobEvent::LanguageDetected { language } => self.detected_language = Some(language.clone()),
             JobEvent::DownloadStarted { attempt, .. } => {
                 self.status = JobStatus::Downloading;
@@ -167,15 +166,15 @@ impl JobView {
             }
             JobEvent::DownloadProgressed { percent, .. } => self.download_percent = i16::from(*percent),
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms, .. } => {
-                self.failed(Stage::Download, failure, *retry_in_ms);
+                self.failed(step::DOWNLOAD.name, failure, *retry_in_ms);
             }
-            JobEvent::WarningRaised { message, .. } => self.warning = Some(message.clone()),
-            JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
+            JobEvent::WarningRaised { warning, .. } => self.warning = Some(warning.message.clone()),
+            JobEvent::ChunksPlanned { chunks } => self.chunks = i32::try_from(chunks.len()).unwrap_or(i32::MAX),
+            JobEvent::AudioDownloaded { audio, title, .. } => {
                 self.status = JobStatus::Transcribing;
                 self.download_percent = 100;
                 self.duration_ms = i64::try_from(audio.duration_ms).ok();
                 self.title.clone_from(title);
-                self.chunks = count(*chunks);
                 self.clear_error();
             }
             JobEvent::ChunkStarted { model, .. } => {
@@ -183,19 +182,20 @@ impl JobView {
                 self.clear_error();
             }
             JobEvent::ChunkAttemptFailed { failure, retry_in_ms, .. } => {
-                self.failed(Stage::Transcribe, failure, *retry_in_ms);
+                self.failed(step::TRANSCRIBE.name, failure, *retry_in_ms);
             }
             JobEvent::ChunkTranscribed { segments, .. } => {
                 self.chunks_done += 1;
                 self.segments += i32::try_from(segments.len()).unwrap_or(i32::MAX);
             }
-            JobEvent::JobCompleted { language, .. } => {
+            JobEvent::JobCompleted { result } => {
+                let JobResult::Transcription { language, .. } = result;
                 self.detected_language = Some(language.clone());
                 self.clear_error();
                 self.ended(JobStatus::Completed);
             }
-            JobEvent::JobFailed { stage, failure } => {
-                self.failed(*stage, failure, None);
+            JobEvent::JobFailed { step, failure } => {
+                self.failed(step, failure, None);
                 self.ended(JobStatus::Failed);
             }
             JobEvent::JobCancelled { .. } => self.ended(JobStatus::Cancelled),
@@ -242,8 +242,8 @@ impl JobView {
         u8::try_from(downloaded + transcribed).unwrap_or(100)
     }
 
-    fn failed(&mut self, stage: Stage, failure: &Failure, retry_in_ms: Option<u64>) {
-        self.error_stage = Some(stage.to_string());
+    fn failed(&mut self, step: &str, failure: &Failure, retry_in_ms: Option<u64>) {
+        self.error_stage = Some(step.to_owned());
         self.error_code = Some(failure.code.clone());
         self.error_message = Some(failure.message.clone());
         self.retry_at = retry_in_ms

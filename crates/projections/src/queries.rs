@@ -24,7 +24,7 @@ pub enum QueryError {
 }
 
 /// Which jobs to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct JobFilter {
     /// Owner of the jobs.
     pub account: AccountId,

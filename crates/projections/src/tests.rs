@@ -10,7 +10,7 @@ use uuid::Uuid;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand};
 use ytcaption_domain::job::{
-    Audio, ChunkSpan, Failure, Job, JobCommand, JobStatus, MediaSource, Priority, TranscriptionOptions,
+    Audio, ChunkSpan, Failure, Job, JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions,
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
@@ -57,10 +57,10 @@ impl House {
     }
 
     async fn create(&self, webhook_url: Option<&str>) -> JobId {
-        let command = JobCommand::CreateTranscription {
-            account: AccountId::default(),
+        let command = JobCommand::Create {
+            account: AccountId::local(),
             source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-            transcription: TranscriptionOptions::default(),
+            options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url: webhook_url.map(|url| url.parse().expect("a URL")),
         };
@@ -124,7 +124,7 @@ impl House {
 
 fn context() -> CommandContext {
     CommandContext {
-        account: AccountId::default(),
+        account: AccountId::local(),
         actor: Actor::Client("test".into()),
         correlation_id: Uuid::from_u128(7),
         causation_id: None,
@@ -216,7 +216,11 @@ async fn pages_hold_every_job_once_newest_first() {
     house.project().await;
     let (mut seen, mut after) = (vec![], None);
     loop {
-        let page = house.queries.page(&JobFilter::default(), after, 3).await.expect("an answer");
+        let page = house
+            .queries
+            .page(&JobFilter { account: AccountId::local(), status: None }, after, 3)
+            .await
+            .expect("an answer");
         seen.extend(page.jobs.iter().map(|view| view.job_id));
         after = page.next;
         if after.is_none() {
@@ -225,7 +229,7 @@ async fn pages_hold_every_job_once_newest_first() {
     }
     ids.reverse();
     assert_eq!(seen, ids);
-    let cancelled = JobFilter { status: Some(JobStatus::Cancelled), ..JobFilter::default() };
+    let cancelled = JobFilter { account: AccountId::local(), status: Some(JobStatus::Cancelled) };
     let page = house.queries.page(&cancelled, None, 3).await.expect("an answer");
     assert_eq!(page.jobs.iter().map(|view| view.job_id).collect::<Vec<_>>(), [ids[3]]);
     let foreign = JobFilter { account: AccountId("other".into()), status: None };

@@ -19,7 +19,7 @@ const PARAMETERS: [(&str, &str); 2] = [
 /// # Panics
 /// Never: it is made of JSON values, which can always be written.
 pub fn asyncapi_json() -> String {
-    let schemas = schema::all();
+    let schemas = schema::event_schemas();
     let mut parts = envelope();
     parts.insert("Headers".to_owned(), headers());
     let document = json!({
@@ -139,7 +139,7 @@ fn message(schema: &EventSchema) -> Value {
 
 /// The envelope, CloudEvents 1.0 in its JSON format, and the parts it is made of.
 fn envelope() -> Map<String, Value> {
-    let text = schema::of_type::<CloudEvent>().to_string().replace("#/$defs/", "#/components/schemas/");
+    let text = schema::schema_for::<CloudEvent>().to_string().replace("#/$defs/", "#/components/schemas/");
     let mut envelope: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     envelope.remove("$schema");
     let mut parts = match envelope.remove("$defs") {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 use ytcaption_domain::AccountId;
-use ytcaption_domain::upcast::{self, EventFault, Versioned};
+use ytcaption_domain::event::EventFamily;
+use ytcaption_domain::upcast::{self, PayloadError};
 use ytcaption_eventstore::RecordedEvent;
 
 /// Before the subject of every event.
@@ -88,10 +89,10 @@ impl CloudEvent {
     ///
     /// # Errors
     /// It is of a type, version or shape that this program cannot read, or came without its data.
-    pub fn decode<E: Versioned>(&self) -> Result<Vec<E>, EventFault> {
+    pub fn decode<E: EventFamily>(&self) -> Result<Vec<E>, PayloadError> {
         let (name, version) = self.kind.rsplit_once(".v").unwrap_or((&self.kind, ""));
         let name = name.rsplit_once('.').map_or(name, |(_, name)| name);
-        upcast::read(name, version, self.data.as_ref().unwrap_or(&Value::Null))
+        upcast::decode(name, version, self.data.as_ref().unwrap_or(&Value::Null))
     }
 
     /// The same event with a reference in place of its data.

@@ -160,7 +160,7 @@ impl Api {
     /// Gives a job a command as a worker would.
     async fn work(&self, job: JobId, command: JobCommand) {
         let context = CommandContext {
-            account: AccountId::default(),
+            account: AccountId::local(),
             actor: Actor::Worker("test".to_owned()),
             correlation_id: (self.state.stamp.new_id)(),
             causation_id: None,
@@ -192,7 +192,12 @@ impl Api {
         let (_, version) = self.state.jobs.load(job.0).await.expect("the store answers");
         eventually("the read models show the job", async || {
             self.projector.catch_up().await.expect("the database answers");
-            let page = self.state.queries.page(&JobFilter::default(), None, 1_000).await.expect("the database answers");
+            let page = self
+                .state
+                .queries
+                .page(&JobFilter { account: ytcaption_domain::AccountId::local(), status: None }, None, 1_000)
+                .await
+                .expect("the database answers");
             page.jobs.iter().any(|view| view.job_id == job && view.version == i64::try_from(version).expect("small"))
         })
         .await;

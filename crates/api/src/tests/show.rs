@@ -1,7 +1,7 @@
 use axum::http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
-use ytcaption_domain::job::{Failure, JobCommand, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{Failure, JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 
 use super::{Api, COLLECTION};
@@ -81,10 +81,10 @@ async fn jobs_of_another_account_are_not_there() {
     let api = Api::new().await;
     let job = JobId(Uuid::from_u128(9));
     let theirs = AccountId("theirs".into());
-    let create = JobCommand::CreateTranscription {
+    let create = JobCommand::Create {
         account: theirs.clone(),
         source: MediaSource::Url { url: "https://example.org/a".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     };

@@ -1,7 +1,7 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use ytcaption_domain::job::{JobEvent, MediaSource, Priority, Task, TranscriptionOptions};
+use ytcaption_domain::job::{JobEvent, JobOptions, MediaSource, Priority, Task, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor};
 
 use super::{Api, COLLECTION, MAX_BODY_BYTES, request};
@@ -28,20 +28,20 @@ async fn an_address_becomes_a_job() {
 
     let events = api.events(job).await;
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].metadata.context.account, AccountId::default());
+    assert_eq!(events[0].metadata.context.account, AccountId::local());
     assert_eq!(events[0].metadata.context.actor, Actor::Client("anonymous".into()));
     assert_eq!(
         api.creation(job).await,
         JobEvent::JobCreated {
-            account: AccountId::default(),
+            account: AccountId::local(),
             source: MediaSource::Url { url: "https://www.youtube.com/watch?v=jNQXAC9IVRw".parse().expect("a URL") },
-            transcription: TranscriptionOptions {
+            options: JobOptions::Transcription(TranscriptionOptions {
                 language: "pt".into(),
                 task: Task::Translate,
                 model: Some("faster-whisper-small".into()),
                 initial_prompt: Some("Itaipu".into()),
                 ..TranscriptionOptions::default()
-            },
+            }),
             priority: Priority::High,
             webhook_url: Some("https://example.org/hooks".parse().expect("a URL")),
         }

@@ -2,7 +2,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use futures::stream;
 use ytcaption_blobstore::BlobKey;
-use ytcaption_domain::job::{JobEvent, MediaSource};
+use ytcaption_domain::job::{JobEvent, JobOptions, MediaSource};
 
 use super::{Answer, Api, COLLECTION, MAX_BODY_BYTES, MAX_UPLOAD_BYTES, eventually, request};
 
@@ -46,7 +46,9 @@ async fn a_file_becomes_a_job_whose_blob_is_the_file() {
     let answer = post_form(&api, Body::from_stream(stream::iter(pieces)), &[]).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
 
-    let JobEvent::JobCreated { source, transcription, priority, .. } = api.creation(answer.job_id()).await else {
+    let JobEvent::JobCreated { source, options: JobOptions::Transcription(transcription), priority, .. } =
+        api.creation(answer.job_id()).await
+    else {
         panic!("the first event creates the job");
     };
     assert_eq!((transcription.language.as_str(), priority.as_str()), ("en", "low"));

@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, StatusCode};
 use tracing::Instrument;
-use ytcaption_domain::job::{JobCommand, JobStatus, MediaSource};
+use ytcaption_domain::job::{JobCommand, JobOptions, JobStatus, MediaSource};
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::CommandError;
 
@@ -127,10 +127,10 @@ impl Order {
             (None, Some(url)) => MediaSource::Url { url },
             (None, None) => return Err(ApiError::Internal("a request without a recording was let through".into())),
         };
-        let command = JobCommand::CreateTranscription {
+        let command = JobCommand::Create {
             account: context.account.clone(),
             source,
-            transcription: wish.transcription,
+            options: JobOptions::Transcription(wish.transcription),
             priority: wish.priority,
             webhook_url: wish.webhook_url,
         };

@@ -125,11 +125,12 @@ mod tests {
             event_version: "1".into(),
             payload: json!({ "reason": "wrong, \"really\"\n" }),
             metadata: EventMetadata {
+                data_key: Uuid::nil(),
                 event_id: Uuid::from_u128(1),
                 occurred_at: recorded_at,
                 route: "normal".into(),
                 context: CommandContext {
-                    account: AccountId::default(),
+                    account: AccountId::local(),
                     actor: Actor::Client("ana, of the office".into()),
                     correlation_id: Uuid::from_u128(2),
                     causation_id: None,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::evolve::result_of;
 use super::{
-    Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus, Warning,
+    Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus,
+    Warning,
 };
 use crate::captions::{Segment, UNDETERMINED};
 use crate::step;

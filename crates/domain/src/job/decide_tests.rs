@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::AccountId;
-use crate::job::{MediaSource, Priority, TranscriptionOptions, evolve};
+use crate::job::{JobOptions, MediaSource, Priority, TranscriptionOptions, evolve};
 
 struct Given(Job);
 
@@ -27,10 +27,10 @@ fn source() -> MediaSource {
 }
 
 fn create() -> JobCommand {
-    JobCommand::CreateTranscription {
-        account: AccountId::default(),
+    JobCommand::Create {
+        account: AccountId::local(),
         source: source(),
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     }
@@ -38,9 +38,9 @@ fn create() -> JobCommand {
 
 fn created() -> JobEvent {
     JobEvent::JobCreated {
-        account: AccountId::default(),
+        account: AccountId::local(),
         source: source(),
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     }
@@ -62,8 +62,12 @@ fn record_audio_in(attempt: u32, chunks: Vec<ChunkSpan>) -> JobCommand {
     JobCommand::RecordAudio { attempt, audio: audio(), title: None, chunks }
 }
 
-fn report_damage(attempt: u32) -> JobCommand {
-    JobCommand::ReportDamage { attempt, message: "Its end is missing.".into() }
+fn truncated() -> Warning {
+    Warning { code: "truncated_media".into(), message: "Its end is missing.".into() }
+}
+
+fn raise_warning(attempt: u32) -> JobCommand {
+    JobCommand::RaiseWarning { attempt, warning: truncated() }
 }
 
 /// A job of two chunks, the audio just downloaded.
@@ -71,7 +75,7 @@ fn two_chunks() -> Vec<JobEvent> {
     vec![
         created(),
         download_started(1),
-        JobEvent::AudioDownloaded { attempt: 1, audio: audio(), title: None, chunks: 2 },
+        JobEvent::AudioDownloaded { attempt: 1, audio: audio(), title: None },
         JobEvent::ChunksPlanned { chunks: vec![span(0, 1000), span(1000, 2000)] },
         chunk_scheduled(0),
     ]
@@ -82,11 +86,10 @@ fn chunk_scheduled(chunk: u32) -> JobEvent {
     JobEvent::ChunkScheduled { chunk, start_ms, end_ms: start_ms + 1000 }
 }
 
-/// The same as it was recorded before there was `ChunksPlanned`.
-fn two_chunks_at_once() -> Vec<JobEvent> {
+/// The same with both chunks scheduled.
+fn two_scheduled_chunks() -> Vec<JobEvent> {
     let mut events = two_chunks();
-    events.truncate(3);
-    events.extend([chunk_scheduled(0), chunk_scheduled(1)]);
+    events.push(chunk_scheduled(1));
     events
 }
 
@@ -119,6 +122,12 @@ fn transcribed(chunk: u32, language: &str, segments: Vec<Segment>) -> JobEvent {
     JobEvent::ChunkTranscribed { chunk, attempt: 1, language: language.into(), segments }
 }
 
+fn completed(language: &str, segments: u32) -> JobEvent {
+    JobEvent::JobCompleted {
+        result: JobResult::Transcription { language: language.into(), duration_ms: 2000, segments },
+    }
+}
+
 fn failure() -> Failure {
     Failure { code: "http_503".into(), message: "The site is busy.".into() }
 }
@@ -130,7 +139,7 @@ fn a_new_job_is_created_once() {
 }
 
 #[test]
-fn nothing_can_be_asked_of_a_job_that_does_not_exist() {
+fn a_job_that_does_not_exist_rejects_commands() {
     assert_eq!(given(&[]).when(JobCommand::Cancel { reason: None }), Err(JobRejection::NotFound));
 }
 
@@ -146,41 +155,29 @@ fn each_download_attempt_gets_the_next_number() {
 fn the_audio_is_planned_and_its_first_chunk_scheduled() {
     let events = given(&[created(), download_started(1)])
         .when(record_audio_in(1, vec![span(0, 1000), span(1000, 2000)]))
-        .expect("the plan is sound");
+        .expect("the plan is valid");
     assert_eq!(events, two_chunks()[2..]);
 }
 
 #[test]
-fn one_chunk_waits_at_a_time_whoever_begins_one_makes_room_for_the_next() {
+fn one_chunk_waits_at_a_time_and_a_start_schedules_the_next() {
     let spans = (0..4).map(|n| span(n * 1000, (n + 1) * 1000)).collect();
     let mut events = vec![created(), download_started(1)];
-    events.extend(given(&events).when(record_audio_in(1, spans)).expect("the plan is sound"));
+    events.extend(given(&events).when(record_audio_in(1, spans)).expect("the plan is valid"));
     for chunk in 0..4 {
-        let begun = given(&events).when(start_chunk_with(chunk, "demo")).expect("its turn has come");
+        let started = given(&events).when(start_chunk_with(chunk, "demo")).expect("it is scheduled");
         let next = (chunk < 3).then(|| chunk_scheduled(chunk + 1));
-        assert_eq!(begun, std::iter::once(chunk_started(chunk, 1)).chain(next).collect::<Vec<_>>());
+        assert_eq!(started, std::iter::once(chunk_started(chunk, 1)).chain(next).collect::<Vec<_>>());
         let too_early = given(&events).when(start_chunk_with(chunk + 1, "demo"));
         assert_eq!(too_early, Err(JobRejection::UnknownChunk(chunk + 1)));
-        events.extend(begun);
+        events.extend(started);
         let again = given(&events).when(start_chunk_with(chunk, "demo"));
-        assert_eq!(again, Ok(vec![chunk_started(chunk, 2)]), "a second attempt makes no more room");
+        assert_eq!(again, Ok(vec![chunk_started(chunk, 2)]), "a second attempt schedules no further chunk");
     }
 }
 
 #[test]
-fn jobs_whose_chunks_were_scheduled_at_once_go_on() {
-    let mut events = two_chunks_at_once();
-    for chunk in [1, 0] {
-        let begun = given(&events).when(start_chunk_with(chunk, "demo")).expect("it was scheduled");
-        assert_eq!(begun, [chunk_started(chunk, 1)]);
-        events.extend(begun);
-        events.extend(given(&events).when(record(chunk, 1, "en", vec![])).expect("it was begun"));
-    }
-    assert!(matches!(events.last(), Some(JobEvent::JobCompleted { .. })));
-}
-
-#[test]
-fn the_first_to_decode_a_chunk_decides_how_for_all() {
+fn the_first_worker_fixes_the_beam_size_of_all_chunks() {
     let choose = |beam_size| JobCommand::ChooseBeamSize { beam_size };
     let chosen = JobEvent::BeamSizeChosen { beam_size: 5 };
     let mut events = two_chunks();
@@ -191,32 +188,32 @@ fn the_first_to_decode_a_chunk_decides_how_for_all() {
 }
 
 #[test]
-fn the_first_to_hear_the_language_decides_it_for_all_chunks() {
-    let hear = |language: &str| JobCommand::RecordLanguage { language: language.into() };
-    let heard = JobEvent::LanguageDetected { language: "pt".into() };
+fn the_first_detected_language_is_that_of_all_chunks() {
+    let detect = |language: &str| JobCommand::RecordLanguage { language: language.into() };
+    let detected = JobEvent::LanguageDetected { language: "pt".into() };
     let mut events = two_chunks();
-    assert_eq!(given(&events).when(hear("pt")), Ok(vec![heard.clone()]));
-    events.push(heard);
-    assert_eq!(given(&events).when(hear("en")), Ok(vec![]));
+    assert_eq!(given(&events).when(detect("pt")), Ok(vec![detected.clone()]));
+    events.push(detected);
+    assert_eq!(given(&events).when(detect("en")), Ok(vec![]));
     assert_eq!(given(&events).0.language(), Some("pt"));
 
     let mut events = two_chunks();
     events.extend([chunk_started(0, 1), transcribed(0, UNDETERMINED, vec![])]);
-    assert_eq!(given(&events).0.language(), None, "nothing was said");
+    assert_eq!(given(&events).0.language(), None, "there was no speech");
     events.extend([chunk_scheduled(1), chunk_started(1, 1), transcribed(1, "en", vec![])]);
     assert_eq!(given(&events).0.language(), Some("en"));
 
     let options = TranscriptionOptions { language: "fr".into(), ..TranscriptionOptions::default() };
     let mut events = two_chunks();
-    if let JobEvent::JobCreated { transcription, .. } = &mut events[0] {
-        *transcription = options;
+    if let JobEvent::JobCreated { options: of_job, .. } = &mut events[0] {
+        *of_job = JobOptions::Transcription(options);
     }
-    assert_eq!(given(&events).when(hear("en")), Ok(vec![]), "one was asked for");
+    assert_eq!(given(&events).when(detect("en")), Ok(vec![]), "one was requested");
     assert_eq!(given(&events).0.language(), Some("fr"));
 }
 
 #[test]
-fn a_plan_with_gaps_or_without_chunks_is_refused() {
+fn a_plan_with_gaps_or_without_chunks_is_rejected() {
     let job = given(&[created(), download_started(1)]);
     for plan in [vec![], vec![span(0, 0)], vec![span(0, 10), span(11, 20)]] {
         assert_eq!(job.when(record_audio_in(1, plan)), Err(JobRejection::InvalidPlan));
@@ -224,7 +221,7 @@ fn a_plan_with_gaps_or_without_chunks_is_refused() {
 }
 
 #[test]
-fn an_overtaken_attempt_changes_nothing() {
+fn a_superseded_attempt_is_a_no_op() {
     let job = given(&[created(), download_started(1), download_started(2)]);
     assert_eq!(job.when(record_audio_in(1, vec![span(0, 1)])), Ok(vec![]));
     let late = JobCommand::RecordDownloadFailure { attempt: 1, failure: failure(), retry_in_ms: None };
@@ -233,13 +230,13 @@ fn an_overtaken_attempt_changes_nothing() {
 }
 
 #[test]
-fn damage_is_told_once_an_attempt_and_not_by_an_overtaken_one() {
-    let damaged = |attempt| JobEvent::WarningRaised { attempt, message: "Its end is missing.".into() };
-    assert_eq!(given(&[created(), download_started(1)]).when(report_damage(1)), Ok(vec![damaged(1)]));
-    assert_eq!(given(&[created(), download_started(1), damaged(1)]).when(report_damage(1)), Ok(vec![]));
-    let again = given(&[created(), download_started(1), damaged(1), download_started(2)]);
-    assert_eq!((again.when(report_damage(1)), again.when(report_damage(2))), (Ok(vec![]), Ok(vec![damaged(2)])));
-    assert_eq!(given(&two_chunks()).when(report_damage(1)), Ok(vec![]));
+fn a_warning_is_raised_once_an_attempt_and_not_by_a_superseded_one() {
+    let raised = |attempt| JobEvent::WarningRaised { attempt, warning: truncated() };
+    assert_eq!(given(&[created(), download_started(1)]).when(raise_warning(1)), Ok(vec![raised(1)]));
+    assert_eq!(given(&[created(), download_started(1), raised(1)]).when(raise_warning(1)), Ok(vec![]));
+    let again = given(&[created(), download_started(1), raised(1), download_started(2)]);
+    assert_eq!((again.when(raise_warning(1)), again.when(raise_warning(2))), (Ok(vec![]), Ok(vec![raised(2)])));
+    assert_eq!(given(&two_chunks()).when(raise_warning(1)), Ok(vec![]));
 }
 
 #[test]
@@ -262,7 +259,7 @@ fn a_failure_without_a_retry_ends_the_job() {
         events,
         Ok(vec![
             JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure(), retry_in_ms: None },
-            JobEvent::JobFailed { stage: Stage::Download, failure: failure() },
+            JobEvent::JobFailed { step: "download".into(), failure: failure() },
         ])
     );
 }
@@ -285,17 +282,11 @@ fn a_failure_with_a_retry_leaves_the_job_open() {
 
 #[test]
 fn the_last_chunk_completes_the_job_in_the_same_decision() {
-    let mut events = two_chunks_at_once();
+    let mut events = two_scheduled_chunks();
     events.extend([chunk_started(0, 1), chunk_started(1, 1)]);
     events.push(transcribed(1, "pt", vec![segment(1000, 1900)]));
     let decided = given(&events).when(record(0, 1, "en", vec![segment(0, 500)]));
-    assert_eq!(
-        decided,
-        Ok(vec![
-            transcribed(0, "en", vec![segment(0, 500)]),
-            JobEvent::JobCompleted { language: "pt".into(), duration_ms: 2000, segments: 2 },
-        ])
-    );
+    assert_eq!(decided, Ok(vec![transcribed(0, "en", vec![segment(0, 500)]), completed("pt", 2),]));
 }
 
 #[test]
@@ -308,28 +299,25 @@ fn a_chunk_transcribed_twice_counts_once() {
 }
 
 #[test]
-fn a_silent_recording_has_an_undetermined_language() {
-    let mut events = two_chunks_at_once();
+fn silent_media_has_an_undetermined_language() {
+    let mut events = two_scheduled_chunks();
     events.extend([chunk_started(0, 1), chunk_started(1, 1), transcribed(1, UNDETERMINED, vec![])]);
     let decided = given(&events).when(record(0, 1, UNDETERMINED, vec![])).expect("silence is a result");
-    assert_eq!(
-        decided.last(),
-        Some(&JobEvent::JobCompleted { language: UNDETERMINED.into(), duration_ms: 2000, segments: 0 })
-    );
+    assert_eq!(decided.last(), Some(&completed(UNDETERMINED, 0)));
 }
 
 #[test]
 fn the_model_cannot_change_within_a_job() {
-    let mut events = two_chunks_at_once();
+    let mut events = two_scheduled_chunks();
     events.push(chunk_started(0, 1));
     assert_eq!(
         given(&events).when(start_chunk_with(1, "other")),
-        Err(JobRejection::ModelChanged { begun: "demo".into(), offered: "other".into() })
+        Err(JobRejection::ModelChanged { started_with: "demo".into(), offered: "other".into() })
     );
 }
 
 #[test]
-fn impossible_times_and_chunks_are_refused() {
+fn impossible_times_and_chunks_are_rejected() {
     let mut events = two_chunks();
     events.push(chunk_started(0, 1));
     let job = given(&events);
@@ -346,7 +334,7 @@ fn cancelling_stops_an_open_job_and_only_that() {
     events.push(cancelled);
     assert_eq!(given(&events).when(cancel()), Ok(vec![]));
     assert_eq!(given(&events).when(start_chunk_with(0, "demo")), Ok(vec![]));
-    events.push(JobEvent::JobFailed { stage: Stage::Download, failure: failure() });
+    events.push(JobEvent::JobFailed { step: "download".into(), failure: failure() });
     assert_eq!(given(&events).when(cancel()), Err(JobRejection::AlreadyEnded(JobStatus::Failed)));
 }
 
@@ -375,7 +363,7 @@ fn any_command() -> impl Strategy<Value = JobCommand> {
 }
 
 proptest! {
-    /// Whatever comes in whatever order: an ended job stays ended, ends once, and asking twice is deciding once.
+    /// For any sequence of commands: an ended job stays ended, ends once, and a repeated command is a no-op.
     #[test]
     fn no_sequence_of_commands_breaks_a_job(commands in prop::collection::vec(any_command(), 0..40)) {
         let mut job = Job::default();
@@ -394,7 +382,7 @@ proptest! {
             let waiting = job.chunks.iter().filter(|c| c.scheduled && c.attempt == 0).count();
             let unscheduled = job.chunks.iter().filter(|c| !c.scheduled).count();
             prop_assert!(waiting <= WAITING_CHUNKS && (unscheduled == 0 || waiting > 0), "{:?}", job.chunks);
-            // A start begins the next attempt by design; everything else said twice changes nothing more.
+            // A start begins the next attempt by design; every other repeated command is a no-op.
             if !matches!(command, JobCommand::StartDownload { .. } | JobCommand::StartChunk { .. }
                 | JobCommand::RecordDownloadFailure { .. } | JobCommand::RecordChunkFailure { .. }) {
                 prop_assert!(decide(&job, command).unwrap_or_default().is_empty());

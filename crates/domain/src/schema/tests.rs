@@ -1,4 +1,4 @@
-//! What has landed stays as it was, and everything that was ever written can be read.
+//! Released shapes do not change, and every event that was ever written can be decoded.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::job::{Job, JobStatus, Task, TranscriptionOptions, evolve};
+use crate::job::{Job, JobStatus, Task, evolve};
 use crate::upcast;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events");
@@ -40,20 +40,31 @@ fn fixture(name: &str, version: u32) -> Vec<Value> {
     })
 }
 
+/// Whether this run writes the generated files instead of comparing them.
+fn updates() -> bool {
+    std::env::var_os("UPDATE_EXPECT").is_some()
+}
+
 #[test]
 fn the_committed_schemas_are_up_to_date() {
-    let names: BTreeSet<String> = all().iter().map(EventSchema::file_name).collect();
-    assert_eq!(files(FOLDER), names, "renew them with `cargo run -p ytcaption-cli -- events schemas docs/events`");
-    for schema in all() {
+    let schemas = event_schemas();
+    if updates() {
+        for schema in &schemas {
+            std::fs::write(Path::new(FOLDER).join(schema.file_name()), &schema.text).expect("docs/events is writable");
+        }
+    }
+    let names: BTreeSet<String> = schemas.iter().map(EventSchema::file_name).collect();
+    assert_eq!(files(FOLDER), names, "update them with `UPDATE_EXPECT=1 cargo test -p ytcaption-domain schema`");
+    for schema in schemas {
         assert!(
             file(FOLDER, &schema.file_name()) == schema.text,
-            "docs/events/{} is out of date; renew it with `cargo run -p ytcaption-cli -- events schemas docs/events`",
+            "docs/events/{} is out of date; update it with `UPDATE_EXPECT=1 cargo test -p ytcaption-domain schema`",
             schema.file_name()
         );
     }
 }
 
-/// The schema without the words for people.
+/// The schema without descriptions and titles.
 fn shape(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => {
@@ -72,21 +83,22 @@ fn shape(schema: &Value) -> Value {
 #[test]
 fn no_shape_that_has_landed_changes() {
     let mut new = String::new();
-    for event in all() {
+    for event in event_schemas() {
         let name = format!("{}.v{}", event.name, event.version);
         let digest = format!("{:x}", Sha256::digest(shape(&schema(&event)).to_string()));
         let landed = SHAPES.lines().filter_map(|line| line.split_once("  ")).find(|(_, landed)| *landed == name);
         match landed.map(|(digest, _)| digest) {
             Some(landed) => assert!(
                 landed == digest,
-                "{name} has changed its shape, and stores hold events of the one that landed. Leave it, and write the \
-                 new one as the next version, with an upcaster and a fixture: docs/adr/0011 says how"
+                "{name} has changed its shape, and stores hold events of the released one. Restore it, and add the new \
+                 shape as the next version, with an upcaster and a fixture: docs/adr/0011 says how"
             ),
             None => writeln!(new, "{digest}  {name}").expect("a text takes more text"),
         }
     }
     assert!(new.is_empty(), "when the shapes of these new events are right, add to docs/events/shapes.sha256:\n{new}");
-    let known: BTreeSet<String> = all().iter().map(|event| format!("{}.v{}", event.name, event.version)).collect();
+    let known: BTreeSet<String> =
+        event_schemas().iter().map(|event| format!("{}.v{}", event.name, event.version)).collect();
     for (_, landed) in SHAPES.lines().filter_map(|line| line.split_once("  ")) {
         assert!(known.contains(landed), "{landed} has landed and is gone: its events are still in stores");
     }
@@ -94,15 +106,15 @@ fn no_shape_that_has_landed_changes() {
 
 #[test]
 fn every_event_is_listed_with_every_version_up_to_its_newest() {
-    fn check<E: Versioned + JsonSchema>() {
+    fn check<E: EventFamily + JsonSchema>() {
         let family = schemars::schema_for!(E).to_value();
         let variants = family["oneOf"].as_array().expect("variants").iter();
         let names: Vec<&str> =
             variants.filter_map(|variant| variant.pointer("/properties/type/const")?.as_str()).collect();
-        let listed: Vec<&str> = E::CURRENT.iter().map(|(name, _)| *name).collect();
-        assert_eq!(listed, names, "CURRENT lists the variants, in their order");
-        for (name, newest) in E::CURRENT {
-            let of_event = all().into_iter().filter(|schema| schema.name == *name);
+        let listed: Vec<&str> = E::TYPES.iter().map(|event| event.name).collect();
+        assert_eq!(listed, names, "the schema has the variants, in their order");
+        for EventType { name, version: newest, .. } in E::TYPES {
+            let of_event = event_schemas().into_iter().filter(|schema| schema.name == *name);
             let versions: Vec<u32> = of_event.map(|schema| schema.version).collect();
             assert_eq!(versions, (1..=*newest).collect::<Vec<_>>(), "{name}: keep its earlier schemas in EARLIER");
         }
@@ -114,11 +126,12 @@ fn every_event_is_listed_with_every_version_up_to_its_newest() {
 /// SQL reads payloads as they are stored, without upcasters, so what it looks for stands where it always stood.
 #[test]
 fn what_queries_look_for_is_in_every_version() {
-    let looked_for: [(&str, &[&str]); 11] = [
+    let looked_for: [(&str, &[&str]); 12] = [
         ("JobCreated", &["webhook_url"]),
         ("DownloadStarted", &["attempt"]),
         ("DownloadAttemptFailed", &["attempt"]),
-        ("AudioDownloaded", &["attempt", "chunks"]),
+        ("AudioDownloaded", &["attempt"]),
+        ("ChunksPlanned", &["chunks"]),
         ("ChunkScheduled", &["chunk"]),
         ("ChunkStarted", &["chunk", "attempt"]),
         ("ChunkAttemptFailed", &["chunk", "attempt"]),
@@ -128,13 +141,13 @@ fn what_queries_look_for_is_in_every_version() {
         ("WebhookAbandoned", &["job_id"]),
     ];
     for (name, members) in looked_for {
-        let versions: Vec<Value> = all().iter().filter(|event| event.name == name).map(schema).collect();
+        let versions: Vec<Value> = event_schemas().iter().filter(|event| event.name == name).map(schema).collect();
         assert!(!versions.is_empty(), "{name}");
         for (version, member) in versions.iter().flat_map(|version| members.iter().map(move |member| (version, member)))
         {
             assert!(
                 version["properties"][member].is_object(),
-                "{} without `{member}`: mend the queries",
+                "{} without `{member}`: correct the queries",
                 version["title"]
             );
         }
@@ -143,20 +156,20 @@ fn what_queries_look_for_is_in_every_version() {
 
 #[test]
 fn there_is_a_fixture_of_every_version_and_it_fits_its_schema() {
-    assert_eq!(files(FIXTURES), all().iter().map(EventSchema::file_name).collect());
-    for event in all() {
+    assert_eq!(files(FIXTURES), event_schemas().iter().map(EventSchema::file_name).collect());
+    for event in event_schemas() {
         let document = schema(&event);
         let validator = jsonschema::validator_for(&document).expect("a valid schema");
         let payloads = fixture(event.name, event.version);
-        let mut told = BTreeSet::new();
+        let mut found = BTreeSet::new();
         for payload in &payloads {
             let faults: Vec<String> = validator.iter_errors(payload).map(|error| error.to_string()).collect();
             assert!(faults.is_empty(), "{}: {faults:?} in {payload}", event.file_name());
-            members(payload, "", &mut told);
+            members(payload, "", &mut found);
         }
         let mut known = BTreeSet::new();
         described(&document, &document, "", &mut known);
-        assert_eq!(told, known, "{}: every member occurs in the fixture, and no other", event.file_name());
+        assert_eq!(found, known, "{}: every member occurs in the fixture, and no other", event.file_name());
     }
 }
 
@@ -194,16 +207,16 @@ fn described(document: &Value, schema: &Value, at: &str, found: &mut BTreeSet<St
 
 #[test]
 fn every_fixture_is_read_and_those_of_today_are_written_back_the_same() {
-    fn check<E: Versioned>() {
-        for (name, newest) in E::CURRENT {
+    fn check<E: EventFamily>() {
+        for EventType { name, version: newest, .. } in E::TYPES {
             for version in 1..=*newest {
                 for payload in fixture(name, version) {
-                    let events: Vec<E> = upcast::read(name, &version.to_string(), &payload)
+                    let events: Vec<E> = upcast::decode(name, &version.to_string(), &payload)
                         .unwrap_or_else(|fault| panic!("{name} version {version}: {fault}: {payload}"));
                     for event in &events {
                         let (name, version) = (event.event_type(), event.event_version());
-                        let current = E::CURRENT.iter().find(|(current, _)| *current == name);
-                        assert_eq!(current.map(|(_, version)| version.to_string()), Some(version), "{name}");
+                        let current = E::TYPES.iter().find(|current| current.name == name);
+                        assert_eq!(current.map(|current| current.version.to_string()), Some(version), "{name}");
                     }
                     if version == *newest {
                         assert_eq!(events.iter().map(|event| json!(event)).collect::<Vec<_>>(), [payload]);
@@ -216,12 +229,12 @@ fn every_fixture_is_read_and_those_of_today_are_written_back_the_same() {
     check::<DeliveryEvent>();
 }
 
-/// The job that these fixtures tell of, each by its first or its given payload.
-fn folded(story: &[(&str, u32, usize)]) -> Job {
+/// The job that results from these fixtures: of each event the payload with that index.
+fn folded(events: &[(&str, usize)]) -> Job {
     let mut job = Job::default();
-    for (name, version, which) in story {
-        let payload = fixture(name, *version).swap_remove(*which);
-        for event in upcast::read(name, &version.to_string(), &payload).expect("readable") {
+    for (name, index) in events {
+        let payload = fixture(name, 1).swap_remove(*index);
+        for event in upcast::decode(name, "1", &payload).expect("a valid fixture") {
             evolve(&mut job, &event);
         }
     }
@@ -229,33 +242,24 @@ fn folded(story: &[(&str, u32, usize)]) -> Job {
 }
 
 #[test]
-fn a_job_of_the_first_versions_is_what_it_was() {
+fn the_fixtures_fold_to_a_completed_job() {
     let job = folded(&[
-        ("JobCreated", 1, 0),
-        ("DownloadStarted", 1, 0),
-        ("DownloadProgressed", 1, 0),
-        ("AudioDownloaded", 1, 0),
-        ("ChunkScheduled", 1, 0),
-        ("ChunkScheduled", 1, 1),
-        ("ChunkStarted", 1, 0),
-        ("ChunkStarted", 1, 1),
-        ("ChunkTranscribed", 1, 0),
-        ("ChunkTranscribed", 1, 1),
-        ("JobCompleted", 1, 0),
+        ("JobCreated", 0),
+        ("DownloadStarted", 0),
+        ("DownloadProgressed", 0),
+        ("AudioDownloaded", 0),
+        ("ChunksPlanned", 0),
+        ("ChunkScheduled", 0),
+        ("ChunkStarted", 0),
+        ("ChunkScheduled", 1),
+        ("ChunkStarted", 1),
+        ("ChunkTranscribed", 0),
+        ("ChunkTranscribed", 1),
+        ("JobCompleted", 0),
     ]);
     assert_eq!(job.status, Some(JobStatus::Completed));
-    let model = Some("faster-whisper-small".to_owned());
-    let asked = TranscriptionOptions { language: "pt".into(), model: model.clone(), ..TranscriptionOptions::default() };
-    assert_eq!((job.transcription, job.model), (asked, model));
+    let options = job.transcription;
+    assert_eq!((options.task, options.word_timestamps), (Task::Translate, Some(true)));
+    assert_eq!(options.hotwords.as_deref(), Some("Itaipu, Paraná"));
     assert_eq!((job.chunks.len(), job.chunks.iter().filter(|chunk| chunk.result.is_some()).count()), (2, 2));
-    let plain = folded(&[("JobCreated", 1, 1)]);
-    assert_eq!((plain.transcription, plain.model), (TranscriptionOptions::default(), None));
-}
-
-#[test]
-fn the_second_version_says_more() {
-    let job = folded(&[("JobCreated", 2, 0)]);
-    let asked = job.transcription;
-    assert_eq!((asked.task, asked.word_timestamps), (Task::Translate, Some(true)));
-    assert_eq!(asked.hotwords.as_deref(), Some("Itaipu, Paraná"));
 }

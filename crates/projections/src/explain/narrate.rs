@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use ytcaption_domain::delivery::{Delivery, DeliveryEvent};
-use ytcaption_domain::job::{Job, JobEvent, JobStatus, Stage};
+use ytcaption_domain::job::{Job, JobEvent, JobOptions, JobResult, JobStatus};
+use ytcaption_domain::step;
 use ytcaption_eventstore::RecordedEvent;
 
 use super::step::{Step, Work, begun, failed, in_time, submitted, unreadable};
@@ -86,12 +87,13 @@ impl Narrator {
     fn of_job(&mut self, recorded: &RecordedEvent, event: &JobEvent) -> Step {
         let at = recorded.recorded_at;
         match event {
-            JobEvent::JobCreated { source, transcription, priority, webhook_url, .. } => {
+            JobEvent::JobCreated { source, options, priority, webhook_url, .. } => {
+                let JobOptions::Transcription(transcription) = options;
                 self.status = Some(JobStatus::Pending);
                 self.download.waits_since = Some(at);
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
                 let text = submitted(source, transcription, *priority, host);
-                Step::new(Kind::Request, "CreateTranscription", text)
+                Step::new(Kind::Request, "Create", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {
                 self.status = Some(JobStatus::Downloading);
@@ -107,16 +109,15 @@ impl Narrator {
                 let took = self.download.end(at);
                 failed("download", *attempt, failure, *retry_in_ms, took, "RecordDownloadFailure")
             }
-            JobEvent::WarningRaised { attempt, message } => {
-                Step { attempt: Some(*attempt), ..Step::new(Kind::Progress, "ReportDamage", message.clone()) }
+            JobEvent::WarningRaised { attempt, warning } => {
+                Step { attempt: Some(*attempt), ..Step::new(Kind::Progress, "RaiseWarning", warning.message.clone()) }
             }
-            JobEvent::AudioDownloaded { attempt, audio, title, chunks } => {
+            JobEvent::AudioDownloaded { attempt, audio, title } => {
                 self.status = Some(JobStatus::Transcribing);
                 let took = self.download.end(at);
                 let title = title.as_ref().map_or(String::new(), |title| format!(" of {title:?}"));
                 let length = duration(audio.duration_ms);
-                let pieces = count(*chunks as usize, "chunk");
-                let text = format!("downloaded {length}{title}, planned as {pieces}{}", in_time(took));
+                let text = format!("downloaded {length}{title}{}", in_time(took));
                 Step { attempt: Some(*attempt), took_ms: took, ..Step::new(Kind::Done, "RecordAudio", text) }
             }
             JobEvent::ChunksPlanned { chunks } => {
@@ -126,11 +127,7 @@ impl Narrator {
             }
             JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => {
                 self.chunks.entry(*chunk).or_default().waits_since = Some(at);
-                if self.spans.insert(*chunk, (*start_ms, *end_ms)).is_none() {
-                    // From before there was `ChunksPlanned`: all chunks were scheduled at once.
-                    let text = format!("{} to be transcribed", count(self.spans.len(), "chunk"));
-                    return Step::new(Kind::Progress, "RecordAudio", text);
-                }
+                self.spans.insert(*chunk, (*start_ms, *end_ms));
                 let after_start = self.entries.last().is_some_and(|last| last.event_type == "ChunkStarted");
                 let command = if after_start { "StartChunk" } else { "RecordAudio" };
                 let text = format!("{} waits for a worker", self.name(*chunk));
@@ -164,16 +161,15 @@ impl Narrator {
                 let step = Step::new(Kind::Done, "RecordChunk", text);
                 Step { chunk: Some(*chunk), attempt: Some(*attempt), took_ms: took, ..step }
             }
-            JobEvent::JobCompleted { language, segments, .. } => {
+            JobEvent::JobCompleted { result } => {
+                let JobResult::Transcription { language, segments, .. } = result;
                 let text = format!("completed: {} in {language}", count(*segments as usize, "segment"));
                 self.ended(at, JobStatus::Completed, "RecordChunk", &text)
             }
-            JobEvent::JobFailed { stage, failure } => {
-                let command = match stage {
-                    Stage::Download => "RecordDownloadFailure",
-                    Stage::Transcribe => "RecordChunkFailure",
-                };
-                let text = format!("failed at stage {stage}: {} ({})", unended(&failure.message), failure.code);
+            JobEvent::JobFailed { step, failure } => {
+                let is_download = step == step::DOWNLOAD.name;
+                let command = if is_download { "RecordDownloadFailure" } else { "RecordChunkFailure" };
+                let text = format!("failed at step {step}: {} ({})", unended(&failure.message), failure.code);
                 self.ended(at, JobStatus::Failed, command, &text)
             }
             JobEvent::JobCancelled { reason } => {

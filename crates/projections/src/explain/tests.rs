@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use cqrs_es::DomainEvent;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::DeliveryEvent;
-use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobEvent, MediaSource, Priority, Stage, TranscriptionOptions};
+use ytcaption_domain::job::{
+    Audio, ChunkSpan, Failure, JobEvent, JobOptions, JobResult, MediaSource, Priority, TranscriptionOptions,
+};
 use ytcaption_domain::{AccountId, Actor, CommandContext, EventMetadata};
 use ytcaption_eventstore::Cursor;
 
@@ -26,9 +28,9 @@ impl Story {
     pub(crate) fn new() -> Self {
         let mut story = Self { events: vec![], sequences: HashMap::new() };
         let created = JobEvent::JobCreated {
-            account: AccountId::default(),
+            account: AccountId::local(),
             source: MediaSource::Url { url: "https://example.org/talk".parse().expect("a URL") },
-            transcription: TranscriptionOptions::default(),
+            options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url: Some("https://hooks.example.org/in?token=secret".parse().expect("a URL")),
         };
@@ -78,11 +80,12 @@ impl Story {
             event_version: version.into(),
             payload,
             metadata: EventMetadata {
+                data_key: Uuid::nil(),
                 event_id: Uuid::from_u128(u128::from(number)),
                 occurred_at: Self::time(ms),
                 route: "normal".into(),
                 context: CommandContext {
-                    account: AccountId::default(),
+                    account: AccountId::local(),
                     actor,
                     correlation_id: Uuid::from_u128(7),
                     causation_id: None,
@@ -111,7 +114,7 @@ pub(crate) fn long_story() -> Story {
     story.then(2700, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 10 });
     story.then(2800, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 90 });
     let title = Some("A talk".into());
-    story.then(4600, "download@h:2", &JobEvent::AudioDownloaded { attempt: 2, audio, title, chunks: 2 });
+    story.then(4600, "download@h:2", &JobEvent::AudioDownloaded { attempt: 2, audio, title });
     for (chunk, start_ms, end_ms) in [(0, 0, 30_000), (1, 30_000, 62_000)] {
         story.then(4600, "download@h:2", &JobEvent::ChunkScheduled { chunk, start_ms, end_ms });
     }
@@ -124,7 +127,9 @@ pub(crate) fn long_story() -> Story {
             story.then(ms + 1500, worker, &done);
         }
     }
-    let completed = JobEvent::JobCompleted { language: "en".into(), duration_ms: 62_000, segments: 2 };
+    let completed = JobEvent::JobCompleted {
+        result: JobResult::Transcription { language: "en".into(), duration_ms: 62_000, segments: 2 },
+    };
     story.then(36_500, "transcribe@h:3", &completed);
     let host = || "hooks.example.org".to_owned();
     let reason = "it answered 500 Internal Server Error".into();
@@ -155,7 +160,7 @@ fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_t
     let (download, worker) = ("download@h:1", "transcribe@h:3");
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
     story.then(40, download, &JobEvent::DownloadStarted { attempt: 1, worker: download.into() });
-    story.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None, chunks: 2 });
+    story.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None });
     let spans = [(0, 30_000), (30_000, 62_000)].map(|(start_ms, end_ms)| ChunkSpan { start_ms, end_ms });
     story.then(600, download, &JobEvent::ChunksPlanned { chunks: spans.to_vec() });
     let scheduled =
@@ -233,7 +238,7 @@ fn a_job_that_failed_or_was_cancelled_says_why() {
     let failure = Failure { code: "no_audio_track".into(), message: "The recording has no sound.".into() };
     let last = JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure.clone(), retry_in_ms: None };
     failed.then(900, "download@h:1", &last);
-    failed.then(900, "download@h:1", &JobEvent::JobFailed { stage: Stage::Download, failure });
+    failed.then(900, "download@h:1", &JobEvent::JobFailed { step: "download".into(), failure });
     let told = failed.explain();
     assert_eq!(told.status, Some(JobStatus::Failed));
     let texts: Vec<&str> = told.entries[2..].iter().map(|entry| entry.text.as_str()).collect();

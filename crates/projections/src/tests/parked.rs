@@ -1,8 +1,8 @@
 //! What a projector does with events that it cannot apply, and what becomes of them.
 
 use sqlx::Row as _;
-use ytcaption_domain::job::{JobCommand, JobStatus, MediaSource, Priority, TranscriptionOptions};
-use ytcaption_domain::upcast::EventFault;
+use ytcaption_domain::job::{JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{AccountId, JobId};
 use ytcaption_eventstore::{Checkpoints, DecodeError, Stamp, begin, read_stream};
 
@@ -88,7 +88,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
         .iter()
         .map(|event| {
             let misfit = if event.sequence == 1 {
-                let source = EventFault::NewerVersion { newest: 1 };
+                let source = PayloadError::NewerVersion { newest: 1 };
                 Misfit::Unreadable(DecodeError { event: Box::new(event.name()), source })
             } else {
                 Misfit::Waits { aggregate_type: event.aggregate_type.clone(), expected: 1 }
@@ -116,10 +116,10 @@ async fn an_event_that_the_database_refuses_is_parked_alone() {
     let (before, refused) = (house.create(None).await, (Stamp::system().new_id)());
     // No index entry can be so long.
     let name: String = (0..2_000).map(|_| (Stamp::system().new_id)().simple().to_string()).collect();
-    let command = JobCommand::CreateTranscription {
+    let command = JobCommand::Create {
         account: AccountId(name),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
     };

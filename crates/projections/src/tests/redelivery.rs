@@ -11,7 +11,8 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 use ytcaption_domain::delivery::DeliveryEvent;
 use ytcaption_domain::job::{
-    Audio, ChunkSpan, Failure, Job, JobCommand, JobEvent, MediaSource, Priority, TranscriptionOptions, decide, evolve,
+    Audio, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions,
+    decide, evolve,
 };
 use ytcaption_domain::{AccountId, EventMetadata, JobId};
 use ytcaption_eventstore::{Appender, Checkpoints, Cursor, Feed, Stamp, read_stream};
@@ -90,10 +91,10 @@ fn command(choice: u8, job: &Job) -> JobCommand {
 
 /// The events of a job, as its own rules allow them.
 fn job_events(choices: &[u8]) -> Vec<JobEvent> {
-    let created = JobCommand::CreateTranscription {
-        account: AccountId::default(),
+    let created = JobCommand::Create {
+        account: AccountId::local(),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
-        transcription: TranscriptionOptions::default(),
+        options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: Some("https://example.org/hook".parse().expect("a URL")),
     };
@@ -131,6 +132,7 @@ fn stored<E: DomainEvent>(aggregate_type: &str, id: Uuid, events: &[E]) -> Vec<S
     let stored = events.iter().map(|event| {
         sequence += 1;
         let metadata = EventMetadata {
+            data_key: Uuid::nil(),
             event_id: (Stamp::system().new_id)(),
             occurred_at: (Stamp::system().now)(),
             route: "normal".into(),

@@ -122,7 +122,7 @@ impl Ledger {
         let mut after = (-1, String::new(), 0);
         loop {
             let page: Vec<Lost> = sqlx::query_as(LOST)
-                .bind(JobEvent::ENDS.as_slice())
+                .bind(JobEvent::TERMINAL_EVENTS.map(|event| event.name).as_slice())
                 .bind(signed(first))
                 .bind(after.0)
                 .bind(&after.1)

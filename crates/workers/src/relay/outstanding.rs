@@ -17,7 +17,8 @@ const STEPS: [&str; 2] = ["JobCreated", "ChunkScheduled"];
 /// Whether a worker may wait for messages of this kind of event.
 pub(super) fn asks_for_work(event: &RecordedEvent) -> bool {
     let name = event.event_type.as_str();
-    event.aggregate_type == "job" && (STEPS.contains(&name) || JobEvent::ENDS.contains(&name))
+    event.aggregate_type == "job"
+        && (STEPS.contains(&name) || JobEvent::TERMINAL_EVENTS.iter().any(|event| event.name == name))
 }
 
 /// SQL: whether the event `e`, which asks for work, still does. `$1` is [`JobEvent::ENDS`].
@@ -77,7 +78,8 @@ mod tests {
         // ytcaption.events.job.<Event>.<route>.<id>
         let given: BTreeSet<String> =
             filters.map(|filter| filter.split('.').nth(3).unwrap_or_default().to_owned()).collect();
-        let put_back: BTreeSet<String> = STEPS.iter().chain(&JobEvent::ENDS).map(ToString::to_string).collect();
+        let put_back: BTreeSet<String> =
+            STEPS.into_iter().chain(JobEvent::TERMINAL_EVENTS.map(|event| event.name)).map(ToOwned::to_owned).collect();
         assert_eq!(given, put_back);
     }
 }

@@ -144,7 +144,7 @@ impl StreamReplay {
         let (jobs, sequences): (Vec<&str>, Vec<i64>) =
             page.iter().filter(|event| asks_for_work(event)).map(key).unzip();
         let asking: Vec<(String, i64, bool)> = sqlx::query_as(ASKING)
-            .bind(JobEvent::ENDS.as_slice())
+            .bind(JobEvent::TERMINAL_EVENTS.map(|event| event.name).as_slice())
             .bind(&jobs)
             .bind(&sequences)
             .fetch_all(&self.pool)

@@ -205,7 +205,7 @@ impl Attempt<'_> {
             .bind(self.step.started())
             .bind(i64::from(self.number))
             .bind(self.step.chunk())
-            .bind(JobEvent::ENDS.as_slice())
+            .bind(JobEvent::TERMINAL_EVENTS.map(|event| event.name).as_slice())
             .fetch_optional(pool)
             .await
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use cqrs_es::Aggregate;
 use uuid::Uuid;
-use ytcaption_domain::upcast::{EventFault, Versioned};
+use ytcaption_domain::event::EventFamily;
+use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, Routed};
 use ytcaption_eventstore::{CommandBus, CommandError, Executed};
 
@@ -37,8 +38,8 @@ pub(super) fn outcome_of<E: std::error::Error>(error: &CommandError<E>) -> Outco
 
 /// What becomes of a message whose event cannot be read. Nothing is lost by an upgrade in which old and new workers run
 /// side by side: what a newer program wrote waits for one.
-pub(super) fn unreadable(fault: &EventFault) -> Outcome {
-    if fault.is_from_the_future() {
+pub(super) fn unreadable(fault: &PayloadError) -> Outcome {
+    if fault.is_newer() {
         tracing::error!(%fault, "the message waits for a worker that can read it");
         Outcome::Again(UNREADABLE_PAUSE)
     } else {
@@ -57,7 +58,7 @@ pub(super) async fn insist<A>(
 where
     A: Aggregate<Services = ()> + Routed + Clone,
     A::Command: Clone,
-    A::Event: Versioned,
+    A::Event: EventFamily,
 {
     for offer in 1..OFFERS {
         match bus.execute(id, command.clone(), context).await {

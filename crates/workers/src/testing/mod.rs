@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use uuid::Uuid;
 use ytcaption_blobstore::LocalFolder;
-use ytcaption_domain::job::{JobCommand, JobEvent, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
@@ -92,10 +92,10 @@ impl House {
 
     pub(crate) async fn submit(&self, source: MediaSource, webhook_url: Option<Url>) -> JobId {
         let id = new_id();
-        let command = JobCommand::CreateTranscription {
-            account: AccountId::default(),
+        let command = JobCommand::Create {
+            account: AccountId::local(),
             source,
-            transcription: TranscriptionOptions::default(),
+            options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url,
         };
@@ -157,7 +157,7 @@ pub(crate) fn new_id() -> Uuid {
 
 pub(crate) fn client() -> CommandContext {
     CommandContext {
-        account: AccountId::default(),
+        account: AccountId::local(),
         actor: Actor::Client("test".into()),
         correlation_id: new_id(),
         causation_id: None,

@@ -4,7 +4,7 @@ use axum::response::sse::Event;
 use serde::Serialize;
 use utoipa::ToSchema;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Failure, Stage};
+use ytcaption_domain::job::Failure;
 
 use super::position::Position;
 use crate::transcriptions::Status;
@@ -26,8 +26,8 @@ pub(crate) struct StreamStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StreamProgress {
     /// `download` or `transcribe`.
-    #[schema(value_type = String, example = "transcribe")]
-    pub(super) stage: Stage,
+    #[schema(example = "transcribe")]
+    pub(super) step: String,
     /// How much of this step is done, 0 to 100.
     #[schema(maximum = 100, example = 42)]
     pub(super) percent: u32,
@@ -57,8 +57,8 @@ pub(crate) struct StreamCaptions {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct StreamFailure {
     /// `download` or `transcribe`.
-    #[schema(value_type = String, example = "download")]
-    pub(super) stage: Stage,
+    #[schema(example = "download")]
+    pub(super) step: String,
     /// Stable word for programs.
     #[schema(example = "http_5xx")]
     pub(super) code: String,
@@ -134,7 +134,7 @@ impl Message {
 }
 
 impl StreamFailure {
-    pub(super) fn new(stage: Stage, failure: Failure, retry_in_ms: Option<u64>) -> Self {
-        Self { stage, code: failure.code, message: failure.message, retry_in_ms }
+    pub(super) fn new(step: &str, failure: Failure, retry_in_ms: Option<u64>) -> Self {
+        Self { step: step.to_owned(), code: failure.code, message: failure.message, retry_in_ms }
     }
 }

@@ -72,7 +72,7 @@ const NO_PROXY_BUFFER: (HeaderName, &str) = (HeaderName::from_static("x-accel-bu
     ),
     responses(
         (status = 200, description = "The events", body = String, content_type = "text/event-stream",
-         example = "id: 9.0\nevent: progress\ndata: {\"stage\":\"transcribe\",\"percent\":50}\n\n"),
+         example = "id: 9.0\nevent: progress\ndata: {\"step\":\"transcribe\",\"percent\":50}\n\n"),
         (status = 204, description = "The job has ended and `Last-Event-ID` is its last event: there is nothing more"),
         (status = 400, description = "The id is no UUID, or the stream has no such event", body = Problem,
          content_type = "application/problem+json"),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sqlx::PgPool;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{JobEvent, JobStatus, Stage};
+use ytcaption_domain::job::{JobEvent, JobResult, JobStatus};
+use ytcaption_domain::step;
 
 use super::message::{
     Message, StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus,
@@ -17,9 +18,9 @@ const WHOLE_PERCENT: u32 = 100;
 
 /// What a place in the stream needs to know of the events before it.
 const SO_FAR: &str = "
-    SELECT sequence, (payload->>'chunk')::bigint, (payload->>'chunks')::bigint FROM events
+    SELECT sequence, (payload->>'chunk')::bigint, jsonb_array_length(payload->'chunks')::bigint FROM events
      WHERE aggregate_type = 'job' AND aggregate_id = $1 AND sequence <= $2
-       AND event_type IN ('AudioDownloaded', 'ChunkTranscribed')
+       AND event_type IN ('ChunksPlanned', 'ChunkTranscribed')
      ORDER BY sequence";
 
 /// Tells a job. A pure fold: the same events give the same messages, and each message names the place after it, so a
@@ -87,37 +88,43 @@ impl Narrator {
         match event {
             JobEvent::JobCreated { .. } => Some(status(JobStatus::Pending)),
             JobEvent::DownloadStarted { .. } => Some(status(JobStatus::Downloading)),
-            JobEvent::DownloadProgressed { percent, .. } => {
-                Some(Message::Progress(StreamProgress { stage: Stage::Download, percent: u32::from(*percent) }))
-            }
+            JobEvent::DownloadProgressed { percent, .. } => Some(Message::Progress(StreamProgress {
+                step: step::DOWNLOAD.name.to_owned(),
+                percent: u32::from(*percent),
+            })),
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms: retry @ Some(_), .. } => {
-                Some(Message::AttemptFailed(StreamFailure::new(Stage::Download, failure.clone(), *retry)))
+                Some(Message::AttemptFailed(StreamFailure::new(step::DOWNLOAD.name, failure.clone(), *retry)))
             }
-            JobEvent::WarningRaised { message, .. } => {
-                Some(Message::Warning(StreamWarning { message: message.clone() }))
+            JobEvent::WarningRaised { warning, .. } => {
+                Some(Message::Warning(StreamWarning { message: warning.message.clone() }))
             }
-            JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
-                self.planned = *chunks;
+            JobEvent::ChunksPlanned { chunks } => {
+                self.planned = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+                None
+            }
+            JobEvent::AudioDownloaded { audio, title, .. } => {
                 let (title, duration_ms) = (title.clone(), Some(audio.duration_ms));
                 Some(Message::Status(StreamStatus { status: JobStatus::Transcribing.into(), title, duration_ms }))
             }
             JobEvent::ChunkAttemptFailed { failure, retry_in_ms: retry @ Some(_), .. } => {
-                Some(Message::AttemptFailed(StreamFailure::new(Stage::Transcribe, failure.clone(), *retry)))
+                Some(Message::AttemptFailed(StreamFailure::new(step::TRANSCRIBE.name, failure.clone(), *retry)))
             }
             JobEvent::ChunkTranscribed { chunk, .. } => {
                 self.done += 1;
                 self.waiting.insert(*chunk, sequence);
                 let percent = (self.done * WHOLE_PERCENT).checked_div(self.planned).unwrap_or_default();
-                Some(Message::Progress(StreamProgress { stage: Stage::Transcribe, percent }))
+                Some(Message::Progress(StreamProgress { step: step::TRANSCRIBE.name.to_owned(), percent }))
             }
-            JobEvent::JobCompleted { language, duration_ms, segments } => Some(Message::Completed(StreamCompleted {
-                language: language.clone(),
-                duration_ms: *duration_ms,
-                segments: *segments,
-                result_url: format!("{}/result", status_url(job)),
-            })),
-            JobEvent::JobFailed { stage, failure } => {
-                Some(Message::Failed(StreamFailure::new(*stage, failure.clone(), None)))
+            JobEvent::JobCompleted { result: JobResult::Transcription { language, duration_ms, segments } } => {
+                Some(Message::Completed(StreamCompleted {
+                    language: language.clone(),
+                    duration_ms: *duration_ms,
+                    segments: *segments,
+                    result_url: format!("{}/result", status_url(job)),
+                }))
+            }
+            JobEvent::JobFailed { step, failure } => {
+                Some(Message::Failed(StreamFailure::new(step, failure.clone(), None)))
             }
             JobEvent::JobCancelled { reason } => Some(Message::Cancelled(StreamCancelled { reason: reason.clone() })),
             // The last failure of a step is told by what ends the job.

@@ -24,7 +24,7 @@ pub(in crate::commands) struct Schemas {
 impl Schemas {
     pub(in crate::commands) fn run(self) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(&self.folder).with_context(|| format!("making {}", self.folder.display()))?;
-        for schema in schema::all() {
+        for schema in schema::event_schemas() {
             let path = self.folder.join(schema.file_name());
             std::fs::write(&path, schema.text).with_context(|| format!("writing {}", path.display()))?;
         }

@@ -1,6 +1,6 @@
 //! A recording that is damaged is transcribed as far as it can be heard; the client is told, not the log alone.
 
-use ytcaption_domain::job::JobCommand;
+use ytcaption_domain::job::{JobCommand, Warning};
 
 use crate::stages::attempt::Attempt;
 use crate::stages::commands::insist;
@@ -17,7 +17,10 @@ pub(super) async fn report(attempt: &Attempt<'_>, damage: &str) -> Result<(), Fa
          original.",
         damage.trim_end_matches('.')
     );
-    let command = JobCommand::ReportDamage { attempt: attempt.number, message };
+    let command = JobCommand::RaiseWarning {
+        attempt: attempt.number,
+        warning: Warning { code: "truncated_media".to_owned(), message },
+    };
     match insist(&attempt.deps.jobs, attempt.job_id.0, command, attempt.context).await {
         Ok(_) => Ok(()),
         Err(error) => Err(Fault::outage("store_unavailable", format!("{}. It is tried again.", sentence(&error)))),

@@ -48,7 +48,7 @@ async fn delivery_events(house: &House, job: JobId) -> Vec<DeliveryEvent> {
 }
 
 async fn names(house: &House, job: JobId) -> Vec<&'static str> {
-    delivery_events(house, job).await.iter().map(DeliveryEvent::name).collect()
+    delivery_events(house, job).await.iter().map(|event| event.event().name).collect()
 }
 
 fn header_map(request: &Request) -> HeaderMap {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
 use ytcaption_domain::job::{self, ChunkSpan, Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::language::AUTO;
-use ytcaption_domain::upcast::EventFault;
+use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::{CommandError, Executed};
 use ytcaption_models::{ModelStore, StoreError};
@@ -85,12 +85,12 @@ struct Scheduled {
 }
 
 impl Scheduled {
-    fn read(event: &CloudEvent) -> Result<Self, EventFault> {
+    fn read(event: &CloudEvent) -> Result<Self, PayloadError> {
         let wanted = |event| match event {
             JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => Some(Self { chunk, start_ms, end_ms }),
             _ => None,
         };
-        event.decode()?.into_iter().find_map(wanted).ok_or(EventFault::UnknownType)
+        event.decode()?.into_iter().find_map(wanted).ok_or(PayloadError::UnknownType)
     }
 }
 
@@ -113,7 +113,7 @@ impl Stage for Transcribe {
         let started = match self.start(message.job_id, scheduled.chunk, &context).await {
             Ok(started) if started.events.is_empty() => return Outcome::Done,
             Ok(started) => started,
-            Err(CommandError::Rejected(JobRejection::ModelChanged { begun, .. })) => {
+            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: begun, .. })) => {
                 return self.other_model(&begun, &message, &attempt(0), message.job_id).await;
             }
             Err(error) => return outcome_of(&error),
@@ -140,7 +140,9 @@ impl Transcribe {
         };
         let models = self.models.catalogue();
         match begin(models.default_model().name.clone()).await {
-            Err(CommandError::Rejected(JobRejection::ModelChanged { begun, .. })) if models.find(&begun).is_some() => {
+            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: begun, .. }))
+                if models.find(&begun).is_some() =>
+            {
                 begin(begun).await
             }
             outcome => outcome,

@@ -66,10 +66,10 @@ fn settings(house: &House) -> TranscribeSettings {
 /// A job for all of `audio`, with a model of its own choice.
 async fn job_for(house: &House, audio: &Audio, transcription: TranscriptionOptions) -> JobId {
     let id = crate::testing::new_id();
-    let command = JobCommand::CreateTranscription {
-        account: ytcaption_domain::AccountId::default(),
+    let command = JobCommand::Create {
+        account: ytcaption_domain::AccountId::local(),
         source: ytcaption_domain::job::MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() },
-        transcription,
+        options: ytcaption_domain::job::JobOptions::Transcription(transcription),
         priority: ytcaption_domain::job::Priority::High,
         webhook_url: None,
     };
