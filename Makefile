@@ -27,6 +27,7 @@ test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo
 	@$(ENVIRONMENT); cargo test --locked --workspace $$YTCAPTION_FEATURES
 
 lint: setup deny ## Formatting and clippy, warnings are errors, and the dependency rules
+	@$(ENVIRONMENT); scripts/engine.sh
 	@cargo fmt --all --check || { echo "lint: run 'cargo fmt --all' to fix the formatting." >&2; exit 1; }
 	@$(ENVIRONMENT); cargo clippy --locked --workspace --all-targets $$YTCAPTION_FEATURES -- -D warnings
 

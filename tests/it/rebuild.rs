@@ -13,10 +13,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{
-    Audio, ChunkSpan, Job, JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions,
-};
-use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
+use ytcaption_domain::job::{Audio, Job, JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions};
+use ytcaption_domain::{AccountId, Actor, CommandContext, JobId, Span};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
 use ytcaption_projections::{JobFilter, JobQueries, Projector, Rebuild};
 use ytcaption_testing::NatsServer;
@@ -122,7 +120,7 @@ async fn create(jobs: &CommandBus<Job>) -> JobId {
 async fn complete(jobs: &CommandBus<Job>, id: JobId, rest: Duration) {
     let worker = || "w".to_owned();
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms: 2_000 };
-    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 1_000 }, ChunkSpan { start_ms: 1_000, end_ms: 2_000 }];
+    let chunks = vec![Span { start_ms: 0, end_ms: 1_000 }, Span { start_ms: 1_000, end_ms: 2_000 }];
     let mut commands = vec![JobCommand::StartDownload { worker: worker() }];
     commands.extend((1..8).map(|tens| JobCommand::ReportDownloadProgress { attempt: 1, percent: tens * 10 }));
     commands.push(JobCommand::RecordAudio { attempt: 1, audio, title: Some("A talk".into()), chunks });

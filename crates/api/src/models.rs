@@ -11,8 +11,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use ytcaption_models::{Catalogue, Entry};
-use ytcaption_whisper::{ModelInfo, ModelSettings};
+use ytcaption_models::{Catalogue, Checksums, ModelEntry, ModelInfo};
 
 use crate::ApiState;
 use crate::conditional::{REVALIDATE, is_known};
@@ -123,16 +122,15 @@ impl ModelList {
     /// Reads every model's files but the weights.
     fn of(catalogue: &Catalogue) -> Self {
         let default = catalogue.default_model();
-        let document = |entry: &Entry| ModelDocument { default: entry == default, ..ModelDocument::of(entry) };
+        let document = |entry: &ModelEntry| ModelDocument { default: entry == default, ..ModelDocument::of(entry) };
         Self { default: default.name.clone(), models: catalogue.models().iter().map(document).collect() }
     }
 }
 
 impl ModelDocument {
-    fn of(entry: &Entry) -> Self {
-        let settings = ModelSettings { verify_checksums: false, ..ModelSettings::default() };
+    fn of(entry: &ModelEntry) -> Self {
         // Whatever lies in one folder, the others are listed.
-        let read = catch_unwind(AssertUnwindSafe(|| entry.info(&settings)));
+        let read = catch_unwind(AssertUnwindSafe(|| entry.info(Checksums::Skip)));
         let info = match read {
             Ok(Ok(info)) => info,
             Ok(Err(error)) => return Self::broken(entry, &error.to_string()),
@@ -153,8 +151,8 @@ impl ModelDocument {
     }
 
     /// Where the folder lies on the server is no client's affair.
-    fn broken(entry: &Entry, reason: &str) -> Self {
-        let problem = reason.replace(&*entry.folder.to_string_lossy(), &entry.name);
+    fn broken(entry: &ModelEntry, reason: &str) -> Self {
+        let problem = reason.replace(&*entry.directory.to_string_lossy(), &entry.name);
         Self { name: entry.name.clone(), problem: Some(problem), ..Self::default() }
     }
 }

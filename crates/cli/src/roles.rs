@@ -29,7 +29,7 @@ use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
 use crate::probes;
 use crate::running::Running;
 use crate::servers::Servers;
-use crate::settings::{Secret, Settings, is_default_unclear, store_settings};
+use crate::settings::{Secret, Settings, cache_settings, is_default_unclear};
 use crate::signals::Shutdown;
 use crate::{owner, seal_key, webhook_secret};
 
@@ -152,7 +152,7 @@ async fn fetch(deps: Deps, settings: Settings, stop: CancellationToken) -> anyho
 }
 
 async fn hear(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let models = store_settings(&settings)?;
+    let models = cache_settings(&settings)?;
     if is_default_unclear(&settings) {
         let model = &models.catalogue.default_model().name;
         tracing::warn!(model, "there are several models and transcription.model names no default: taking the first");

@@ -18,7 +18,9 @@ pub mod upcast;
 
 mod identity;
 mod metadata;
+mod span;
 
 pub use identity::{AccountId, Actor, JobId};
 pub use metadata::{CommandContext, EventMetadata, MetadataError, Routed};
+pub use span::Span;
 pub use uuid::Uuid;

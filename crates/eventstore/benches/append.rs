@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand};
+use ytcaption_domain::Span;
+use ytcaption_domain::job::{Audio, Job, JobCommand};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp};
 
 #[path = "../../../benches/command.rs"]
@@ -51,7 +52,7 @@ async fn measure_load(bus: &CommandBus<Job>, events: u64) {
     bus.execute(id, JobCommand::StartDownload { worker: "w".into() }, &context()).await.expect("it starts");
     let audio = Audio { key: "audio/1".into(), bytes: 1, sha256: "0".into(), duration_ms: events };
     // Created, started, downloaded, planned; then each chunk is scheduled and started.
-    let spans: Vec<_> = (0..(events - 4) / 2).map(|n| ChunkSpan { start_ms: n, end_ms: n + 1 }).collect();
+    let spans: Vec<_> = (0..(events - 4) / 2).map(|n| Span { start_ms: n, end_ms: n + 1 }).collect();
     let chunks = u32::try_from(spans.len()).expect("a small plan");
     let record = JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks: spans };
     bus.execute(id, record, &context()).await.expect("a sound plan");

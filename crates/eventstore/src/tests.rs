@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use sqlx::PgPool;
 use uuid::Uuid;
+use ytcaption_domain::Span;
 use ytcaption_domain::job::{
     Job, JobCommand, JobOptions, JobRejection, JobStatus, MediaSource, Priority, TranscriptionOptions,
 };
@@ -135,7 +136,7 @@ async fn the_events_of_one_command_keep_their_order() {
     bus.create(id, create(), &context()).await.expect("a new job");
     bus.execute(id, start(), &context()).await.expect("it starts");
     let audio = ytcaption_domain::job::Audio { key: "k".into(), bytes: 1, sha256: "0".into(), duration_ms: 300 };
-    let chunks = (0..300).map(|n| ytcaption_domain::job::ChunkSpan { start_ms: n, end_ms: n + 1 }).collect();
+    let chunks = (0..300).map(|n| Span { start_ms: n, end_ms: n + 1 }).collect();
     let record = JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks };
     let recorded = bus.execute(id, record, &context()).await.expect("a sound plan").events;
     assert_eq!(recorded.len(), 3, "several at once: {recorded:?}");

@@ -1,47 +1,48 @@
-//! Which models there are: the sub-folders of one folder, and the default model, which may lie elsewhere.
+//! Which models exist: the subdirectories of one directory, and the default model, which may be elsewhere.
 
 use std::path::{Path, PathBuf};
 
-use ytcaption_whisper::{ModelError, ModelInfo, ModelSettings, model_name};
+use crate::{Checksums, ModelError, ModelInfo, hub, model_name};
 
-use crate::hub;
-
-/// A folder with one of these is meant to be a model, be it whole or not.
+/// A directory with one of these files counts as a model, complete or not.
 const MODEL_FILES: [&str; 4] = ["model.bin", "config.json", "vocabulary.json", "vocabulary.txt"];
-/// How the folder of a repository in a Hugging Face cache begins; `ORG--NAME` follows.
+/// Prefix of the directory of a repository in a Hugging Face cache; `ORG--NAME` follows.
 const CACHED_REPOSITORY: &str = "models--";
-/// A folder so named belongs to the model that its parent is called after.
-const INNER_FOLDER: &str = "model";
+/// A directory with this name holds the model that its parent is named after.
+const INNER_DIRECTORY: &str = "model";
 
-/// A folder that is meant to be a model. Nothing of it was read yet.
+/// A directory that counts as a model. Its files have not been read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// What it is called.
+pub struct ModelEntry {
+    /// The model's name, see [`model_name`].
     pub name: String,
-    /// Where it lies.
-    pub folder: PathBuf,
-    /// Other names it answers to: its repository, and its folder's own name, by which it went before it had a better.
-    also: Vec<String>,
+    /// The directory with its files.
+    pub directory: PathBuf,
+    /// Its other names: its repository on the hub, and the name of its directory.
+    aliases: Vec<String>,
 }
 
-impl Entry {
-    /// The model in `folder`, whether there is one or not.
-    pub fn of(folder: &Path) -> Self {
-        let name = model_name(folder);
-        let own = folder.file_name().map(|own| own.to_string_lossy().into_owned());
-        let repository = cached_repository(folder).or_else(|| hub::repository_of(folder));
-        let also = own.into_iter().chain(repository).filter(|other| *other != name).collect();
-        Self { name, folder: folder.to_owned(), also }
+impl ModelEntry {
+    /// The model in `dir`, whether or not there is one.
+    pub fn new(dir: &Path) -> Self {
+        let name = model_name(dir);
+        let own = dir.file_name().map(|own| own.to_string_lossy().into_owned());
+        let repository = cached_repository(dir).or_else(|| hub::repository_of(dir));
+        let aliases = own.into_iter().chain(repository).filter(|other| *other != name).collect();
+        Self { name, directory: dir.to_owned(), aliases }
     }
 
-    /// Whether somebody who says `name` means this model.
-    pub fn answers_to(&self, name: &str) -> bool {
-        self.name == name || self.also.iter().any(|other| other == name)
+    /// Whether `name` is the model's name or one of its other names.
+    pub fn matches_name(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
     }
 
-    /// Reads what it is; the weights themselves only if checksums are to be compared.
-    pub fn info(&self, settings: &ModelSettings) -> Result<ModelInfo, ModelError> {
-        ModelInfo::read(&self.folder, settings)
+    /// Reads the model's description from its files; the numbers of the weights only to verify checksums.
+    ///
+    /// # Errors
+    /// As [`ModelInfo::open`].
+    pub fn info(&self, checksums: Checksums) -> Result<ModelInfo, ModelError> {
+        ModelInfo::open(&self.directory, checksums)
     }
 }
 
@@ -51,60 +52,55 @@ fn cached_repository(snapshot: &Path) -> Option<String> {
     Some(repository.replacen("--", "/", 1))
 }
 
-/// The models in a folder, by name. One that does not exist has none.
-pub fn scan(folder: &Path) -> Vec<Entry> {
-    let Ok(inside) = std::fs::read_dir(folder) else { return Vec::new() };
+/// The models in a directory, by name; none if the directory does not exist.
+pub fn scan(dir: &Path) -> Vec<ModelEntry> {
+    let Ok(inside) = std::fs::read_dir(dir) else { return Vec::new() };
     let visible = |path: &PathBuf| path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."));
-    let folders = inside.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).filter(visible);
-    let mut found: Vec<Entry> = folders.filter_map(|folder| model_in(&folder)).map(|model| Entry::of(&model)).collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.folder.cmp(&b.folder)));
+    let directories = inside.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).filter(visible);
+    let models = directories.filter_map(|directory| model_in(&directory));
+    let mut found: Vec<ModelEntry> = models.map(|model| ModelEntry::new(&model)).collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.directory.cmp(&b.directory)));
     found
 }
 
-/// The model that a sub-folder is, or has within.
-fn model_in(folder: &Path) -> Option<PathBuf> {
-    let is_model = |folder: &Path| MODEL_FILES.iter().any(|file| folder.join(file).exists());
-    let inner = folder.join(INNER_FOLDER);
-    let snapshot = folder.file_name()?.to_str().filter(|name| name.starts_with(CACHED_REPOSITORY));
-    let snapshot = snapshot.and_then(|_| current_snapshot(folder));
-    [Some(folder.to_owned()), snapshot, Some(inner)].into_iter().flatten().find(|candidate| is_model(candidate))
+/// The directory of the model that a subdirectory is or contains.
+fn model_in(dir: &Path) -> Option<PathBuf> {
+    let is_model = |dir: &Path| MODEL_FILES.iter().any(|file| dir.join(file).exists());
+    let inner = dir.join(INNER_DIRECTORY);
+    let snapshot = dir.file_name()?.to_str().filter(|name| name.starts_with(CACHED_REPOSITORY));
+    let snapshot = snapshot.and_then(|_| current_snapshot(dir));
+    [Some(dir.to_owned()), snapshot, Some(inner)].into_iter().flatten().find(|candidate| is_model(candidate))
 }
 
-/// Of a cached repository the snapshot that `main` stands for, else the last in order of their names.
+/// The snapshot of a cached repository that `main` refers to, else the last by name.
 fn current_snapshot(repository: &Path) -> Option<PathBuf> {
     let snapshots = repository.join("snapshots");
     let main = std::fs::read_to_string(repository.join("refs/main")).ok();
-    let main = main.map(|commit| snapshots.join(commit.trim())).filter(|folder| folder.is_dir());
+    let main = main.map(|commit| snapshots.join(commit.trim())).filter(|dir| dir.is_dir());
     main.or_else(|| std::fs::read_dir(&snapshots).ok()?.filter_map(|entry| Some(entry.ok()?.path())).max())
 }
 
-/// Where models are looked for.
+/// The models that a process can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
-    folder: PathBuf,
-    default: Entry,
+    directory: PathBuf,
+    default: ModelEntry,
 }
 
 impl Catalogue {
-    /// The models in `folder`, and `default`, in it or elsewhere.
-    pub fn new(folder: impl Into<PathBuf>, default: Entry) -> Self {
-        Self { folder: folder.into(), default }
+    /// The models in `dir`, and `default`, which may be in it or elsewhere.
+    pub fn new(dir: impl Into<PathBuf>, default: ModelEntry) -> Self {
+        Self { directory: dir.into(), default }
     }
 
-    /// A single model.
-    pub fn single(folder: &Path) -> Self {
-        // A model has no models within.
-        Self::new(folder.join("models"), Entry::of(folder))
-    }
-
-    /// The model for whoever names none.
-    pub fn default_model(&self) -> &Entry {
+    /// The model of requests that name none.
+    pub fn default_model(&self) -> &ModelEntry {
         &self.default
     }
 
-    /// All models as they are on disk now, by name. Of two with one name the default, else the first, is the one.
-    pub fn models(&self) -> Vec<Entry> {
-        let mut all = scan(&self.folder);
+    /// All models as they are on disk now, by name. Of two with the same name, the default or else the first is kept.
+    pub fn models(&self) -> Vec<ModelEntry> {
+        let mut all = scan(&self.directory);
         all.retain(|entry| entry.name != self.default.name);
         all.dedup_by(|later, first| later.name == first.name);
         all.push(self.default.clone());
@@ -112,11 +108,11 @@ impl Catalogue {
         all
     }
 
-    /// The model of that name: one that is called so, else one that answers to it.
-    pub fn find(&self, name: &str) -> Option<Entry> {
+    /// The model of that name; if there is none, one of whose other names it is.
+    pub fn find(&self, name: &str) -> Option<ModelEntry> {
         let mut all = self.models();
-        let called = all.iter().position(|entry| entry.name == name);
-        let found = called.or_else(|| all.iter().position(|entry| entry.answers_to(name)))?;
+        let exact = all.iter().position(|entry| entry.name == name);
+        let found = exact.or_else(|| all.iter().position(|entry| entry.matches_name(name)))?;
         Some(all.swap_remove(found))
     }
 }
@@ -127,15 +123,15 @@ mod tests {
 
     use super::*;
 
-    fn model(parent: &Path, folder: &str) -> PathBuf {
-        let folder = parent.join(folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("config.json"), "{}").unwrap();
-        folder
+    fn model(parent: &Path, dir: &str) -> PathBuf {
+        let dir = parent.join(dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("config.json"), "{}").unwrap();
+        dir
     }
 
     #[test]
-    fn every_sub_folder_that_is_meant_to_be_a_model_is_one() {
+    fn every_subdirectory_with_a_model_file_is_a_model() {
         let home = tempfile::tempdir().unwrap();
         model(home.path(), "small");
         model(home.path(), "demo/model");
@@ -150,22 +146,22 @@ mod tests {
         let found = scan(home.path());
         let names: Vec<&str> = found.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["demo", "faster-whisper-base", "small"]);
-        assert_eq!(found[1].folder, current);
-        assert!(found[1].answers_to("Systran/faster-whisper-base"));
+        assert_eq!(found[1].directory, current);
+        assert!(found[1].matches_name("Systran/faster-whisper-base"));
         assert!(scan(&home.path().join("nowhere")).is_empty());
     }
 
     #[test]
-    fn the_default_stands_before_another_of_its_name_and_answers_to_its_old_one() {
+    fn the_default_stands_before_another_of_its_name_and_matches_name_its_old_one() {
         let home = tempfile::tempdir().unwrap();
         model(home.path(), "models/demo");
         model(home.path(), "models/small");
         let elsewhere = model(home.path(), "demo/model");
-        let catalogue = Catalogue::new(home.path().join("models"), Entry::of(&elsewhere));
+        let catalogue = Catalogue::new(home.path().join("models"), ModelEntry::new(&elsewhere));
         let names: Vec<String> = catalogue.models().into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["demo", "small"]);
-        assert_eq!(catalogue.find("demo").unwrap().folder, elsewhere);
-        assert_eq!(catalogue.find("model").unwrap().folder, elsewhere, "jobs begun before it was called demo go on");
+        assert_eq!(catalogue.find("demo").unwrap().directory, elsewhere);
+        assert_eq!(catalogue.find("model").unwrap().directory, elsewhere, "a job that names it so goes on");
         assert_eq!(catalogue.find("large"), None);
     }
 }

@@ -1,19 +1,28 @@
-//! The models of this machine: which there are ([`Catalogue`]), which are in memory ([`ModelStore`]), whether they are
-//! sound ([`verify`]), and where they come from ([`hub`]).
+//! The models of a machine, without the engine that runs them: which models exist ([`Catalogue`]), what their files say
+//! ([`ModelInfo`], [`ModelFiles`]), how one is spread over the machine ([`Layout`]), and where they come from ([`hub`]).
 //!
 //! ```text
-//!  Hugging Face hub ──pull──▶ folder of models ──▶ Catalogue ──name──▶ ModelStore ──▶ Transcriber
-//!                                                                     loads once, shares, unloads what was
-//!                                                                     used longest ago
+//!  Hugging Face hub ──pull──▶ directory of models ──▶ Catalogue ──name──▶ ModelEntry ──▶ ModelInfo, ModelFiles
 //! ```
+//!
+//! Loading a model is the task of `ytcaption-whisper`.
 
 mod catalogue;
+mod error;
+mod files;
+mod footprint;
 pub mod hub;
+mod info;
 mod layout;
-mod store;
-mod verify;
+mod settings;
+mod vocabulary;
+mod weights;
 
-pub use catalogue::{Catalogue, Entry, scan};
+pub use catalogue::{Catalogue, ModelEntry, scan};
+pub use error::ModelError;
+pub use files::{ENGLISH, ModelFiles};
+pub use footprint::{Dimensions, Footprint};
+pub use info::{ModelInfo, model_name};
 pub use layout::{Layout, cores, default_memory_bytes};
-pub use store::{ModelStore, StoreError, StoreSettings};
-pub use verify::{Verified, VerifyError, verify};
+pub use settings::{Checksums, ComputeType, Device, ModelSettings};
+pub use vocabulary::{NO_TIMESTAMPS, START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS, Vocabulary, language_code};

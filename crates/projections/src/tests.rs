@@ -7,10 +7,11 @@ mod redelivery;
 use std::sync::Arc;
 
 use uuid::Uuid;
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand};
 use ytcaption_domain::job::{
-    Audio, ChunkSpan, Failure, Job, JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions,
+    Audio, Failure, Job, JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions,
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
@@ -77,7 +78,7 @@ impl House {
     async fn complete(&self, id: JobId) {
         self.tell(id, JobCommand::StartDownload { worker: "w".into() }).await;
         let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 2000 };
-        let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 1000 }, ChunkSpan { start_ms: 1000, end_ms: 2000 }];
+        let chunks = vec![Span { start_ms: 0, end_ms: 1000 }, Span { start_ms: 1000, end_ms: 2000 }];
         self.tell(id, JobCommand::RecordAudio { attempt: 1, audio, title: Some("T".into()), chunks }).await;
         for chunk in [0, 1] {
             self.tell(id, JobCommand::StartChunk { chunk, worker: "w".into(), model: "demo".into() }).await;

@@ -1,10 +1,11 @@
 //! The real servers that tests run against: a Postgres and nats-servers of their own, on loopback, gone with the
-//! test process however it ends.
+//! test process however it ends; and audio for them ([`sound`]).
 
 mod hub;
 mod nats;
 mod postgres;
 mod process;
+pub mod sound;
 
 pub use hub::{Asked, Faults, ModelHub};
 pub use nats::NatsServer;

@@ -1,9 +1,9 @@
-//! `clip_timestamps`: only parts of a recording are wanted.
+//! `clip_timestamps`: only parts of the media are transcribed.
 
-use crate::Span;
+use ytcaption_domain::Span;
 
-/// The clips that `seconds` names: start, end, start, end, … A last start without an end goes on to the recording's.
-pub(crate) fn of(seconds: &[f32]) -> Vec<Span> {
+/// The clips of `seconds`: start, end, start, end, … A last start without an end goes on to the end of the media.
+pub(crate) fn parse_clips(seconds: &[f32]) -> Vec<Span> {
     let ms = |seconds: f32| (f64::from(seconds) * 1000.0).round() as u64;
     seconds
         .chunks(2)
@@ -11,15 +11,15 @@ pub(crate) fn of(seconds: &[f32]) -> Vec<Span> {
         .collect()
 }
 
-/// The same clips for a chunk of the recording that begins at `start_ms`: of a clip that lies before it nothing is
-/// left, and none may be left at all.
-pub(crate) fn of_chunk(seconds: &[f32], start_ms: u64) -> Vec<f32> {
+/// The same clips relative to a chunk that begins at `start_ms`; a clip that ends before it is left out, so that none
+/// may be left.
+pub(crate) fn for_chunk(seconds: &[f32], start_ms: u64) -> Vec<f32> {
     let shift = start_ms as f32 / 1000.0;
     let clips = seconds.chunks(2).filter(|clip| clip.get(1).is_none_or(|end| *end > shift));
     clips.flat_map(|clip| clip.iter().map(|time| (time - shift).max(0.0))).collect()
 }
 
-/// What of `speech` lies in `clips`.
+/// The parts of `speech` within `clips`.
 pub(crate) fn within(speech: &[Span], clips: &[Span]) -> Vec<Span> {
     let inside = |span: &Span, clip: &Span| Span {
         start_ms: span.start_ms.max(clip.start_ms),
@@ -44,15 +44,15 @@ mod tests {
 
     #[test]
     fn a_clip_without_an_end_goes_on() {
-        assert_eq!(of(&[1.5, 3.0, 10.0]), [span(1500, 3000), span(10_000, u64::MAX)]);
-        assert_eq!(of(&[]), []);
+        assert_eq!(parse_clips(&[1.5, 3.0, 10.0]), [span(1500, 3000), span(10_000, u64::MAX)]);
+        assert_eq!(parse_clips(&[]), []);
     }
 
     #[test]
     fn a_chunk_has_the_clips_from_its_beginning_on() {
-        assert_eq!(of_chunk(&[1.5, 3.0, 10.0], 2000), [0.0, 1.0, 8.0]);
-        assert_eq!(of_chunk(&[1.5, 3.0, 10.0], 60_000), [0.0]);
-        assert!(of_chunk(&[1.5, 3.0], 3000).is_empty());
+        assert_eq!(for_chunk(&[1.5, 3.0, 10.0], 2000), [0.0, 1.0, 8.0]);
+        assert_eq!(for_chunk(&[1.5, 3.0, 10.0], 60_000), [0.0]);
+        assert!(for_chunk(&[1.5, 3.0], 3000).is_empty());
     }
 
     #[test]

@@ -1,49 +1,43 @@
-//! A whole file of any length, in constant memory: read once, and transcribed chunk by chunk while it is being read.
+//! Transcribing a file of any length in constant memory: it is read once, and transcribed chunk by chunk meanwhile.
 
-mod hearing;
+mod chunk_task;
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Instant;
 
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::{Transcript, UNDETERMINED};
+use ytcaption_media::{ChunkReader, MediaError, Pcm, PlanSettings, plan_chunks};
 
-use crate::Span;
-use crate::audio::{self, AudioError, Pcm};
-use crate::decode;
-use crate::error::TranscribeError;
+use crate::error::{FileError, TranscribeError};
 use crate::language::detect_language;
+use crate::model::is_auto;
 use crate::options::TranscribeOptions;
-use crate::plan::{Chunks, PlanSettings, plan_chunks};
+use crate::timing::{self, Step};
 use crate::transcriber::{Progress, Transcriber};
-use hearing::Hearing;
+use chunk_task::ChunkTask;
 
-/// A file written down.
+/// The transcript of a file.
 #[derive(Debug, Clone)]
 pub struct FileTranscript {
-    /// What was said.
+    /// Its segments; times count from the start of the file.
     pub transcript: Transcript,
-    /// What is wrong with the file although it could be transcribed, such as an end cut off.
-    pub damage: Option<String>,
-}
-
-/// Why a file was not transcribed.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The file.
-    #[error(transparent)]
-    Audio(#[from] AudioError),
-    /// The model or the options.
-    #[error(transparent)]
-    Transcribe(#[from] TranscribeError),
+    /// Why the file counts as truncated although it could be transcribed; `None` if it is whole.
+    pub truncation: Option<String>,
 }
 
 /// Length a chunk of a file should have when one process transcribes it: long enough for full batches, and short,
 /// because each replica has one in memory.
 const CHUNK_MS: u64 = 2 * 60 * 1000;
 
-/// Transcribes the file at `path`, telling `progress` as [`Transcriber::transcribe`] does (times of the
-/// whole file). Dropping the future, or `Break`, stops within a fraction of a second.
+/// Transcribes the file at `path` and calls `progress` as [`Transcriber::transcribe`] does (times of the whole file).
+/// Dropping the future, or `Break`, stops within a fraction of a second.
+///
+/// # Errors
+/// The file cannot be read or has no audio, the options do not fit the model, or the engine fails;
+/// [`TranscribeError::Cancelled`] after `Break`.
 pub async fn transcribe_file(
     transcriber: &Transcriber,
     path: &Path,
@@ -52,27 +46,32 @@ pub async fn transcribe_file(
 ) -> Result<FileTranscript, FileError> {
     transcriber.check(options)?;
     let mut options = options.clone();
-    let mut chunks = Chunks::open(path, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
+    let mut chunks = ChunkReader::open(path, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
     let mut next = chunks.next().await?;
-    if decode::is_open(options.language.as_deref()) && chunks.ending().is_none() {
+    if is_auto(options.language.as_deref()) && chunks.end().is_none() {
         let duration_ms = match chunks.expected_ms() {
             Some(duration_ms) => duration_ms,
-            None => plan_chunks(path, PlanSettings::default()).await?.duration_ms,
+            None => {
+                let started = Instant::now();
+                let plan = plan_chunks(path, PlanSettings::default()).await?;
+                timing::record(Step::Audio, started.elapsed());
+                plan.duration_ms
+            }
         };
         options.language = detect_language(transcriber, path, duration_ms, &options).await?;
     }
     let mut whole = Transcript { language: UNDETERMINED.to_owned(), duration_ms: 0, segments: Vec::new() };
-    let mut running: VecDeque<Hearing> = VecDeque::new();
+    let mut running: VecDeque<ChunkTask> = VecDeque::new();
     loop {
-        // One recording has one language: where none was heard before, the first speech decides, and the rest waits.
-        // So it does for the window that the prefix is for.
-        let in_turn = decode::is_open(options.language.as_deref()) || options.prefix.is_some();
+        // A file has one language: where none was detected before, the first speech decides, and the rest waits. It
+        // also waits for the window that the prefix is for.
+        let in_turn = is_auto(options.language.as_deref()) || options.prefix.is_some();
         let side_by_side = if in_turn { 1 } else { transcriber.replicas() };
         while running.len() < side_by_side
             && let Some((chunk, pcm)) = next.take()
         {
             whole.duration_ms = chunk.end_ms;
-            running.push_back(Hearing::start(transcriber, chunk, pcm, &options));
+            running.push_back(ChunkTask::start(transcriber, chunk, pcm, &options));
             next = chunks.next().await?;
         }
         let Some(first) = running.pop_front() else { break };
@@ -86,18 +85,22 @@ pub async fn transcribe_file(
         }
         whole.segments.extend(part.segments);
     }
+    if let Some(end) = chunks.end() {
+        timing::record(Step::Audio, end.waited);
+    }
     let (done_ms, total_ms) = (whole.duration_ms, whole.duration_ms);
     if progress(Progress { done_ms, total_ms, segments: &[] }).is_break() {
         return Err(TranscribeError::Cancelled.into());
     }
-    Ok(FileTranscript { transcript: whole, damage: chunks.ending().and_then(|ending| ending.damage.clone()) })
+    Ok(FileTranscript { transcript: whole, truncation: chunks.end().and_then(|end| end.truncation.clone()) })
 }
 
-/// Transcribes one part of a whole file, such as [`audio::store`] writes; all times are those of the whole file, except
-/// `total_ms` of the progress, which is the end of the part, and `duration_ms`, which is its length.
+/// Transcribes one chunk of a file, such as [`ytcaption_media::convert_to_flac`] writes; all times are those of the whole
+/// file, except `total_ms` of the progress, which is the end of the chunk, and `duration_ms`, which is its length.
 ///
 /// # Errors
-/// [`AudioError::Incomplete`] if sound is missing that the file promises: a part without its words would look like silence.
+/// [`MediaError::Incomplete`] if audio is missing that the file's headers promise: a chunk without its words would look
+/// like silence. Else as [`transcribe_file`].
 pub async fn transcribe_chunk(
     transcriber: &Transcriber,
     path: &Path,
@@ -105,14 +108,15 @@ pub async fn transcribe_chunk(
     options: &TranscribeOptions,
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<Transcript, FileError> {
-    let Pcm { samples: pcm, damage } = audio::decode(path, Some(chunk)).await?;
-    if let Some(detail) = damage {
-        return Err(AudioError::Incomplete { detail }.into());
+    let Pcm { samples: pcm, truncation, waited } = ytcaption_media::decode(path, Some(chunk)).await?;
+    timing::record(Step::Audio, waited);
+    if let Some(detail) = truncation {
+        return Err(MediaError::Incomplete { detail }.into());
     }
-    // The prefix is for the beginning of the recording.
+    // The prefix is for the beginning of the file.
     let prefix = options.prefix.clone().filter(|_| chunk.start_ms == 0);
     let options = &TranscribeOptions { prefix, ..options.clone() };
-    Ok(Hearing::start(transcriber, chunk, pcm, options).finish(chunk.end_ms, progress).await?)
+    Ok(ChunkTask::start(transcriber, chunk, pcm, options).finish(chunk.end_ms, progress).await?)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! Speech to text with a CTranslate2 Whisper model: everything around the model that makes it hear well.
+//! Speech to text with a CTranslate2 Whisper model: the engine, and everything around it that keeps text true to the
+//! audio. The only crate that links CTranslate2.
 //!
-//! - [`audio`]: any media file to samples, by ffmpeg;
-//! - [`plan_chunks`]: where to cut a long recording for many workers;
-//! - [`Transcriber`]: samples to a [`ytcaption_domain::captions::Transcript`].
+//! - [`Transcriber`]: samples to a [`ytcaption_domain::captions::Transcript`];
+//! - [`transcribe_file`], [`transcribe_chunk`] and [`detect_language`]: files, which `ytcaption-media` decodes;
+//! - [`ModelCache`]: the models in memory, each loaded once, shared, and unloaded when another needs its memory.
 //!
-//! Inside, sound goes `vad` → `windows` → `features` → `decode`: find the speech, pack it into
-//! windows that end in pauses, compute spectrograms, and let the model write with timestamps.
-//! CTranslate2 is used through its low-level interface only, because the high-level one cuts blindly
-//! every 30 s and has none of the guards in `decode`.
+//! Audio goes `media::vad` → `windows` → `features` → `decode`: find the speech, pack it into windows that end in pauses,
+//! compute spectrograms, and let the model write with timestamps. CTranslate2 is used through its low-level interface
+//! only, because the high-level one cuts blindly every 30 s and has none of the guards in `decode`.
 
 // Counts of samples, frames and tokens stay far below where these conversions lose anything.
 #![expect(
@@ -17,7 +17,7 @@
     reason = "signal processing converts between counts and floats on every line"
 )]
 
-pub mod audio;
+mod cache;
 mod clips;
 mod decode;
 mod engine;
@@ -27,23 +27,20 @@ mod file;
 mod language;
 mod model;
 mod options;
-mod plan;
-mod silence;
-mod span;
 #[cfg(test)]
 mod testing;
 pub mod timing;
 mod tokenizer;
 mod transcriber;
-mod vad;
+mod verify;
 mod windows;
 
-pub use error::TranscribeError;
-pub use file::{FileError, FileTranscript, transcribe_chunk, transcribe_file};
+pub use cache::{CacheError, CacheSettings, ModelCache};
+pub use engine::footprint;
+pub use error::{FileError, TranscribeError};
+pub use file::{FileTranscript, transcribe_chunk, transcribe_file};
 pub use language::detect_language;
-pub use model::{ComputeType, Device, Footprint, ModelError, ModelInfo, ModelSettings, model_name};
-pub use options::{Task, TranscribeOptions};
-pub use plan::{AudioPlan, PlanSettings, plan_chunks};
-pub use span::Span;
+pub use model::LoadError;
+pub use options::TranscribeOptions;
 pub use transcriber::{Progress, Transcriber};
-pub use vad::VadOptions;
+pub use verify::{VerifyError, verify};

@@ -1,4 +1,4 @@
-//! How long the steps of transcribing take, for whoever wants to know.
+//! How long the steps of a transcription take.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 pub enum Step {
     /// Waiting for ffprobe and ffmpeg.
     Audio,
-    /// Finding out where somebody speaks.
+    /// Finding the speech.
     Speech,
     /// Computing spectrograms.
     Features,
     /// The model's encoder.
     Encoder,
-    /// Hearing which language is spoken.
+    /// Detecting the language.
     Language,
     /// The model's decoder: writing the text.
     Decoder,
@@ -23,11 +23,11 @@ pub enum Step {
 }
 
 impl Step {
-    /// All steps, in the order in which sound passes them.
+    /// All steps, in the order in which audio passes them.
     pub const ALL: [Self; 7] =
         [Self::Audio, Self::Speech, Self::Features, Self::Encoder, Self::Language, Self::Decoder, Self::Alignment];
 
-    /// Its name, in small letters.
+    /// Its name, in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Audio => "audio",
@@ -45,24 +45,25 @@ type Observer = Box<dyn Fn(Step, Duration) + Send + Sync>;
 
 static OBSERVER: OnceLock<Observer> = OnceLock::new();
 
-/// From now on, `observer` hears how long each step of any transcription in this process took on the thread that waited
-/// for it: for one batch of windows, for all speech of a recording, or for all its audio. The first observer stays.
+/// From now on, calls `observer` with the time that each step of any transcription in this process took on the thread that
+/// waited for it: for one batch of windows, for all speech of a chunk, or for all audio of a file. Only the first observer
+/// is kept.
 pub fn observe(observer: impl Fn(Step, Duration) + Send + Sync + 'static) {
-    // A process that runs several workers asks once for each.
+    // A process that runs several workers calls this once for each.
     let _ = OBSERVER.set(Box::new(observer));
 }
 
-/// Tells how long a step took.
-pub(crate) fn took(step: Step, time: Duration) {
+/// Reports how long a step took.
+pub(crate) fn record(step: Step, time: Duration) {
     if let Some(observer) = OBSERVER.get() {
         observer(step, time);
     }
 }
 
-/// Does a part of a step.
+/// Does `work`, a part of `step`, and reports how long it took.
 pub(crate) fn measured<T>(step: Step, work: impl FnOnce() -> T) -> T {
-    let begun = Instant::now();
+    let started = Instant::now();
     let done = work();
-    took(step, begun.elapsed());
+    record(step, started.elapsed());
     done
 }

@@ -1,17 +1,17 @@
 //! Tokens and text: GPT-2's byte mapping over the model's own vocabulary.
 
-mod encode;
+mod bpe;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
-pub(crate) use encode::Merges;
+use ytcaption_domain::job::Task;
+use ytcaption_models::Vocabulary;
 
-/// Milliseconds between two timestamp tokens.
-pub(crate) const TIMESTAMP_STEP_MS: u64 = 20;
+use bpe::BpeMerges;
 
-pub(crate) const START_OF_TRANSCRIPT: &str = "<|startoftranscript|>";
 pub(crate) const START_OF_PREVIOUS: &str = "<|startofprev|>";
-pub(crate) const NO_TIMESTAMPS: &str = "<|notimestamps|>";
 
 /// Symbols that annotate instead of being spoken, as faster-whisper lists them
 /// (`Tokenizer.non_speech_tokens`).
@@ -20,48 +20,29 @@ const NON_SPEECH: &str = "\" # ( ) * + / : ; < = > @ [ \\ ] ^ _ ` { | } ~ 「 �
 /// Of these the first token is left out even when they take several: they share it.
 const MUSIC: &str = "♩♪♫♬♭♮♯";
 
-/// A model's vocabulary.
-pub(crate) struct Vocabulary {
-    tokens: Vec<String>,
-    ids: HashMap<String, usize>,
+/// A model's vocabulary, and the merges to encode with, which are loaded for the first prompt: most transcriptions have
+/// none.
+pub(crate) struct Tokenizer {
+    pub(crate) vocabulary: Vocabulary,
     bytes: HashMap<char, u8>,
-    /// First token that is not text: end of text.
-    pub(crate) end_of_text: usize,
-    pub(crate) start_of_transcript: usize,
-    /// Token of 0.00 s; all after it are timestamps too.
-    pub(crate) timestamp_begin: usize,
+    merges: OnceLock<Option<BpeMerges>>,
+    /// `tokenizer.json` of the model's directory, which may not exist.
+    file: PathBuf,
 }
 
-impl Vocabulary {
-    /// Fails with the name of the token that a Whisper vocabulary must have and this one lacks.
-    pub(crate) fn new(tokens: Vec<String>) -> Result<Self, &'static str> {
-        let ids: HashMap<String, usize> = tokens.iter().enumerate().map(|(id, token)| (token.clone(), id)).collect();
-        let id = |token: &'static str| ids.get(token).copied().ok_or(token);
-        let end_of_text = id("<|endoftext|>")?;
-        let start_of_transcript = id(START_OF_TRANSCRIPT)?;
-        let timestamp_begin = id(NO_TIMESTAMPS)? + 1;
-        if timestamp_begin >= tokens.len() {
-            return Err("<|0.00|>");
-        }
-        Ok(Self { bytes: byte_alphabet(), tokens, ids, end_of_text, start_of_transcript, timestamp_begin })
+impl Tokenizer {
+    /// `file` is the path of the model's `tokenizer.json`.
+    pub(crate) fn new(vocabulary: Vocabulary, file: PathBuf) -> Self {
+        Self { vocabulary, bytes: byte_alphabet(), merges: OnceLock::new(), file }
     }
 
-    pub(crate) fn id(&self, token: &str) -> Option<usize> {
-        self.ids.get(token).copied()
-    }
-
-    pub(crate) fn token(&self, id: usize) -> &str {
-        self.tokens.get(id).map_or("", String::as_str)
-    }
-
-    pub(crate) fn is_text(&self, id: usize) -> bool {
-        id < self.end_of_text
-    }
-
-    /// Time of a timestamp token from the window's start; `None` for any other token.
-    pub(crate) fn timestamp_ms(&self, id: usize) -> Option<u64> {
-        let steps = id.checked_sub(self.timestamp_begin)?;
-        Some(steps as u64 * TIMESTAMP_STEP_MS)
+    /// The tokens of `text`; `None` if the model has no usable `tokenizer.json`.
+    pub(crate) fn encode(&self, text: &str) -> Option<Vec<usize>> {
+        let merges = self.merges.get_or_init(|| {
+            let json = std::fs::read_to_string(&self.file).ok()?;
+            BpeMerges::parse(&json).inspect_err(|error| tracing::warn!(%error, "tokenizer.json is broken")).ok()
+        });
+        merges.as_ref().map(|merges| merges.encode(&self.vocabulary, text))
     }
 
     /// The text of `ids`; tokens that are not text are left out.
@@ -69,32 +50,23 @@ impl Vocabulary {
         String::from_utf8_lossy(&self.text_bytes(ids)).into_owned()
     }
 
-    /// Like [`Vocabulary::text`], but a character may be cut at either end.
+    /// Like [`Tokenizer::text`], but the first and the last character may be incomplete.
     pub(crate) fn text_bytes(&self, ids: &[usize]) -> Vec<u8> {
         ids.iter()
-            .filter(|id| self.is_text(**id))
-            .flat_map(|id| self.token(*id).chars())
+            .filter(|id| self.vocabulary.is_text(**id))
+            .flat_map(|id| self.vocabulary.token(*id).chars())
             .filter_map(|c| self.bytes.get(&c).copied())
             .collect()
-    }
-
-    /// Codes of the languages whose tokens are `lang_ids`; without those, of all language tokens.
-    pub(crate) fn languages(&self, lang_ids: &[usize]) -> Vec<String> {
-        let first = self.start_of_transcript + 1;
-        let last = self.id("<|translate|>").unwrap_or(first);
-        let all: Vec<usize> = (first..last).collect();
-        let ids = if lang_ids.is_empty() { &all } else { lang_ids };
-        ids.iter().filter_map(|id| language_of(self.token(*id))).map(str::to_owned).collect()
     }
 
     /// Tokens that are never speech, as faster-whisper computes them.
     pub(crate) fn non_speech_tokens(&self) -> Vec<usize> {
         let letters = byte_letters();
         let spell = |text: &str| text.bytes().map(|b| letters[usize::from(b)]).collect::<String>();
-        let mut found: Vec<usize> = [" -", " '"].iter().filter_map(|text| self.id(&spell(text))).collect();
+        let mut found: Vec<usize> = [" -", " '"].iter().filter_map(|text| self.vocabulary.id(&spell(text))).collect();
         for symbol in NON_SPEECH.split_whitespace() {
-            found.extend(self.id(&spell(symbol)));
-            found.extend(self.id(&spell(&format!(" {symbol}"))));
+            found.extend(self.vocabulary.id(&spell(symbol)));
+            found.extend(self.vocabulary.id(&spell(&format!(" {symbol}"))));
         }
         for symbol in MUSIC.chars() {
             for text in [symbol.to_string(), format!(" {symbol}")] {
@@ -106,17 +78,20 @@ impl Vocabulary {
         found
     }
 
-    /// The token that a spelled word begins with. A lone space is not it: that would forbid all words.
+    /// The longest token that `spelled` begins with. A lone space does not count: that would suppress all words.
     fn longest_start(&self, spelled: &str) -> Option<usize> {
         let ends = spelled.char_indices().map(|(i, c)| i + c.len_utf8()).rev();
-        let token = ends.map(|end| &spelled[..end]).find(|start| self.ids.contains_key(*start))?;
-        if token.chars().count() > 1 { self.id(token) } else { None }
+        let token = ends.map(|end| &spelled[..end]).find(|start| self.vocabulary.id(start).is_some())?;
+        if token.chars().count() > 1 { self.vocabulary.id(token) } else { None }
     }
 }
 
-/// `en` out of `<|en|>`.
-pub(crate) fn language_of(token: &str) -> Option<&str> {
-    token.strip_prefix("<|")?.strip_suffix("|>")
+/// The token that requests a task.
+pub(crate) fn task_token(task: Task) -> &'static str {
+    match task {
+        Task::Transcribe => "<|transcribe|>",
+        Task::Translate => "<|translate|>",
+    }
 }
 
 /// The letter that stands for each byte: GPT-2's `bytes_to_unicode`. Printable bytes stand for

@@ -1,4 +1,4 @@
-//! The way in: samples to a transcript.
+//! Samples to a transcript.
 
 mod language;
 mod run;
@@ -9,22 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use ytcaption_domain::captions::{Segment, Transcript, UNDETERMINED};
+use ytcaption_domain::job::Task;
+use ytcaption_media::samples_to_ms;
+use ytcaption_models::ModelSettings;
 
 use run::Run;
 
-use crate::audio::samples_to_ms;
 use crate::decode::{self, Context};
 use crate::error::TranscribeError;
 use crate::features::FeatureExtractor;
-use crate::model::{Model, ModelError, ModelSettings};
-use crate::options::{Task, TranscribeOptions};
+use crate::model::{LoadError, Model};
+use crate::options::TranscribeOptions;
 
-/// How far a transcription is. Also sent without news, a few times a second, as a heartbeat.
+/// How far a transcription is. It is also reported without news, about five times a second.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
-    /// Milliseconds of the recording that are done.
+    /// Milliseconds of the audio that are transcribed.
     pub done_ms: u64,
-    /// Milliseconds of the recording.
+    /// Length of the audio in milliseconds.
     pub total_ms: u64,
     /// Segments written since the last call, in the order of time.
     pub segments: &'a [Segment],
@@ -45,25 +47,29 @@ struct Inner {
 
 impl std::fmt::Debug for Transcriber {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Transcriber").field("model", &self.model_name()).finish_non_exhaustive()
+        f.debug_struct("Transcriber").field("model", &self.inner.model.name).finish_non_exhaustive()
     }
 }
 
 impl Transcriber {
-    /// Checks and loads a CTranslate2 Whisper folder. Blocks for as long as reading it takes.
-    pub fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
+    /// Checks and loads the CTranslate2 Whisper model in `dir`. Blocks for as long as reading it takes.
+    ///
+    /// # Errors
+    /// The files are not those of a usable Whisper model, this machine or program cannot compute as `settings` say, or
+    /// CTranslate2 fails.
+    pub fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, LoadError> {
         let model = Model::load(dir, settings)?;
         let extractor = FeatureExtractor::new(model.mels);
-        tracing::info!(model = model.name(), languages = model.languages.len(), mels = model.mels, "model loaded");
+        tracing::info!(model = model.name, languages = model.languages.len(), mels = model.mels, "model loaded");
         Ok(Self { inner: Arc::new(Inner { model, extractor, runs: AtomicUsize::new(0) }) })
     }
 
-    /// Whether both are the same model in memory.
+    /// Whether both are the same loaded model.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// Whether a clone of this lives elsewhere, be it in a batch that nobody waits for any more.
+    /// Whether another clone of this exists, be it in an abandoned batch that is still being computed.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.inner) > 1
     }
@@ -73,33 +79,37 @@ impl Transcriber {
         self.inner.model.replicas()
     }
 
-    /// What people call the model.
+    /// The model's name, see [`ytcaption_models::model_name`].
     pub fn model_name(&self) -> String {
-        self.inner.model.name()
+        self.inner.model.name.clone()
     }
 
     /// ISO 639 codes of the languages the model understands.
     pub fn languages(&self) -> Vec<String> {
-        match self.inner.model.languages.as_slice() {
-            [] => vec!["en".to_owned()],
-            languages => languages.to_vec(),
-        }
+        self.inner.model.languages.clone()
     }
 
-    /// Whether the options fit this model; also the first thing [`Transcriber::transcribe`] does.
+    /// Checks whether the options fit this model; [`Transcriber::transcribe`] does so first.
+    ///
+    /// # Errors
+    /// The model does not know the language or cannot translate, or an option has an invalid value.
     pub fn check(&self, options: &TranscribeOptions) -> Result<(), TranscribeError> {
-        decode::resolve_language(&self.inner.model, options.language.as_deref())?;
+        self.inner.model.resolve_language(options.language.as_deref())?;
         if options.task == Task::Translate && !self.inner.model.can_translate() {
             return Err(TranscribeError::CannotTranslate);
         }
         options.check()
     }
 
-    /// Transcribes 16 kHz mono samples. Times count from the first sample.
+    /// Transcribes 16 kHz mono samples, each within −1.0 … 1.0. Times count from the first sample.
     ///
-    /// Blocks, for minutes with a large model: call it where that is allowed. `progress` is called a few
-    /// times a second; `Break` makes this return [`TranscribeError::Cancelled`] at once (the batch that is
-    /// being computed ends on a thread of its own, and is thrown away).
+    /// Blocks, for minutes with a large model: call it where that is allowed. `progress` is called about five times a
+    /// second; `Break` makes this return at once (the batch that is being computed ends on a thread of its own, and is
+    /// dropped).
+    ///
+    /// # Errors
+    /// As [`Transcriber::check`]; [`TranscribeError::Cancelled`] after `Break`; [`TranscribeError::Engine`] if
+    /// CTranslate2 fails.
     pub fn transcribe(
         &self,
         pcm: &[f32],
@@ -109,43 +119,43 @@ impl Transcriber {
         self.check(options)?;
         let model = &self.inner.model;
         let total_ms = samples_to_ms(pcm.len() as u64);
-        let longest_s = self.longest_s(options);
-        let asked = decode::resolve_language(model, options.language.as_deref())?;
-        let context = self.context(options, longest_s)?;
-        let mut run = Run::new(&self.inner, pcm, context, asked.clone(), longest_s);
+        let window_s = self.window_s(options);
+        let requested = model.resolve_language(options.language.as_deref())?;
+        let context = self.context(options, window_s)?;
+        let mut run = Run::new(&self.inner, pcm, context, requested.clone(), window_s);
         let mut segments: Vec<Segment> = Vec::new();
         let mut done_ms = 0;
         while let Some((decoded, end_ms)) = run.next(&mut || progress(Progress { done_ms, total_ms, segments: &[] }))? {
             done_ms = end_ms;
-            let news = segments.len();
+            let known = segments.len();
             segments.extend(decoded.segments);
-            let heard = Progress { done_ms, total_ms, segments: &segments[news..] };
-            if progress(heard).is_break() {
-                run.abandon();
+            let update = Progress { done_ms, total_ms, segments: &segments[known..] };
+            if progress(update).is_break() {
+                run.cancel();
                 return Err(TranscribeError::Cancelled);
             }
         }
-        // A language heard in what turned out to be no speech means nothing.
-        let heard = run.language().filter(|_| !segments.is_empty()).map(str::to_owned);
-        let language = asked.or(heard).unwrap_or_else(|| UNDETERMINED.to_owned());
+        // A language detected in what turned out not to be speech means nothing.
+        let detected = run.language().filter(|_| !segments.is_empty()).map(str::to_owned);
+        let language = requested.or(detected).unwrap_or_else(|| UNDETERMINED.to_owned());
         let _ = progress(Progress { done_ms: total_ms, total_ms, segments: &[] });
         Ok(Transcript { language, duration_ms: total_ms, segments })
     }
 
-    /// Length of a window, in seconds.
-    fn longest_s(&self, options: &TranscribeOptions) -> u32 {
+    /// Longest window, in seconds.
+    fn window_s(&self, options: &TranscribeOptions) -> u32 {
         let known = self.inner.model.chunk_length_s;
         options.chunk_length.unwrap_or(known).min(known)
     }
 
-    fn context(&self, options: &TranscribeOptions, longest_s: u32) -> Result<Context, TranscribeError> {
-        let vocabulary = &self.inner.model.vocabulary;
+    fn context(&self, options: &TranscribeOptions, window_s: u32) -> Result<Context, TranscribeError> {
+        let tokenizer = &self.inner.model.tokenizer;
         let to_i32 = |id: usize| i32::try_from(id).unwrap_or(i32::MAX);
         let mut suppress: Vec<i32> = options.suppress_tokens.iter().copied().filter(|id| *id >= 0).collect();
         if options.suppress_tokens.contains(&-1) {
-            suppress.extend(vocabulary.non_speech_tokens().into_iter().map(to_i32));
+            suppress.extend(tokenizer.non_speech_tokens().into_iter().map(to_i32));
         }
-        // faster-whisper forbids these too: the model must not begin something else in the middle.
+        // faster-whisper suppresses these too: the model must not begin another task in the middle.
         let markers = [
             "<|transcribe|>",
             "<|translate|>",
@@ -155,17 +165,16 @@ impl Transcriber {
             "<|nospeech|>",
             "<|nocaptions|>",
         ];
-        suppress.extend(markers.iter().filter_map(|token| vocabulary.id(token)).map(to_i32));
+        suppress.extend(markers.iter().filter_map(|token| tokenizer.vocabulary.id(token)).map(to_i32));
         suppress.sort_unstable();
         suppress.dedup();
         let encode = |option, text: &Option<String>| match text.as_deref().map(str::trim) {
             None | Some("") => Ok(Vec::new()),
-            // The space makes the first word one like any other.
-            Some(text) => self
-                .inner
-                .model
-                .encode(&format!(" {text}"))
-                .ok_or(TranscribeError::BadOption { option, reason: "needs a tokenizer.json in the model's folder" }),
+            // Like every other word, the first one has a space before it.
+            Some(text) => tokenizer.encode(&format!(" {text}")).ok_or(TranscribeError::InvalidOption {
+                option,
+                reason: "needs a tokenizer.json in the model's directory",
+            }),
         };
         let mut prefix = encode("prefix", &options.prefix)?;
         prefix.truncate(decode::PREVIOUS_TOKENS);
@@ -174,9 +183,9 @@ impl Transcriber {
             hotwords: encode("hotwords", &options.hotwords)?,
             initial_prompt: encode("initial_prompt", &options.initial_prompt)?,
             options: options.clone(),
-            frames: Context::frames_of(longest_s),
+            frames: Context::frames(window_s),
             suppress_tokens: suppress,
-            abandoned: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
         })
     }
 }

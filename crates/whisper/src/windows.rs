@@ -3,9 +3,9 @@
 //! Whisper hears at most 30 s. Cutting blindly there costs about a fifth more word errors, so windows
 //! begin and end in pauses, and of the pauses that would do, the longest is taken.
 
-use crate::Span;
-use crate::silence::{FRAME_MS, quietest_frame};
-use crate::vad::pad;
+use ytcaption_domain::Span;
+use ytcaption_media::levels::{FRAME_MS, quietest_frame};
+use ytcaption_media::vad::pad;
 
 /// A pause so long ends a window whatever room is left: the model tends to invent text in silence.
 const LONG_PAUSE_MS: u64 = 4_000;

@@ -9,8 +9,9 @@ use ytcaption_domain::job::Job;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{Actor, CommandContext};
 use ytcaption_eventstore::{CommandBus, Database};
-use ytcaption_models::StoreError;
 use ytcaption_telemetry::context;
+#[cfg(feature = "transcribe")]
+use ytcaption_whisper::CacheError;
 
 use crate::cloud_event::CloudEvent;
 use crate::topology::TopologyError;
@@ -62,8 +63,9 @@ pub enum StartError {
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// The speech model cannot be used.
+    #[cfg(feature = "transcribe")]
     #[error("the transcription worker cannot start: {0}")]
-    Model(#[from] StoreError),
+    Model(#[from] CacheError),
     /// The webhook secret is not one.
     #[error("webhook.secret is not `whsec_` followed by base64; generate one with `openssl rand -base64 32`")]
     Secret,

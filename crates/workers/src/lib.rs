@@ -28,7 +28,9 @@ mod testing;
 
 pub use asyncapi::asyncapi_json;
 pub use deps::{StartError, WorkerDeps};
-pub use stages::{download, notify, transcribe};
+#[cfg(feature = "transcribe")]
+pub use stages::transcribe;
+pub use stages::{download, notify};
 
 /// The system's clock.
 #[allow(clippy::disallowed_methods, reason = "the one place of this crate where the clock enters")]

@@ -37,8 +37,9 @@ use tower::ServiceExt as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 use ytcaption_blobstore::LocalFolder;
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand, JobEvent};
+use ytcaption_domain::job::{Audio, Failure, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
@@ -178,7 +179,7 @@ impl Api {
 
     async fn complete(&self, job: JobId, title: Option<&str>) {
         let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms: 4_000 };
-        let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 4_000 }];
+        let chunks = vec![Span { start_ms: 0, end_ms: 4_000 }];
         self.work(job, JobCommand::StartDownload { worker: "w".into() }).await;
         self.work(job, JobCommand::RecordAudio { attempt: 1, audio, title: title.map(str::to_owned), chunks }).await;
         self.work(job, JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "demo".into() }).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use serde_json::json;
-use ytcaption_models::{Catalogue, Entry};
+use ytcaption_models::{Catalogue, ModelEntry};
 
 use super::Api;
 
@@ -36,7 +36,7 @@ async fn models_are_listed_as_they_are_now_and_broken_ones_with_the_reason() {
     let (home, api) = (tempfile::tempdir().expect("a folder"), Api::new().await);
     let default = copy(home.path(), "sound");
     let models = home.path().to_owned();
-    let look = move || Ok(Catalogue::new(&models, Entry::of(&default)));
+    let look = move || Ok(Catalogue::new(&models, ModelEntry::new(&default)));
     let api = api.with_models(Arc::new(look));
     let first = api.get(MODELS).await;
     assert_eq!((first.status, first.header("content-type")), (StatusCode::OK, "application/json"));

@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Audio, ChunkSpan, Failure, JobCommand};
+use ytcaption_domain::Span;
+use ytcaption_domain::job::{Audio, Failure, JobCommand};
 
 use super::{Api, COLLECTION, HEADER_TIMEOUT, MAX_STREAMS, PATIENCE, eventually, request, segment};
 
@@ -90,7 +91,7 @@ impl Api {
         self.work(job, JobCommand::ReportDownloadProgress { attempt: 1, percent: 40 }).await;
         let duration_ms = u64::from(CHUNKS) * 10_000;
         let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms };
-        let span = |chunk| ChunkSpan { start_ms: chunk * 10_000, end_ms: (chunk + 1) * 10_000 };
+        let span = |chunk| Span { start_ms: chunk * 10_000, end_ms: (chunk + 1) * 10_000 };
         let chunks = (0..u64::from(CHUNKS)).map(span).collect();
         self.work(job, JobCommand::RecordAudio { attempt: 1, audio, title: Some("A talk".into()), chunks }).await;
         for chunk in 0..CHUNKS {

@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::cue_style::CueStyleArgs;
 use super::decoding::DecodingArgs;
 use super::timings::Timings;
-use crate::settings::{Overrides, load, model_store};
+use crate::settings::{Overrides, load, model_cache};
 use crate::signals::Shutdown;
 
 /// Transcribe a file on this machine, without any server; captions go to standard output
@@ -46,7 +46,7 @@ pub(super) struct Transcribe {
 impl Transcribe {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = load(&Overrides { model: self.model, ..global.overrides() })?.settings;
-        let models = model_store(&settings)?;
+        let models = model_cache(&settings)?;
         let transcriber = models.get(&models.catalogue().default_model().name).await?;
         let options = self.decoding.apply(&TranscribeOptions {
             language: Some(self.language),
@@ -62,10 +62,10 @@ impl Transcribe {
         let timings = self.timings.then(Timings::start);
         let outcome = transcribe_file(&transcriber, &self.file, &options, &mut progress).await;
         bar.clear();
-        let FileTranscript { transcript, damage } =
+        let FileTranscript { transcript, truncation } =
             outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
-        if let Some(damage) = damage {
-            eprintln!("ytcaption: {} is damaged: {damage}", self.file.display());
+        if let Some(truncation) = truncation {
+            eprintln!("ytcaption: {} is damaged: {truncation}", self.file.display());
         }
         if let Some(timings) = timings {
             eprint!("{}", timings.table());

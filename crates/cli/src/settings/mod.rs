@@ -23,7 +23,7 @@ mod tree;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) use model::{catalogue, is_default_unclear, model_store, seen, store_settings};
+pub(crate) use model::{cache_settings, catalogue, is_default_unclear, model_cache, seen};
 pub(crate) use process::LogFormat;
 pub(crate) use reader::Fault;
 pub(crate) use sample::sample;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use ytcaption_models::{Catalogue, Entry, ModelStore, StoreSettings, scan};
-use ytcaption_whisper::ModelSettings;
+use ytcaption_models::{Catalogue, ModelEntry, ModelSettings, scan};
+use ytcaption_whisper::{CacheSettings, ModelCache};
 
 use super::Settings;
 
@@ -65,7 +65,7 @@ pub(crate) fn catalogue(settings: &Settings) -> Result<Catalogue, NoModel> {
 pub(crate) fn seen(settings: &Settings) -> Result<Catalogue, NoModel> {
     match catalogue(settings) {
         Err(NoModel::NotAModel { asked, folder, .. }) if !scan(&folder).is_empty() => {
-            let missing = Entry::of(&folder.join(asked));
+            let missing = ModelEntry::new(&folder.join(asked));
             Ok(Catalogue::new(folder, missing))
         }
         other => other,
@@ -76,16 +76,16 @@ pub(crate) fn seen(settings: &Settings) -> Result<Catalogue, NoModel> {
 ///
 /// # Errors
 /// As [`catalogue`].
-pub(crate) fn model_store(settings: &Settings) -> Result<ModelStore, NoModel> {
-    Ok(ModelStore::new(store_settings(settings)?))
+pub(crate) fn model_cache(settings: &Settings) -> Result<ModelCache, NoModel> {
+    Ok(ModelCache::new(cache_settings(settings)?))
 }
 
 /// How these settings have models loaded.
 ///
 /// # Errors
 /// As [`catalogue`].
-pub(crate) fn store_settings(settings: &Settings) -> Result<StoreSettings, NoModel> {
-    Ok(StoreSettings {
+pub(crate) fn cache_settings(settings: &Settings) -> Result<CacheSettings, NoModel> {
+    Ok(CacheSettings {
         catalogue: catalogue(settings)?,
         model: ModelSettings {
             device: settings.models.device,
@@ -104,25 +104,30 @@ pub(crate) fn is_default_unclear(settings: &Settings) -> bool {
     settings.transcription.model.is_none() && scan(&settings.models.folder).len() > 1
 }
 
-fn choose(configured: Option<&Path>, folder: &Path, data_dir: &Path, program: Option<&Path>) -> Result<Entry, NoModel> {
+fn choose(
+    configured: Option<&Path>,
+    folder: &Path,
+    data_dir: &Path,
+    program: Option<&Path>,
+) -> Result<ModelEntry, NoModel> {
     let is_model = |folder: &Path| folder.join(MODEL_FILE).is_file();
     let mut elsewhere = vec![data_dir.join("model"), PathBuf::from(DEMO_MODEL)];
     if let Some(program) = program {
         elsewhere.extend(program.ancestors().skip(1).take(LEVELS_ABOVE_PROGRAM).map(|above| above.join(DEMO_MODEL)));
     }
     let mut models = scan(folder);
-    models.extend(elsewhere.iter().filter(|folder| is_model(folder)).map(|folder| Entry::of(folder)));
+    models.extend(elsewhere.iter().filter(|folder| is_model(folder)).map(|folder| ModelEntry::new(folder)));
     let Some(asked) = configured else {
         // The first that is whole, so that a broken one does not keep the others from being used.
-        return match models.iter().position(|entry| is_model(&entry.folder)) {
+        return match models.iter().position(|entry| is_model(&entry.directory)) {
             Some(first) => Ok(models.swap_remove(first)),
             None => Err(NoModel::NotFound([vec![folder.to_owned()], elsewhere].concat())),
         };
     };
-    let named = asked.to_str().and_then(|name| models.iter().position(|entry| entry.answers_to(name)));
+    let named = asked.to_str().and_then(|name| models.iter().position(|entry| entry.matches_name(name)));
     match named {
         Some(named) => Ok(models.swap_remove(named)),
-        None if is_model(asked) => Ok(Entry::of(asked)),
+        None if is_model(asked) => Ok(ModelEntry::new(asked)),
         None => {
             let mut known: Vec<String> = models.into_iter().map(|entry| entry.name).collect();
             known.dedup();
@@ -143,7 +148,7 @@ mod tests {
     }
 
     fn chosen(configured: Option<&Path>, home: &Path, program: Option<&Path>) -> Option<PathBuf> {
-        choose(configured, &home.join("models"), &home.join("data"), program).ok().map(|entry| entry.folder)
+        choose(configured, &home.join("models"), &home.join("data"), program).ok().map(|entry| entry.directory)
     }
 
     #[test]
@@ -170,8 +175,8 @@ mod tests {
         let in_checkout = folder_with_model(home.path(), DEMO_MODEL);
         // Not the checkout's own `models`: that is for models, and this holds how the demo model was made.
         let choose = || choose(None, &home.path().join("none"), &home.path().join("data"), Some(&program));
-        assert_eq!(choose().ok().map(|entry| entry.folder), Some(in_checkout));
+        assert_eq!(choose().ok().map(|entry| entry.directory), Some(in_checkout));
         let in_data = folder_with_model(&home.path().join("data"), "model");
-        assert_eq!(choose().ok().map(|entry| entry.folder), Some(in_data));
+        assert_eq!(choose().ok().map(|entry| entry.directory), Some(in_data));
     }
 }

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 use url::Url;
-use ytcaption_models::{default_memory_bytes, hub};
-use ytcaption_whisper::{ComputeType, Device};
+use ytcaption_models::{ComputeType, Device, default_memory_bytes, hub};
 
 use super::kind::{self, Kind};
 use super::reader::Reader;

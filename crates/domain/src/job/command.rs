@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use super::{Audio, ChunkSpan, Failure, JobOptions, MediaSource, Priority, Warning};
+use super::{Audio, Failure, JobOptions, MediaSource, Priority, Warning};
 use crate::AccountId;
+use crate::Span;
 use crate::captions::Segment;
 
 /// A command to a job. The job numbers the attempts at each step; a command of a superseded attempt is a no-op.
@@ -59,7 +60,7 @@ pub enum JobCommand {
         /// Title of the media, if the source has one.
         title: Option<String>,
         /// The plan: contiguous intervals, in order, at least one.
-        chunks: Vec<ChunkSpan>,
+        chunks: Vec<Span>,
     },
     /// A transcription worker takes a chunk.
     StartChunk {

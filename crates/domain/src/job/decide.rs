@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::evolve::result_of;
 use super::{
-    Audio, Chunk, ChunkResult, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus,
-    Warning,
+    Audio, Chunk, ChunkResult, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus, Warning,
 };
+use crate::Span;
 use crate::captions::{Segment, UNDETERMINED};
 use crate::step;
 
@@ -115,7 +115,7 @@ fn record_audio(
     attempt: u32,
     audio: Audio,
     title: Option<String>,
-    plan: &[ChunkSpan],
+    plan: &[Span],
 ) -> Result<Vec<JobEvent>, JobRejection> {
     if !is_current_download(job, status, attempt) {
         return Ok(vec![]);
@@ -131,7 +131,7 @@ fn record_audio(
     Ok([JobEvent::AudioDownloaded { attempt, audio, title }, planned].into_iter().chain(first).collect())
 }
 
-fn scheduled(chunk: u32, span: ChunkSpan) -> JobEvent {
+fn scheduled(chunk: u32, span: Span) -> JobEvent {
     JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms }
 }
 

@@ -54,11 +54,11 @@ fn audio() -> Audio {
     Audio { key: "audio/1".into(), bytes: 5, sha256: "11".into(), duration_ms: 2000 }
 }
 
-fn span(start_ms: u64, end_ms: u64) -> ChunkSpan {
-    ChunkSpan { start_ms, end_ms }
+fn span(start_ms: u64, end_ms: u64) -> Span {
+    Span { start_ms, end_ms }
 }
 
-fn record_audio_in(attempt: u32, chunks: Vec<ChunkSpan>) -> JobCommand {
+fn record_audio_in(attempt: u32, chunks: Vec<Span>) -> JobCommand {
     JobCommand::RecordAudio { attempt, audio: audio(), title: None, chunks }
 }
 

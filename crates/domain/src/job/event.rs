@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Audio, ChunkSpan, Failure, JobOptions, JobResult, MediaSource, Priority, Warning};
+use super::{Audio, Failure, JobOptions, JobResult, MediaSource, Priority, Warning};
 use crate::AccountId;
+use crate::Span;
 use crate::captions::Segment;
 use crate::event::{EventFamily, EventType};
 
@@ -80,7 +81,7 @@ pub enum JobEvent {
     /// The audio is divided into these chunks; each is scheduled when its turn comes.
     ChunksPlanned {
         /// Contiguous, in order, at least one.
-        chunks: Vec<ChunkSpan>,
+        chunks: Vec<Span>,
     },
     /// A chunk waits for a transcription worker.
     ChunkScheduled {

@@ -27,4 +27,4 @@ pub use event::JobEvent;
 pub use evolve::evolve;
 pub use options::{JobOptions, Task, TranscriptionOptions, UnknownTask};
 pub use state::{Chunk, ChunkResult, Job, JobStatus, UnknownStatus};
-pub use values::{Audio, ChunkSpan, Failure, JobResult, MediaSource, Priority, UnknownPriority, Warning};
+pub use values::{Audio, Failure, JobResult, MediaSource, Priority, UnknownPriority, Warning};

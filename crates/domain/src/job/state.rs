@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audio, ChunkSpan, MediaSource, Priority, TranscriptionOptions, Warning};
+use super::{Audio, MediaSource, Priority, TranscriptionOptions, Warning};
 use crate::AccountId;
+use crate::Span;
 use crate::language::AUTO;
 
 /// The status of a job.
@@ -104,7 +105,7 @@ pub struct Job {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chunk {
     /// The interval that it covers.
-    pub span: ChunkSpan,
+    pub span: Span,
     /// Whether a worker may start it.
     pub scheduled: bool,
     /// Number of its latest attempt; 0 before the first.
@@ -115,7 +116,7 @@ pub struct Chunk {
 
 impl Chunk {
     /// A chunk without an attempt.
-    pub(super) fn new(span: ChunkSpan) -> Self {
+    pub(super) fn new(span: Span) -> Self {
         Self { span, scheduled: false, attempt: 0, result: None }
     }
 }

@@ -88,15 +88,6 @@ pub struct Audio {
     pub duration_ms: u64,
 }
 
-/// An interval of the media that is transcribed as one unit; its limits are in silences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChunkSpan {
-    /// First millisecond.
-    pub start_ms: u64,
-    /// One past the last millisecond.
-    pub end_ms: u64,
-}
-
 /// What a completed job has produced, by kind of job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ytcaption_whisper::ModelError;
+use crate::ModelError;
 
 const MEGABYTE: u64 = 1_000_000;
 

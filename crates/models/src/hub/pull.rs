@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ytcaption_whisper::{ModelInfo, ModelSettings};
+use crate::{Checksums, ModelInfo};
 
 use super::client::Remote;
 use super::fetch::Wanted;
@@ -73,9 +73,8 @@ pub async fn pull(
         before += file.remote.bytes;
     }
     staging.seal(&sums, &source)?;
-    // The checksums were compared on the way.
-    let unchecked = ModelSettings { verify_checksums: false, ..ModelSettings::default() };
-    if let Err(reason) = ModelInfo::read(staging.folder(), &unchecked) {
+    // The checksums were verified during the download.
+    if let Err(reason) = ModelInfo::open(staging.folder(), Checksums::Skip) {
         staging.discard();
         return Err(HubError::Unusable { repository: reference.repository.clone(), reason });
     }
@@ -93,8 +92,7 @@ async fn already_there(folder: &Path, source: &Source) -> Result<Option<Pulled>,
         return Ok(None);
     }
     let reading = folder.to_owned();
-    let checked = ModelSettings { verify_checksums: true, ..ModelSettings::default() };
-    let read = tokio::task::spawn_blocking(move || ModelInfo::read(&reading, &checked)).await;
+    let read = tokio::task::spawn_blocking(move || ModelInfo::open(&reading, Checksums::Verify)).await;
     let info = read.ok().and_then(Result::ok);
     Ok(info.map(|info| Pulled {
         folder: folder.to_owned(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use ytcaption_testing::{Faults, ModelHub};
-use ytcaption_whisper::{ModelInfo, ModelSettings};
 
 use super::*;
+use crate::{Checksums, ModelInfo};
 
 const REPOSITORY: &str = "Systran/faster-whisper-demo";
 
@@ -60,8 +60,8 @@ fn assert_whole(folder: &Path) {
     for file in ["model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json"] {
         assert_eq!(std::fs::read(folder.join(file)).unwrap(), std::fs::read(demo().join(file)).unwrap(), "{file}");
     }
-    let info = ModelInfo::read(folder, &ModelSettings::default()).unwrap();
-    assert!(info.checksums);
+    let info = ModelInfo::open(folder, Checksums::Verify).unwrap();
+    assert!(info.has_checksums);
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_model_is_fetched_once_and_found_by_its_names() {
     assert_whole(&pulled.folder);
     let found = crate::scan(world.models.path());
     assert_eq!(found.len(), 1, "nothing else stays behind: {found:?}");
-    assert!(found[0].answers_to(REPOSITORY) && found[0].answers_to("faster-whisper-demo"));
+    assert!(found[0].matches_name(REPOSITORY) && found[0].matches_name("faster-whisper-demo"));
 
     let before = world.ranges().len();
     assert!(world.pull(REPOSITORY, None).await.unwrap().was_there);

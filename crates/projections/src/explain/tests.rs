@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use cqrs_es::DomainEvent;
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::delivery::DeliveryEvent;
 use ytcaption_domain::job::{
-    Audio, ChunkSpan, Failure, JobEvent, JobOptions, JobResult, MediaSource, Priority, TranscriptionOptions,
+    Audio, Failure, JobEvent, JobOptions, JobResult, MediaSource, Priority, TranscriptionOptions,
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, EventMetadata};
 use ytcaption_eventstore::Cursor;
@@ -161,10 +162,10 @@ fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_t
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
     story.then(40, download, &JobEvent::DownloadStarted { attempt: 1, worker: download.into() });
     story.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None });
-    let spans = [(0, 30_000), (30_000, 62_000)].map(|(start_ms, end_ms)| ChunkSpan { start_ms, end_ms });
+    let spans = [(0, 30_000), (30_000, 62_000)].map(|(start_ms, end_ms)| Span { start_ms, end_ms });
     story.then(600, download, &JobEvent::ChunksPlanned { chunks: spans.to_vec() });
     let scheduled =
-        |chunk: u32, span: ChunkSpan| JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms };
+        |chunk: u32, span: Span| JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms };
     story.then(600, download, &scheduled(0, spans[0]));
     let model = || "small".to_owned();
     story.then(700, worker, &JobEvent::ChunkStarted { chunk: 0, attempt: 1, worker: worker.into(), model: model() });

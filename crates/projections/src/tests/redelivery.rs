@@ -9,10 +9,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
+use ytcaption_domain::Span;
 use ytcaption_domain::delivery::DeliveryEvent;
 use ytcaption_domain::job::{
-    Audio, ChunkSpan, Failure, Job, JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions,
-    decide, evolve,
+    Audio, Failure, Job, JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions, decide, evolve,
 };
 use ytcaption_domain::{AccountId, EventMetadata, JobId};
 use ytcaption_eventstore::{Appender, Checkpoints, Cursor, Feed, Stamp, read_stream};
@@ -75,7 +75,7 @@ fn command(choice: u8, job: &Job) -> JobCommand {
             attempt: job.download_attempt,
             audio: Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 2000 },
             title: Some("T".into()),
-            chunks: vec![ChunkSpan { start_ms: 0, end_ms: 1000 }, ChunkSpan { start_ms: 1000, end_ms: 2000 }],
+            chunks: vec![Span { start_ms: 0, end_ms: 1000 }, Span { start_ms: 1000, end_ms: 2000 }],
         },
         10..14 => JobCommand::StartChunk { chunk, worker: worker(), model: "demo".into() },
         14 => JobCommand::RecordChunkFailure { chunk, attempt, failure: failure(), retry_in_ms: None },

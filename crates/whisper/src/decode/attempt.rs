@@ -10,7 +10,7 @@ use crate::engine::{Search, View};
 use crate::error::TranscribeError;
 use crate::model::Model;
 use crate::options::TranscribeOptions;
-use crate::tokenizer::TIMESTAMP_STEP_MS;
+use ytcaption_models::TIMESTAMP_STEP_MS;
 
 /// Longest sequence of Whisper's decoder, prompt included.
 const MAX_LENGTH: usize = 448;
@@ -28,7 +28,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub(super) fn text_tokens(&self, model: &Model) -> Vec<usize> {
-        self.tokens.iter().copied().filter(|id| model.vocabulary.is_text(*id)).collect()
+        self.tokens.iter().copied().filter(|id| model.tokenizer.vocabulary.is_text(*id)).collect()
     }
 
     /// Whisper's rule: the model thinks nobody speaks, and is not sure of what it wrote either.
@@ -128,7 +128,7 @@ pub(super) fn generate(
             Attempt {
                 avg_logprob: sum / (length + 1.0),
                 no_speech_prob: result.no_speech_prob,
-                compression_ratio: compression_ratio(round.model.vocabulary.text(&tokens).trim()),
+                compression_ratio: compression_ratio(round.model.tokenizer.text(&tokens).trim()),
                 temperature,
                 tokens,
             }

@@ -1,6 +1,6 @@
 //! A segment lies where somebody speaks.
 
-use crate::Span;
+use ytcaption_domain::Span;
 
 /// A segment may reach so far past the speech that was found: its first and last sounds are soft.
 const SOFT_SOUND_MS: u64 = 200;

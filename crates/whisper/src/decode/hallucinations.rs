@@ -4,7 +4,7 @@
 
 use ytcaption_domain::captions::{Segment, Word};
 
-use crate::Span;
+use ytcaption_domain::Span;
 
 /// Words of a segment that are looked at, from the first.
 const WORDS: usize = 8;

@@ -15,15 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ytcaption_domain::captions::Segment;
 
 use hallucinations::Cut;
-pub(crate) use language::{is_open, resolve as resolve_language};
 use round::Round;
 
-use crate::Span;
-use crate::audio::SAMPLES_PER_MS;
 use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
 use crate::model::Model;
 use crate::options::TranscribeOptions;
+use ytcaption_domain::Span;
+use ytcaption_media::SAMPLES_PER_MS;
 
 /// Frames of the spectrogram in one second.
 const FRAMES_PER_SECOND: usize = 100;
@@ -53,8 +52,8 @@ pub(crate) struct Context {
     pub(crate) initial_prompt: Vec<usize>,
     /// Tokens that the first window begins with.
     pub(crate) prefix: Vec<usize>,
-    /// Set when the caller has gone: stop at the next chance.
-    pub(crate) abandoned: AtomicBool,
+    /// Set when the caller cancelled: stop before the next call of the engine.
+    pub(crate) cancelled: AtomicBool,
 }
 
 /// A batch to decode.
@@ -121,7 +120,7 @@ pub(crate) fn decode(
 }
 
 /// The language that is likeliest over all these windows.
-pub(crate) fn hear_language(
+pub(crate) fn detect_language(
     model: &Model,
     extractor: &FeatureExtractor,
     context: &Context,
@@ -143,13 +142,13 @@ struct RawSegment {
 impl Window {
     /// The stretch `span` of `pcm`, whose first sample is at 0.
     pub(crate) fn cut(pcm: &[f32], span: Span, speech: Vec<Span>) -> Self {
-        let sample = |ms: u64| usize::try_from(ms * crate::audio::SAMPLES_PER_MS).unwrap_or(usize::MAX).min(pcm.len());
+        let sample = |ms: u64| usize::try_from(ms * SAMPLES_PER_MS).unwrap_or(usize::MAX).min(pcm.len());
         Self { span, samples: pcm[sample(span.start_ms)..sample(span.end_ms)].to_vec(), speech }
     }
 
     /// The window from `start_ms` on.
     fn from(&self, start_ms: u64) -> Self {
-        let skipped = (start_ms - self.span.start_ms) * crate::audio::SAMPLES_PER_MS;
+        let skipped = (start_ms - self.span.start_ms) * SAMPLES_PER_MS;
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX).min(self.samples.len());
         Self {
             span: Span { start_ms, ..self.span },
@@ -160,8 +159,8 @@ impl Window {
 }
 
 impl Context {
-    /// Columns of the spectrogram for windows of so many seconds.
-    pub(crate) fn frames_of(seconds: u32) -> usize {
+    /// Columns of the spectrogram for windows of `seconds`.
+    pub(crate) fn frames(seconds: u32) -> usize {
         seconds as usize * FRAMES_PER_SECOND
     }
 
@@ -182,6 +181,6 @@ impl Context {
     }
 
     fn check(&self) -> Result<(), TranscribeError> {
-        if self.abandoned.load(Ordering::Relaxed) { Err(TranscribeError::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Ordering::Relaxed) { Err(TranscribeError::Cancelled) } else { Ok(()) }
     }
 }

@@ -5,13 +5,14 @@ use ytcaption_domain::captions::Segment;
 use super::attempt::{Attempt, Judgement, generate};
 use super::encoded::Encoded;
 use super::{Context, RawSegment, Window, edges, language, timestamps, words};
-use crate::Span;
 use crate::error::TranscribeError;
 use crate::features::{FeatureExtractor, HOP};
-use crate::model::{Loan, Model, memory};
-use crate::options::Task;
+use crate::model::{Model, ReplicaGuard, memory};
 use crate::timing::{Step, measured};
-use crate::tokenizer::{NO_TIMESTAMPS, START_OF_PREVIOUS};
+use crate::tokenizer::{START_OF_PREVIOUS, task_token};
+use ytcaption_domain::Span;
+use ytcaption_domain::job::Task;
+use ytcaption_models::NO_TIMESTAMPS;
 
 /// What a window left unwritten is decoded again only if the first pass got at least this far, …
 const LEAST_PROGRESS_MS: u64 = 1_000;
@@ -21,7 +22,7 @@ const LEAST_LEFTOVER_MS: u64 = 1_000;
 /// Windows that went through the encoder together.
 pub(super) struct Round<'a> {
     pub(super) model: &'a Model,
-    pub(super) engine: Loan<'a>,
+    pub(super) engine: ReplicaGuard<'a>,
     pub(super) context: &'a Context,
     pub(super) windows: Vec<Window>,
     pub(super) encoded: Encoded,
@@ -44,7 +45,7 @@ impl<'a> Round<'a> {
             }
         });
         // Not earlier: what can be computed without the model is computed while others use it.
-        let engine = model.engine();
+        let engine = model.acquire();
         memory::trim();
         context.check()?;
         let shape = [model.mels, context.frames];
@@ -59,7 +60,7 @@ impl<'a> Round<'a> {
 
     /// The tokens before the transcript.
     fn prompt(&self, language: &str, previous: &[usize], prefix: &[usize]) -> Result<Vec<usize>, TranscribeError> {
-        let vocabulary = &self.model.vocabulary;
+        let vocabulary = &self.model.tokenizer.vocabulary;
         let special = |token: &str| {
             let missing = || TranscribeError::engine(format!("the model's vocabulary has no {token}"));
             vocabulary.id(token).ok_or_else(missing)
@@ -70,15 +71,15 @@ impl<'a> Round<'a> {
             prompt.push(special(START_OF_PREVIOUS)?);
             prompt.extend(before);
         }
-        prompt.push(vocabulary.start_of_transcript);
-        if self.model.is_multilingual() {
+        prompt.push(vocabulary.start_of_transcript());
+        if self.model.multilingual {
             prompt.push(special(&format!("<|{language}|>"))?);
-            prompt.push(special(self.context.options.task.token())?);
+            prompt.push(special(task_token(self.context.options.task))?);
         }
         if self.context.options.without_timestamps {
             prompt.push(special(NO_TIMESTAMPS)?);
         } else if !prefix.is_empty() {
-            prompt.push(vocabulary.timestamp_begin);
+            prompt.push(vocabulary.timestamp_begin());
         }
         prompt.extend(prefix);
         Ok(prompt)
@@ -117,7 +118,7 @@ impl<'a> Round<'a> {
             return (Vec::new(), None);
         }
         let length_ms = window.span.length_ms();
-        let read = timestamps::read(&self.model.vocabulary, &attempt.tokens, length_ms);
+        let read = timestamps::read(&self.model.tokenizer.vocabulary, &attempt.tokens, length_ms);
         let resume_ms = window.span.start_ms + read.resume_ms;
         let left: u64 =
             window.speech.iter().map(|span| Span { start_ms: span.start_ms.max(resume_ms), ..*span }.length_ms()).sum();
@@ -152,12 +153,12 @@ impl<'a> Round<'a> {
         } else {
             written.iter().map(|raw| vec![Vec::new(); raw.len()]).collect()
         };
-        let vocabulary = &self.model.vocabulary;
+        let tokenizer = &self.model.tokenizer;
         let mut heard = Vec::new();
         for (((raw, words), attempt), window) in written.into_iter().zip(words).zip(attempts).zip(self.windows) {
             let mut segments = Vec::new();
             for (raw, words) in raw.into_iter().zip(words) {
-                let text = vocabulary.text(&raw.tokens).trim().to_owned();
+                let text = tokenizer.text(&raw.tokens).trim().to_owned();
                 if text.is_empty() || raw.span.length_ms() == 0 {
                     continue;
                 }

@@ -1,8 +1,8 @@
 //! Whisper's timestamp tokens: where segments begin and end, and where the model stopped listening.
 
 use super::RawSegment;
-use crate::Span;
-use crate::tokenizer::Vocabulary;
+use ytcaption_domain::Span;
+use ytcaption_models::Vocabulary;
 
 /// What the tokens of one window say; times in milliseconds from the window's start.
 pub(super) struct Reading {

@@ -8,7 +8,8 @@ use super::RawSegment;
 use super::round::Round;
 use crate::error::TranscribeError;
 use crate::features::HOP;
-use crate::tokenizer::{START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS, Vocabulary};
+use crate::tokenizer::{Tokenizer, task_token};
+use ytcaption_models::{START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS};
 
 /// Attention is smoothed over so many frames before the path through it is sought (faster-whisper's value).
 const MEDIAN_FILTER_WIDTH: i64 = 7;
@@ -28,10 +29,11 @@ pub(super) fn align(
     if spoken.is_empty() || !model.can_align {
         return Ok(words);
     }
-    let vocabulary = &model.vocabulary;
-    let mut start = vec![vocabulary.start_of_transcript];
-    if model.is_multilingual() {
-        let task = round.context.options.task.token();
+    let tokenizer = &model.tokenizer;
+    let vocabulary = &tokenizer.vocabulary;
+    let mut start = vec![vocabulary.start_of_transcript()];
+    if model.multilingual {
+        let task = task_token(round.context.options.task);
         start.extend(vocabulary.id(&format!("<|{language}|>")));
         start.extend(vocabulary.id(task));
     }
@@ -65,18 +67,18 @@ pub(super) fn align(
         let mut first = 0;
         for (segment, out) in written[i].iter().zip(&mut words[i]) {
             let segment_end = first + segment.tokens.len();
-            for length in word_lengths(vocabulary, &segment.tokens, language) {
+            for length in word_lengths(tokenizer, &segment.tokens, language) {
                 let last = first + length;
                 let probabilities = &result.probabilities[first..last];
                 // The path through the attention begins and ends in the padding; the timestamps do not.
                 let inside = |ms: u64| (offset_ms + ms).clamp(segment.span.start_ms, segment.span.end_ms);
                 // While it writes a comma, the model hears the pause. How the segment ends, its timestamp knows.
-                let spoken = last - trailing_marks(vocabulary, &text[first..last]);
+                let spoken = last - trailing_marks(tokenizer, &text[first..last]);
                 let end = if last == segment_end { last } else { spoken };
                 out.push(Word {
                     start_ms: inside(reached_ms[first]),
                     end_ms: inside(reached_ms[end]),
-                    text: vocabulary.text(&text[first..last]),
+                    text: tokenizer.text(&text[first..last]),
                     probability: probabilities.iter().sum::<f32>() / length as f32,
                 });
                 first = last;
@@ -93,22 +95,22 @@ pub(super) fn align(
 }
 
 /// How many tokens at the end of a word are nothing but punctuation; never all of them.
-fn trailing_marks(vocabulary: &Vocabulary, word: &[usize]) -> usize {
+fn trailing_marks(tokenizer: &Tokenizer, word: &[usize]) -> usize {
     let is_mark = |token: &&usize| {
-        let bytes = vocabulary.text_bytes(&[**token]);
+        let bytes = tokenizer.text_bytes(&[**token]);
         std::str::from_utf8(&bytes).is_ok_and(|text| !text.contains(|c: char| c.is_alphanumeric()))
     };
     word[1..].iter().rev().take_while(is_mark).count()
 }
 
 /// How many tokens each word takes: a word begins with a space; punctuation stays with the word before.
-fn word_lengths(vocabulary: &Vocabulary, tokens: &[usize], language: &str) -> Vec<usize> {
+fn word_lengths(tokenizer: &Tokenizer, tokens: &[usize], language: &str) -> Vec<usize> {
     let spaced = !WITHOUT_SPACES.contains(&language);
     let mut lengths: Vec<usize> = Vec::new();
     let mut bytes = Vec::new();
     let mut count = 0;
     for token in tokens {
-        bytes.extend(vocabulary.text_bytes(&[*token]));
+        bytes.extend(tokenizer.text_bytes(&[*token]));
         count += 1;
         let Ok(piece) = std::str::from_utf8(&bytes) else { continue };
         let joins = piece.chars().all(|c| !c.is_alphanumeric() && c != ' ') || spaced && !piece.starts_with(' ');

@@ -3,6 +3,7 @@
 //! ct2rs builds and links CTranslate2. Its own `Whisper` gives each replica a copy of the weights and lets nobody see
 //! what the encoder computed, so this crate binds these few calls itself (ADR 0024).
 
+mod backend;
 mod bridge;
 
 use std::marker::PhantomData;
@@ -10,14 +11,32 @@ use std::path::Path;
 
 use cxx::UniquePtr;
 
+pub(crate) use backend::cuda_devices;
+pub use backend::footprint;
 use bridge::ffi;
 pub(crate) use bridge::ffi::{Alignment, Generation, Languages, Search};
 
 use crate::error::TranscribeError;
-use crate::model::ModelSettings;
 
 /// A loaded model. Threads may share it; as many calls as it has replicas are computed side by side, others wait.
 pub(crate) struct Engine(UniquePtr<ffi::Engine>);
+
+/// How [`Engine::load`] loads a model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EngineConfig<'a> {
+    /// CTranslate2's name of the device: `cpu` or `cuda`.
+    pub(crate) device: &'a str,
+    /// Number of the card, counted from 0; 0 for the processor.
+    pub(crate) device_index: i32,
+    /// CTranslate2's name of the precision, such as `int8`.
+    pub(crate) compute_type: &'a str,
+    /// Replicas that work side by side and share the weights; at least 1.
+    pub(crate) replicas: usize,
+    /// Threads of each replica; 0 lets CTranslate2 choose (up to 4).
+    pub(crate) threads: usize,
+    /// Of the random numbers that sampling draws; one for the whole process.
+    pub(crate) seed: u32,
+}
 
 /// Tables of numbers in CTranslate2's hands, one for each window; lent, or its own.
 pub(crate) struct View<'a> {
@@ -26,19 +45,14 @@ pub(crate) struct View<'a> {
 }
 
 impl Engine {
-    /// Loads a checked folder; the error is CTranslate2's.
-    pub(crate) fn load(folder: &Path, settings: &ModelSettings) -> Result<Self, String> {
-        let folder = folder.to_str().ok_or("its path is not valid UTF-8")?;
-        ffi::load(
-            folder,
-            settings.device.as_str(),
-            settings.device_index,
-            settings.compute_type.as_str(),
-            settings.inter_threads,
-            settings.intra_threads,
-        )
-        .map(Self)
-        .map_err(|error| error.to_string())
+    /// Loads the model in `dir`, whose files have been checked; the error is CTranslate2's message.
+    pub(crate) fn load(dir: &Path, config: EngineConfig<'_>) -> Result<Self, String> {
+        let dir = dir.to_str().ok_or("its path is not valid UTF-8")?;
+        let EngineConfig { device, device_index, compute_type, replicas, threads, seed } = config;
+        ct2rs::sys::set_random_seed(seed);
+        ffi::load(dir, device, device_index, compute_type, replicas, threads)
+            .map(Self)
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) fn is_multilingual(&self) -> bool {

@@ -1,7 +1,8 @@
 //! The mel filter bank: triangles on Slaney's scale, each of equal area.
 
+use ytcaption_media::SAMPLE_RATE;
+
 use super::BINS;
-use crate::audio::SAMPLE_RATE;
 
 /// Slaney's scale is linear up to this frequency (Hz) …
 const LINEAR_UNTIL_HZ: f64 = 1000.0;

@@ -1,7 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use ytcaption_media::convert_to_flac;
+use ytcaption_testing::sound::{ffmpeg, silence, speak, write_wav};
+
 use super::*;
-use crate::testing::{ffmpeg, silence, speak, transcriber, write_wav};
+use crate::testing::transcriber;
 
 /// A small video in which the sentence is spoken.
 fn video(sentence: &str) -> tempfile::TempDir {
@@ -25,7 +28,7 @@ async fn a_video_becomes_text() {
     .await
     .unwrap();
     assert_eq!(written.transcript.segments[0].text, "Please open the window now.");
-    assert_eq!((written.transcript.language.as_str(), written.damage), ("en", None));
+    assert_eq!((written.transcript.language.as_str(), written.truncation), ("en", None));
     let end = written.transcript.duration_ms;
     assert_eq!(done.last(), Some(&(end, end)));
 }
@@ -88,7 +91,7 @@ async fn faults_of_the_file_and_of_the_options_are_told() {
     std::fs::write(&film, "no film").unwrap();
     let options = TranscribeOptions::default();
     let error = transcribe_file(transcriber(), &film, &options, &mut go_on).await.unwrap_err();
-    assert!(matches!(error, FileError::Audio(AudioError::NotMedia { .. })), "{error}");
+    assert!(matches!(error, FileError::Media(MediaError::NotMedia { .. })), "{error}");
 }
 
 #[tokio::test]
@@ -96,7 +99,7 @@ async fn a_part_whose_sound_is_missing_is_no_silence() {
     let dir = tempfile::tempdir().unwrap();
     let (wav, flac) = (dir.path().join("talk.wav"), dir.path().join("talk.flac"));
     write_wav(&wav, &speak("en-us", "Tomorrow is Friday.").repeat(8));
-    audio::store(&wav, &flac, &mut |_| {}).await.unwrap();
+    convert_to_flac(&wav, &flac, &mut |_| {}).await.unwrap();
     let whole = std::fs::read(&flac).unwrap();
     let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
     let options = TranscribeOptions { language: Some("en".to_owned()), ..TranscribeOptions::default() };
@@ -108,7 +111,7 @@ async fn a_part_whose_sound_is_missing_is_no_silence() {
     std::fs::write(&flac, &whole[..whole.len() / 3]).unwrap();
     let error = hear(6_000).await.unwrap_err();
     assert!(
-        matches!(error, FileError::Audio(AudioError::Incomplete { .. } | AudioError::Undecodable { .. })),
+        matches!(error, FileError::Media(MediaError::Incomplete { .. } | MediaError::Undecodable { .. })),
         "{error}"
     );
     assert!(!hear(0).await.unwrap().segments.is_empty(), "what is there is heard");

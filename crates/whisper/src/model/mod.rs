@@ -1,89 +1,78 @@
-//! A CTranslate2 Whisper folder, checked and loaded.
+//! A CTranslate2 Whisper model, checked and loaded.
 
 mod error;
-mod files;
-mod footprint;
-mod info;
+mod language;
 pub(crate) mod memory;
 mod replicas;
-mod settings;
-mod weights;
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
-use ct2rs::sys;
+use ytcaption_domain::job::Task;
+use ytcaption_models::{ComputeType, Device, ModelFiles, ModelSettings, model_name};
 
-pub use error::ModelError;
-pub use footprint::Footprint;
-pub use info::{ModelInfo, model_name};
-pub(crate) use replicas::Loan;
-pub use settings::{ComputeType, Device, ModelSettings};
+pub use error::LoadError;
+pub(crate) use language::is_auto;
+pub(crate) use replicas::ReplicaGuard;
 
-use crate::engine::Engine;
-use crate::options::Task;
-use crate::tokenizer::{Merges, Vocabulary};
-use files::ModelFiles;
+use crate::engine::{Engine, EngineConfig, cuda_devices};
+use crate::tokenizer::{Tokenizer, task_token};
 use replicas::Replicas;
-
-/// The language of a model that knows only one.
-pub(crate) const ENGLISH: &str = "en";
 
 /// A model in memory. Threads may share it.
 pub(crate) struct Model {
     /// One for each batch that may be decoded at the same time; they share the weights.
     replicas: Replicas,
-    pub(crate) vocabulary: Vocabulary,
+    pub(crate) tokenizer: Tokenizer,
+    /// Its name, see [`model_name`].
+    pub(crate) name: String,
     /// Mel bins the encoder was built for.
     pub(crate) mels: usize,
-    /// Seconds of sound in a full window: 30 for every published Whisper.
+    /// Seconds of audio in a full window: 30 for every published Whisper.
     pub(crate) chunk_length_s: u32,
-    /// ISO 639 codes the model knows, in its own order; empty when it only knows English.
+    /// ISO 639 codes of the languages the model understands, in its own order.
     pub(crate) languages: Vec<String>,
     pub(crate) can_align: bool,
     /// Windows decoded together unless the options say otherwise.
     pub(crate) batch_size: usize,
-    multilingual: bool,
-    /// Computes on a card, in whose memory everything stays.
+    pub(crate) multilingual: bool,
+    /// Computes on a card, in whose memory the encoder's output stays.
     pub(crate) on_card: bool,
-    /// Read when the first prompt comes: most transcriptions have none.
-    merges: OnceLock<Option<Merges>>,
-    dir: PathBuf,
 }
 
 impl Model {
-    /// Checks the folder's files, then loads it.
-    pub(crate) fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, ModelError> {
-        settings.check()?;
-        let files = ModelFiles::check(dir, settings.verify_checksums)?;
-        let vocabulary = Vocabulary::new(files.vocabulary).map_err(|missing| ModelError::no_token(dir, missing))?;
+    /// Checks the files in `dir`, then loads them.
+    pub(crate) fn load(dir: &Path, settings: &ModelSettings) -> Result<Self, LoadError> {
+        check_device(settings)?;
+        let files = ModelFiles::open(dir, settings.checksums())?;
+        let batch_size = files.dimensions().batch_size();
         memory::keep();
-        sys::set_random_seed(settings.seed);
-        let engine = Engine::load(dir, settings).map_err(|reason| ModelError::Load { path: dir.to_owned(), reason })?;
-        let multilingual = engine.is_multilingual();
-        let languages = if multilingual { vocabulary.languages(&files.config.lang_ids) } else { Vec::new() };
+        let config = EngineConfig {
+            device: settings.device.as_str(),
+            device_index: settings.device_index,
+            compute_type: settings.compute_type.as_str(),
+            replicas: settings.inter_threads,
+            threads: settings.intra_threads,
+            seed: settings.seed,
+        };
+        let failed = |reason| LoadError::Engine { path: dir.to_owned(), reason };
+        let engine = Engine::load(dir, config).map_err(failed)?;
         Ok(Self {
+            name: model_name(dir),
             mels: engine.mels(),
             chunk_length_s: files.chunk_length_s,
-            languages,
-            can_align: files.config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
-            batch_size: files.weights.dimensions().batch_size(),
-            dir: dir.to_owned(),
-            multilingual,
+            languages: files.languages,
+            can_align: files.can_align,
+            batch_size,
+            multilingual: engine.is_multilingual(),
             on_card: settings.device == Device::Cuda,
             replicas: Replicas::new(engine, settings.inter_threads),
-            merges: OnceLock::new(),
-            vocabulary,
+            tokenizer: Tokenizer::new(files.vocabulary, dir.join("tokenizer.json")),
         })
-    }
-
-    pub(crate) fn is_multilingual(&self) -> bool {
-        self.multilingual
     }
 
     /// Whether the model can write English for another language.
     pub(crate) fn can_translate(&self) -> bool {
-        self.multilingual && self.vocabulary.id(Task::Translate.token()).is_some()
+        self.multilingual && self.tokenizer.vocabulary.id(task_token(Task::Translate)).is_some()
     }
 
     /// How many batches can be decoded at the same time.
@@ -91,31 +80,35 @@ impl Model {
         self.replicas.len()
     }
 
-    /// A replica of one's own; blocks until one is free.
-    pub(crate) fn engine(&self) -> Loan<'_> {
-        self.replicas.lend()
-    }
-
-    /// The tokens of a text; `None` when the folder has no usable `tokenizer.json`.
-    pub(crate) fn encode(&self, text: &str) -> Option<Vec<usize>> {
-        let merges = self.merges.get_or_init(|| {
-            let json = std::fs::read_to_string(self.dir.join("tokenizer.json")).ok()?;
-            Merges::read(&json).inspect_err(|error| tracing::warn!(%error, "tokenizer.json is broken")).ok()
-        });
-        merges.as_ref().map(|merges| merges.encode(&self.vocabulary, text))
-    }
-
-    /// What people call it.
-    pub(crate) fn name(&self) -> String {
-        model_name(&self.dir)
+    /// A replica for the caller alone; blocks until one is free.
+    pub(crate) fn acquire(&self) -> ReplicaGuard<'_> {
+        self.replicas.acquire()
     }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
-        // Fields are dropped after this: the weights go before, so that they are given back too.
+        // Fields are dropped after this: the weights must be freed before, so that their memory is released too.
         self.replicas.unload();
         memory::release();
+    }
+}
+
+/// Fails for what this program or this machine cannot do, with a message that says what to do instead: CTranslate2's own
+/// messages do not.
+fn check_device(settings: &ModelSettings) -> Result<(), LoadError> {
+    match settings.device {
+        Device::Cpu => match settings.compute_type {
+            ComputeType::Float16 | ComputeType::Int8Float16 => {
+                Err(LoadError::NotOnProcessor { compute_type: settings.compute_type.as_str() })
+            }
+            _ => Ok(()),
+        },
+        Device::Cuda => {
+            let found = cuda_devices().ok_or(LoadError::NoCuda)?;
+            let exists = (0..found).contains(&settings.device_index);
+            if exists { Ok(()) } else { Err(LoadError::NoCard { index: settings.device_index, found }) }
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Engine;
 
-/// Replicas of one model, lent one by one: whoever finds none free waits, so that no more is computed, and no more
-/// memory taken, than the model was loaded for, however many transcriptions share it.
+/// Replicas of one model, acquired one by one: a caller that finds none free waits, so that no more is computed, and no
+/// more memory taken, than the model was loaded for, however many transcriptions share it.
 pub(crate) struct Replicas {
-    /// Gone when the model is being unloaded.
+    /// `None` while the model is being unloaded.
     engine: Option<Engine>,
     count: usize,
     free: Mutex<usize>,
@@ -20,7 +20,7 @@ impl Replicas {
         Self { engine: Some(engine), count, free: Mutex::new(count), freed: Condvar::new() }
     }
 
-    /// Frees the weights; nobody can have a loan while `self` is borrowed mutably.
+    /// Frees the weights; no guard can exist while `self` is borrowed mutably.
     pub(super) fn unload(&mut self) {
         self.engine = None;
     }
@@ -29,11 +29,11 @@ impl Replicas {
         self.count
     }
 
-    /// A replica for the caller alone, given back when the loan is dropped. Blocks until one is free.
-    pub(super) fn lend(&self) -> Loan<'_> {
+    /// A replica for the caller alone, released when the guard is dropped. Blocks until one is free.
+    pub(super) fn acquire(&self) -> ReplicaGuard<'_> {
         let mut free = self.freed.wait_while(self.free(), |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
         *free -= 1;
-        Loan { replicas: self }
+        ReplicaGuard { replicas: self }
     }
 
     fn free(&self) -> MutexGuard<'_, usize> {
@@ -41,20 +41,20 @@ impl Replicas {
     }
 }
 
-/// A replica in use. Which one computes is the engine's affair: it has as many as are lent.
-pub(crate) struct Loan<'a> {
+/// A replica in use. The engine decides which one computes: it has as many as there may be guards.
+pub(crate) struct ReplicaGuard<'a> {
     replicas: &'a Replicas,
 }
 
-impl Deref for Loan<'_> {
+impl Deref for ReplicaGuard<'_> {
     type Target = Engine;
 
     fn deref(&self) -> &Engine {
-        self.replicas.engine.as_ref().expect("a model is unloaded only when nobody borrows it")
+        self.replicas.engine.as_ref().expect("a model is unloaded only when no guard borrows it")
     }
 }
 
-impl Drop for Loan<'_> {
+impl Drop for ReplicaGuard<'_> {
     fn drop(&mut self) {
         *self.replicas.free() += 1;
         self.replicas.freed.notify_one();

@@ -1,8 +1,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use tempfile::TempDir;
+use ytcaption_models::{Checksums, ModelError, ModelInfo};
 
 use super::*;
+use crate::engine::footprint;
 use crate::testing::model_dir;
 
 const NAMES: [&str; 3] = ["model.bin", "config.json", "vocabulary.json"];
@@ -16,31 +18,34 @@ fn copy() -> TempDir {
     dir
 }
 
-fn load(dir: &Path) -> Result<Model, ModelError> {
+fn load(dir: &Path) -> Result<Model, LoadError> {
     Model::load(dir, &ModelSettings::default())
 }
 
-fn refused(dir: &Path) -> ModelError {
-    load(dir).err().expect("the model is broken")
+fn file_error(dir: &Path) -> ModelError {
+    match load(dir).err() {
+        Some(LoadError::Model(error)) => error,
+        other => panic!("the files are broken, not {other:?}"),
+    }
 }
 
 #[test]
-fn knows_what_it_loaded() {
+fn the_loaded_model_is_described() {
     let model = load(&model_dir()).unwrap();
-    assert!(model.is_multilingual());
+    assert!(model.multilingual);
     assert_eq!(model.languages, ["en", "pt"]);
     assert_eq!((model.mels, model.replicas()), (80, 1));
 }
 
 #[test]
-fn a_missing_folder_or_file_is_named() {
+fn a_missing_directory_or_file_is_named() {
     let dir = copy();
-    let error = refused(&dir.path().join("nothing")).to_string();
-    assert!(error.contains("no model folder at"), "{error}");
+    let error = file_error(&dir.path().join("nothing")).to_string();
+    assert!(error.contains("no model directory at"), "{error}");
     for name in NAMES {
         let dir = copy();
         std::fs::remove_file(dir.path().join(name)).unwrap();
-        assert!(refused(dir.path()).to_string().contains(&format!("has no {name}")), "{name}");
+        assert!(file_error(dir.path()).to_string().contains(&format!("has no {name}")), "{name}");
     }
 }
 
@@ -52,13 +57,13 @@ fn broken_files_are_errors() {
         ("vocabulary.json", b"{}"),
         ("preprocessor_config.json", b"no"),
         ("model.bin", b""),
-        ("model.bin", b"no model at all, only text that is long enough"),
+        ("model.bin", b"not a model, only text that is long enough"),
         ("model.bin", &[0; 4096]),
     ];
     for (name, content) in cases {
         let dir = copy();
         std::fs::write(dir.path().join(name), content).unwrap();
-        let error = refused(dir.path());
+        let error = file_error(dir.path());
         assert!(matches!(error, ModelError::BrokenFile { .. }), "{name}: {error}");
         assert!(error.to_string().contains(name), "{error}");
     }
@@ -71,78 +76,76 @@ fn a_truncated_model_is_an_error() {
     let bytes = std::fs::read(&path).unwrap();
     for part in [bytes.len() / 2, bytes.len() - 1] {
         std::fs::write(&path, &bytes[..part]).unwrap();
-        let error = refused(dir.path());
+        let error = file_error(dir.path());
         assert!(matches!(error, ModelError::BrokenFile { .. }), "{part} bytes: {error}");
         assert!(error.to_string().contains("ends too early"), "{error}");
     }
 }
 
 #[test]
-fn another_kind_of_model_is_told_apart() {
+fn another_kind_of_model_is_an_error() {
     let dir = copy();
     let path = dir.path().join("model.bin");
     let mut bytes = std::fs::read(&path).unwrap();
     let at = bytes.windows(11).position(|name| name == b"WhisperSpec").unwrap();
     bytes[at..at + 11].copy_from_slice(b"BigBertSpec");
     std::fs::write(&path, bytes).unwrap();
-    let error = refused(dir.path()).to_string();
+    let error = file_error(dir.path()).to_string();
     assert!(error.contains("is not a Whisper model: it holds a BigBertSpec"), "{error}");
     let dir = copy();
     let text = std::fs::read_to_string(dir.path().join("vocabulary.json")).unwrap();
     std::fs::write(dir.path().join("vocabulary.json"), text.replace("startoftranscript", "other")).unwrap();
-    assert!(refused(dir.path()).to_string().contains("<|startoftranscript|>"));
+    assert!(file_error(dir.path()).to_string().contains("<|startoftranscript|>"));
 }
 
 #[test]
-fn a_vocabulary_of_another_model_is_told_apart() {
+fn a_vocabulary_of_another_model_is_an_error() {
     let text = std::fs::read_to_string(model_dir().join("vocabulary.json")).unwrap();
     let tokens: Vec<String> = serde_json::from_str(&text).unwrap();
     let longer = [tokens.clone(), vec!["<|30.02|>".to_owned()]].concat();
     for changed in [&tokens[..tokens.len() - 1], &longer] {
         let dir = copy();
         std::fs::write(dir.path().join("vocabulary.json"), serde_json::to_string(changed).unwrap()).unwrap();
-        let error = refused(dir.path()).to_string();
+        let error = file_error(dir.path()).to_string();
         assert!(error.contains("of different models"), "{error}");
     }
 }
 
 #[test]
-fn a_table_of_contents_that_lies_is_an_error() {
+fn a_wrong_table_of_contents_is_an_error() {
     let bytes = std::fs::read(model_dir().join("model.bin")).unwrap();
     let first_variable = bytes.windows(18).position(|name| name == b"decoder/activation").unwrap();
     let count = first_variable - 2 - 4;
-    for (at, value) in [(0, 7), (count, u8::MAX), (count + 3, u8::MAX), (first_variable + 19, 200)] {
+    for (offset, value) in [(0, 7), (count, u8::MAX), (count + 3, u8::MAX), (first_variable + 19, 200)] {
         let dir = copy();
         let mut bytes = bytes.clone();
-        bytes[at] = value;
+        bytes[offset] = value;
         std::fs::write(dir.path().join("model.bin"), bytes).unwrap();
-        let error = refused(dir.path());
-        assert!(matches!(error, ModelError::BrokenFile { .. }), "byte {at}: {error}");
+        let error = file_error(dir.path());
+        assert!(matches!(error, ModelError::BrokenFile { .. }), "byte {offset}: {error}");
     }
 }
 
 #[test]
-fn what_loading_will_take_is_known_before() {
-    let read = |compute_type| {
-        let settings = ModelSettings { compute_type, ..ModelSettings::default() };
-        ModelInfo::read(&model_dir(), &settings).unwrap()
-    };
-    let info = read(ComputeType::Default);
+fn the_footprint_is_known_before_loading() {
+    let info = ModelInfo::open(&model_dir(), Checksums::Skip).unwrap();
+    let weights_bytes =
+        |compute_type| footprint(&info, &ModelSettings { compute_type, ..ModelSettings::default() }).weights_bytes;
     assert_eq!((info.precision, info.mels, info.multilingual, info.can_align), ("int8", 80, true, true));
     assert_eq!(info.languages, ["en", "pt"]);
-    // Nearly all of the file is weights, and nothing that was loaded takes less than it did there.
-    let weights = info.footprint.weights_bytes;
+    // Nearly all of the file is weights, and nothing takes less memory than on disk.
+    let weights = weights_bytes(ComputeType::Default);
     assert!(weights > info.weights_bytes * 9 / 10, "{info:?}");
-    let wider = read(ComputeType::Float32).footprint.weights_bytes - weights;
+    let wider = weights_bytes(ComputeType::Float32) - weights;
     assert!(wider > info.weights_bytes * 3 / 2, "four bytes in place of one: {wider} more");
 }
 
 #[test]
-fn a_list_of_checksums_reaches_no_other_files() {
+fn a_list_of_checksums_cannot_name_other_files() {
     let dir = copy();
     std::fs::write(dir.path().join("SHA256SUMS"), format!("{}  ../../etc/passwd\n", "0".repeat(64))).unwrap();
-    let error = refused(dir.path()).to_string();
-    assert!(error.contains("no file of this folder"), "{error}");
+    let error = file_error(dir.path()).to_string();
+    assert!(error.contains("not a file of this directory"), "{error}");
 }
 
 #[test]
@@ -171,7 +174,7 @@ fn checksums_find_what_loading_does_not() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xFF;
     std::fs::write(&path, bytes).unwrap();
-    let error = refused(dir.path());
+    let error = file_error(dir.path());
     assert!(matches!(&error, ModelError::Checksum { path } if path.ends_with("model.bin")), "{error}");
     let unchecked = ModelSettings { verify_checksums: false, ..ModelSettings::default() };
     assert!(Model::load(dir.path(), &unchecked).is_ok(), "CTranslate2 itself does not notice");

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A small vocabulary in Whisper's order.
-pub(crate) fn vocabulary() -> Vocabulary {
+pub(crate) fn tokenizer() -> Tokenizer {
     let words = ["Ġ", "ĠOl", "Ã", "¡", "!", "Ċ", "Ġâ", "âĻ", "ª", "ĠâĻª", "("];
     let markers = [
         "<|endoftext|>",
@@ -19,7 +19,8 @@ pub(crate) fn vocabulary() -> Vocabulary {
     ];
     let timestamps = (0..=1500).map(|i| format!("<|{:.2}|>", f64::from(i) / 50.0));
     let tokens = words.iter().chain(&markers).map(|token| (*token).to_owned());
-    Vocabulary::new(tokens.chain(timestamps).collect()).unwrap()
+    let vocabulary = Vocabulary::new(tokens.chain(timestamps).collect()).unwrap();
+    Tokenizer::new(vocabulary, PathBuf::new())
 }
 
 #[test]
@@ -33,36 +34,21 @@ fn letters_stand_for_bytes_as_in_gpt2() {
 
 #[test]
 fn text_is_put_together_from_bytes() {
-    let vocabulary = vocabulary();
-    let id = |token: &str| vocabulary.id(token).unwrap();
+    let tokenizer = tokenizer();
+    let id = |token: &str| tokenizer.vocabulary.id(token).unwrap();
     let ids = [id("ĠOl"), id("Ã"), id("¡"), id("!"), id("<|en|>"), id("<|1.00|>")];
-    assert_eq!(vocabulary.text(&ids), " Olá!");
-    assert_eq!(vocabulary.text(&ids[..2]), " Ol\u{FFFD}", "half a character");
-}
-
-#[test]
-fn timestamps_are_steps_of_20_ms() {
-    let vocabulary = vocabulary();
-    let ms = |token: &str| vocabulary.timestamp_ms(vocabulary.id(token).unwrap());
-    assert_eq!((ms("<|0.00|>"), ms("<|0.02|>"), ms("<|30.00|>")), (Some(0), Some(20), Some(30_000)));
-    assert_eq!((ms("<|notimestamps|>"), ms("!")), (None, None));
-}
-
-#[test]
-fn languages_come_from_the_config_or_the_vocabulary() {
-    let vocabulary = vocabulary();
-    assert_eq!(vocabulary.languages(&[]), ["en", "pt"]);
-    assert_eq!(vocabulary.languages(&[vocabulary.id("<|pt|>").unwrap()]), ["pt"]);
+    assert_eq!(tokenizer.text(&ids), " Olá!");
+    assert_eq!(tokenizer.text(&ids[..2]), " Ol\u{FFFD}", "half a character");
 }
 
 #[test]
 fn symbols_are_no_speech_but_spaces_are() {
-    let vocabulary = vocabulary();
-    let found = vocabulary.non_speech_tokens();
+    let tokenizer = tokenizer();
+    let found = tokenizer.non_speech_tokens();
     for token in ["(", "ĠâĻª", "âĻ"] {
-        assert!(found.contains(&vocabulary.id(token).unwrap()), "{token}");
+        assert!(found.contains(&tokenizer.vocabulary.id(token).unwrap()), "{token}");
     }
     for token in ["Ġ", "!", "ĠOl"] {
-        assert!(!found.contains(&vocabulary.id(token).unwrap()), "{token}");
+        assert!(!found.contains(&tokenizer.vocabulary.id(token).unwrap()), "{token}");
     }
 }

@@ -1,39 +1,44 @@
-//! Hearing which language is spoken, without writing it down.
+//! Detecting the spoken language without transcribing.
+
+use ytcaption_domain::Span;
 
 use super::Transcriber;
-use super::run::windows_of;
+use super::run::find_windows;
 use crate::decode::{self, Window};
 use crate::error::TranscribeError;
 use crate::options::TranscribeOptions;
 
 impl Transcriber {
-    /// The language that is likeliest over all `pieces` of a recording (16 kHz mono samples), each heard where most is
-    /// said in it; `None` if nobody speaks in any. The same pieces give the same answer. Blocks.
+    /// The language that is likeliest over all `pieces` of a file (16 kHz mono samples, ±1), each at its window with most
+    /// speech; `None` if none has speech. The same pieces give the same result. Blocks.
+    ///
+    /// # Errors
+    /// An option has an invalid value, or CTranslate2 fails.
     pub fn detect_language(
         &self,
         pieces: &[Vec<f32>],
         options: &TranscribeOptions,
     ) -> Result<Option<String>, TranscribeError> {
         let model = &self.inner.model;
-        // A model that knows one language hears no other.
-        if let Some(only) = decode::resolve_language(model, None)? {
+        // A model that knows one language detects no other.
+        if let Some(only) = model.resolve_language(None)? {
             return Ok(Some(only));
         }
-        // The clips count from the beginning of the recording, which the pieces do not.
+        // The clips count from the beginning of the file, which the pieces do not.
         let options = &TranscribeOptions { clip_timestamps: None, ..options.clone() };
-        let longest_s = self.longest_s(options);
+        let window_s = self.window_s(options);
         let windows: Vec<Window> = pieces
             .iter()
             .filter_map(|pcm| {
-                let windows = windows_of(pcm, options, u64::from(longest_s) * 1000).into_iter();
-                let said = |speech: &[crate::Span]| speech.iter().map(|span| span.length_ms()).sum::<u64>();
-                let fullest = windows.max_by_key(|window| said(&window.speech))?;
+                let windows = find_windows(pcm, options, u64::from(window_s) * 1000).into_iter();
+                let speech_ms = |speech: &[Span]| speech.iter().map(|span| span.length_ms()).sum::<u64>();
+                let fullest = windows.max_by_key(|window| speech_ms(&window.speech))?;
                 Some(Window::cut(pcm, fullest.span, fullest.speech))
             })
             .collect();
         if windows.is_empty() {
             return Ok(None);
         }
-        decode::hear_language(model, &self.inner.extractor, &self.context(options, longest_s)?, windows).map(Some)
+        decode::detect_language(model, &self.inner.extractor, &self.context(options, window_s)?, windows).map(Some)
     }
 }

@@ -1,4 +1,4 @@
-//! Batches on their threads.
+//! One transcription: its batches, each on a thread of its own.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -7,36 +7,38 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use ytcaption_domain::Span;
+use ytcaption_media::{levels, samples_to_ms, vad};
+
 use super::Inner;
-use crate::audio::samples_to_ms;
+use crate::clips;
 use crate::decode::{self, Batch, Context, Decoded, Window};
 use crate::error::TranscribeError;
 use crate::model::memory;
 use crate::options::TranscribeOptions;
 use crate::timing::{Step, measured};
 use crate::windows::{self, Packed, Packing};
-use crate::{Span, clips, silence, vad};
 
-/// How often a caller who waits for a batch is asked whether to go on.
+/// How often the caller is called while a batch is being computed, so that it can cancel.
 const HEARTBEAT: Duration = Duration::from_millis(200);
 
-/// The stretches of `pcm` that go to the model, each with the speech in it.
-pub(super) fn windows_of(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Packed> {
+/// The windows of `pcm` that go to the model, each with the speech in it.
+pub(super) fn find_windows(pcm: &[f32], options: &TranscribeOptions, limit_ms: u64) -> VecDeque<Packed> {
     let duration_ms = samples_to_ms(pcm.len() as u64);
     let mut speech = match options.vad_filter {
-        true => measured(Step::Speech, || vad::speech(pcm, &options.vad_parameters)),
+        true => measured(Step::Speech, || vad::detect_speech(pcm, &options.vad_parameters)),
         false if duration_ms == 0 => Vec::new(),
         false => vec![Span { start_ms: 0, end_ms: duration_ms }],
     };
     if let Some(seconds) = &options.clip_timestamps {
-        speech = clips::within(&speech, &clips::of(seconds));
+        speech = clips::within(&speech, &clips::parse_clips(seconds));
     }
     let packing = Packing { limit_ms, pad_ms: options.vad_parameters.speech_pad_ms, duration_ms };
-    windows::pack(&speech, &silence::levels(pcm), packing).into()
+    windows::pack(&speech, &levels::levels(pcm), packing).into()
 }
 
-/// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can be asked
-/// meanwhile, and as many side by side as the model has replicas; these are shared with the other calls.
+/// One call of [`Transcriber::transcribe`]: batches go to threads, so that the caller can cancel meanwhile, as many side
+/// by side as the model has replicas, which are shared with other calls.
 pub(super) struct Run<'a> {
     inner: &'a Arc<Inner>,
     pcm: &'a [f32],
@@ -46,20 +48,20 @@ pub(super) struct Run<'a> {
     previous: Vec<usize>,
     /// The next window is the one that the prefix is for.
     prefixed: bool,
-    /// Results to come, with the time up to which each reaches.
+    /// Batches being computed, with the time up to which each reaches.
     running: VecDeque<(Receiver<Result<Decoded, TranscribeError>>, u64)>,
 }
 
 impl<'a> Run<'a> {
-    /// Finds the windows of `pcm`, each of `longest_s` seconds at most; decodes nothing yet.
+    /// Finds the windows of `pcm`, each of at most `window_s` seconds; decodes nothing yet.
     pub(super) fn new(
         inner: &'a Arc<Inner>,
         pcm: &'a [f32],
         context: Context,
         language: Option<String>,
-        longest_s: u32,
+        window_s: u32,
     ) -> Self {
-        let waiting = windows_of(pcm, &context.options, u64::from(longest_s) * 1000);
+        let waiting = find_windows(pcm, &context.options, u64::from(window_s) * 1000);
         inner.runs.fetch_add(1, Ordering::Relaxed);
         Self {
             inner,
@@ -73,7 +75,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The language that was given or heard, if any was.
+    /// The language that was requested or detected, if any was.
     pub(super) fn language(&self) -> Option<&str> {
         self.language.as_deref()
     }
@@ -88,20 +90,20 @@ impl<'a> Run<'a> {
         loop {
             match result.recv_timeout(HEARTBEAT) {
                 Ok(decoded) => {
-                    let decoded = decoded.inspect_err(|_| self.abandon())?;
+                    let decoded = decoded.inspect_err(|_| self.cancel())?;
                     self.language = Some(decoded.language.clone());
                     self.previous.clone_from(&decoded.previous);
                     return Ok(Some((decoded, end_ms)));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if heartbeat().is_break() {
-                        self.abandon();
+                        self.cancel();
                         return Err(TranscribeError::Cancelled);
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    self.abandon();
-                    let reason = "a decoding thread died; the log says why".to_owned();
+                    self.cancel();
+                    let reason = "a decoding thread panicked; the log says why".to_owned();
                     return Err(TranscribeError::Engine { reason });
                 }
             }
@@ -110,10 +112,10 @@ impl<'a> Run<'a> {
 
     fn start_batches(&mut self) -> Result<(), TranscribeError> {
         let options = &self.context.options;
-        let in_turn = options.condition_on_previous_text;
+        let sequential = options.condition_on_previous_text;
         // Until the language is known, and where each window needs the text before it, one at a time.
-        let side_by_side = if in_turn || self.language.is_none() { 1 } else { self.inner.model.replicas() };
-        let batch_size = if in_turn { 1 } else { options.batch_size.unwrap_or(self.inner.model.batch_size) };
+        let side_by_side = if sequential || self.language.is_none() { 1 } else { self.inner.model.replicas() };
+        let batch_size = if sequential { 1 } else { options.batch_size.unwrap_or(self.inner.model.batch_size) };
         while self.running.len() < side_by_side && !self.waiting.is_empty() {
             let share = (side_by_side / self.inner.runs.load(Ordering::Relaxed).max(1)).max(1);
             let prefixed = std::mem::take(&mut self.prefixed);
@@ -124,7 +126,7 @@ impl<'a> Run<'a> {
             let batch = Batch {
                 windows,
                 language: self.language.clone(),
-                previous: if in_turn { std::mem::take(&mut self.previous) } else { Vec::new() },
+                previous: if sequential { std::mem::take(&mut self.previous) } else { Vec::new() },
                 prefixed,
             };
             let (inner, context) = (Arc::clone(self.inner), Arc::clone(&self.context));
@@ -144,9 +146,9 @@ impl<'a> Run<'a> {
         Window::cut(self.pcm, span, speech)
     }
 
-    /// Tells the batches still running that nobody waits for them.
-    pub(super) fn abandon(&self) {
-        self.context.abandoned.store(true, Ordering::Relaxed);
+    /// Cancels the batches that are still being computed.
+    pub(super) fn cancel(&self) {
+        self.context.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -159,7 +161,7 @@ impl Drop for Run<'_> {
 }
 
 /// How many of `waiting` windows go into the next batch: batches of equal size, as few as `batch_size` allows, but
-/// enough for all replicas of this run's `share`, since at the end of a recording none should wait for another.
+/// enough for all replicas of this run's `share`, since at the end none should wait for another.
 fn next_batch(waiting: usize, batch_size: usize, share: usize) -> usize {
     let batches = waiting.div_ceil(batch_size).max(share).min(waiting).max(1);
     waiting.div_ceil(batches)
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_of_like_size_and_keep_every_replica_busy_to_the_end() {
+    fn batches_are_of_similar_size_and_keep_every_replica_busy_to_the_end() {
         assert_eq!(batches(10, 4, 1), [4, 3, 3]);
         assert_eq!(batches(4, 4, 2), [2, 1, 1]);
         assert_eq!(batches(12, 4, 2), [4, 4, 2, 1, 1]);

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use ytcaption_domain::Span;
+use ytcaption_testing::sound::{drums, music, noise, pink_noise, silence, speak, tone};
+
 use super::*;
-use crate::Span;
-use crate::testing::{
-    HeldOut, drums, edits, held_out, model_dir, music, noise, pink_noise, silence, speak, tone, transcriber, words,
-};
+use crate::testing::{HeldOut, edits, held_out, model_dir, transcriber, words};
 
 mod memory;
 mod options;
@@ -187,7 +187,7 @@ fn impossible_options_are_refused() {
         TranscribeOptions { patience: 0.0, ..TranscribeOptions::default() },
     ] {
         let error = transcriber().check(&options).unwrap_err();
-        assert!(matches!(error, TranscribeError::BadOption { .. }), "{options:?}");
+        assert!(matches!(error, TranscribeError::InvalidOption { .. }), "{options:?}");
     }
 }
 

@@ -6,7 +6,8 @@ use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::{Context, stream};
 use futures::StreamExt as _;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Audio, ChunkSpan, JobCommand};
+use ytcaption_domain::Span;
+use ytcaption_domain::job::{Audio, JobCommand};
 use ytcaption_eventstore::RecordedEvent;
 
 use super::guard::Loss;
@@ -30,7 +31,7 @@ async fn half_done(house: &House) -> JobId {
     let job = house.submit_url("http://example.org/half.mp4").await;
     start_download(house, job).await;
     let audio = Audio { key: "audio/x".into(), bytes: 1, sha256: String::new(), duration_ms: 2000 };
-    let chunks = [0, 1].map(|n| ChunkSpan { start_ms: n * 1000, end_ms: (n + 1) * 1000 }).to_vec();
+    let chunks = [0, 1].map(|n| Span { start_ms: n * 1000, end_ms: (n + 1) * 1000 }).to_vec();
     for command in [
         JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks },
         JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "m".into() },

@@ -3,8 +3,9 @@
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use async_nats::jetstream::stream;
 use futures::StreamExt as _;
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Audio, ChunkSpan, JobCommand, MediaSource};
+use ytcaption_domain::job::{Audio, JobCommand, MediaSource};
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_telemetry::context::TRACEPARENT;
 
@@ -141,7 +142,7 @@ async fn long_chunk(house: &House, job: JobId, _context: &CommandContext) {
         words: vec![],
     };
     let audio = Audio { key: "audio/x".into(), bytes: 1, sha256: String::new(), duration_ms: 2000 };
-    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 2000 }];
+    let chunks = vec![Span { start_ms: 0, end_ms: 2000 }];
     for command in [
         JobCommand::StartDownload { worker: "w".into() },
         JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks },

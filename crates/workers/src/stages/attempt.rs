@@ -54,6 +54,7 @@ impl Default for RetrySettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Download,
+    #[cfg_attr(not(feature = "transcribe"), expect(dead_code, reason = "only the transcription worker makes it"))]
     Chunk(u32),
 }
 

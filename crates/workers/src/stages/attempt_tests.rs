@@ -1,5 +1,6 @@
+use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Audio, ChunkSpan};
+use ytcaption_domain::job::Audio;
 
 use super::*;
 use crate::testing::{House, client};
@@ -41,7 +42,7 @@ async fn a_job_that_refuses_its_text_does_not_stay_open() {
     let house = House::new().await;
     let job = house.submit_url("http://example.org/a.mp4").await;
     house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
-    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: 2000 }];
+    let chunks = vec![Span { start_ms: 0, end_ms: 2000 }];
     house.command(job, JobCommand::RecordAudio { attempt: 1, audio: audio(), title: None, chunks }).await;
     house.command(job, JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "m".into() }).await;
     let backwards = Segment {

@@ -2,7 +2,7 @@
 
 use ytcaption_blobstore::BlobError;
 use ytcaption_domain::job::Failure;
-use ytcaption_whisper::audio::AudioError;
+use ytcaption_media::MediaError;
 
 /// Who is to blame, and so what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,30 +62,30 @@ impl From<BlobError> for Fault {
     }
 }
 
-impl From<AudioError> for Fault {
-    fn from(error: AudioError) -> Self {
+impl From<MediaError> for Fault {
+    fn from(error: MediaError) -> Self {
         let text = sentence(&error);
         match error {
-            AudioError::ToolMissing { .. } => {
+            MediaError::ToolMissing { .. } => {
                 Self::transient("tool_missing", format!("The worker is not installed completely: {error}."))
             }
-            AudioError::Empty => Self::permanent("empty_file", format!("{text}.")),
-            AudioError::NotMedia { .. } => Self::permanent(
+            MediaError::Empty => Self::permanent("empty_file", format!("{text}.")),
+            MediaError::NotMedia { .. } => Self::permanent(
                 "not_media",
                 format!("{text}. Check that the address leads to the recording itself, or to a page that plays it."),
             ),
-            AudioError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
-            AudioError::CutOff => {
+            MediaError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
+            MediaError::IndexMissing => {
                 Self::permanent("truncated_media", format!("{text}. Send it again from the original."))
             }
-            AudioError::Undecodable { .. } => Self::permanent(
+            MediaError::Undecodable { .. } => Self::permanent(
                 "truncated_media",
                 format!("{text}. The file seems cut off or damaged: send it again from the original."),
             ),
-            AudioError::Incomplete { .. } => {
+            MediaError::Incomplete { .. } => {
                 Self::transient("audio_damaged", format!("{text}. Submit the recording again."))
             }
-            AudioError::Unreadable { .. } | AudioError::Io(_) => {
+            MediaError::Unreadable { .. } | MediaError::Io(_) => {
                 Self::outage("disk_unavailable", format!("{text}. It is tried again."))
             }
         }

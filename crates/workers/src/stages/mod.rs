@@ -2,6 +2,7 @@
 
 pub mod download;
 pub mod notify;
+#[cfg(feature = "transcribe")]
 pub mod transcribe;
 
 mod attempt;

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use ytcaption_models::Entry;
-use ytcaption_whisper::ModelSettings;
+use ytcaption_models::{Checksums, ModelEntry};
 
 use super::Outcome;
 use crate::managed::{NATS_MINIMUM_VERSION, Version, find_postgres, find_program, version_of};
-use crate::settings::{Download, Settings, is_default_unclear, model_store, store_settings};
+use crate::settings::{Download, Settings, cache_settings, is_default_unclear, model_cache};
 
 /// What to do when a part of ffmpeg is missing.
 pub(super) const INSTALL_FFMPEG: &str = "install ffmpeg (Debian: apt-get install ffmpeg)";
@@ -164,7 +163,7 @@ pub(super) async fn storage(settings: &Settings) -> Outcome {
 
 /// Whether there is a default model and it loads.
 pub(super) async fn default_model(settings: &Settings) -> Outcome {
-    let models = match model_store(settings) {
+    let models = match model_cache(settings) {
         Ok(models) => models,
         Err(error) => return Outcome::Bad(error.to_string()),
     };
@@ -174,7 +173,7 @@ pub(super) async fn default_model(settings: &Settings) -> Outcome {
             let languages = model.languages();
             let understood =
                 if languages.len() <= 8 { languages.join(", ") } else { format!("{} languages", languages.len()) };
-            Outcome::Ok(format!("{} (understands {understood}; {})", entry.name, entry.folder.display()))
+            Outcome::Ok(format!("{} (understands {understood}; {})", entry.name, entry.directory.display()))
         }
         Err(error) => Outcome::Bad(error.to_string()),
     }
@@ -182,17 +181,16 @@ pub(super) async fn default_model(settings: &Settings) -> Outcome {
 
 /// Whether the other models are whole.
 pub(super) async fn other_models(settings: &Settings) -> Outcome {
-    let Ok(store) = store_settings(settings) else {
+    let Ok(store) = cache_settings(settings) else {
         return Outcome::Note("none can be used without a default model".to_owned());
     };
     let read = tokio::task::spawn_blocking(move || {
         let default = store.catalogue.default_model().clone();
-        let unchecked = ModelSettings { verify_checksums: false, ..store.model };
         let others = store.catalogue.models().into_iter().filter(|entry| *entry != default);
-        others.partition::<Vec<_>, _>(|entry| entry.info(&unchecked).is_ok())
+        others.partition::<Vec<_>, _>(|entry| entry.info(Checksums::Skip).is_ok())
     });
     let Ok((whole, broken)) = read.await else { return Outcome::Bad("reading the models broke off".to_owned()) };
-    let names = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
+    let names = |entries: Vec<ModelEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
     let folder = settings.models.folder.display();
     if !broken.is_empty() {
         return Outcome::Note(format!("broken: {}; `ytcaption models verify` says how ({folder})", names(broken)));

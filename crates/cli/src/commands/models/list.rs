@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use ytcaption_models::{Entry, Layout, StoreSettings, cores};
-use ytcaption_whisper::{ComputeType, ModelError, ModelInfo, ModelSettings};
+use ytcaption_models::{Checksums, ComputeType, ModelEntry, ModelError, ModelInfo};
+use ytcaption_whisper::CacheSettings;
 
 use super::super::Global;
 use super::super::output::{self, Output};
 use super::megabytes;
-use crate::settings::store_settings;
+use crate::settings::cache_settings;
 
 /// Languages named one by one up to so many.
 const MOST_NAMED: usize = 8;
@@ -64,7 +64,7 @@ impl List {
 
     fn print(&self, global: &Global) -> anyhow::Result<()> {
         let settings = global.load()?.settings;
-        let store = store_settings(&settings)?;
+        let store = cache_settings(&settings)?;
         let rows: Vec<Row> = store.catalogue.models().iter().map(|entry| row(entry, &store)).collect();
         let mut out = Output::new();
         if self.json {
@@ -82,21 +82,20 @@ impl List {
     }
 }
 
-fn row(entry: &Entry, store: &StoreSettings) -> Row {
-    let unchecked = ModelSettings { verify_checksums: false, ..store.model.clone() };
-    let info = entry.info(&unchecked);
+fn row(entry: &ModelEntry, store: &CacheSettings) -> Row {
+    let info = entry.info(Checksums::Skip);
     Row {
         name: entry.name.clone(),
         default: entry == store.catalogue.default_model(),
-        folder: entry.folder.display().to_string(),
+        folder: entry.directory.display().to_string(),
         problem: info.as_ref().err().map(ModelError::to_string),
         about: info.ok().map(|info| about(info, store)),
     }
 }
 
-fn about(info: ModelInfo, store: &StoreSettings) -> About {
-    let ModelSettings { inter_threads, intra_threads, compute_type, .. } = store.model;
-    let layout = Layout::choose(inter_threads, intra_threads, cores(), info.footprint, store.memory_bytes);
+fn about(info: ModelInfo, store: &CacheSettings) -> About {
+    let compute_type = store.model.compute_type;
+    let (layout, memory_bytes) = store.layout(&info);
     About {
         weights_bytes: info.weights_bytes,
         precision: info.precision,
@@ -107,8 +106,8 @@ fn about(info: ModelInfo, store: &StoreSettings) -> About {
         languages: info.languages,
         replicas: layout.replicas,
         threads: layout.threads,
-        memory_bytes: info.footprint.bytes(layout.replicas),
-        checksums: info.checksums,
+        memory_bytes,
+        checksums: info.has_checksums,
     }
 }
 

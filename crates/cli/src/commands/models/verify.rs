@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use ytcaption_models::{Catalogue, Entry, verify};
+use ytcaption_models::{Catalogue, ModelEntry};
+use ytcaption_whisper::verify;
 
 use super::super::Global;
 use super::super::output::Output;
-use crate::settings::store_settings;
+use crate::settings::cache_settings;
 
 /// Check models from their files to a try: complete, checksums, loading, hearing
 #[derive(Debug, Args)]
@@ -45,7 +46,7 @@ struct Verdict {
 impl Verify {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = global.load()?.settings;
-        let store = store_settings(&settings)?;
+        let store = cache_settings(&settings)?;
         let entries = chosen(&self.models, &store.catalogue)?;
         let mut verdicts = Vec::new();
         let mut out = Output::new();
@@ -54,9 +55,9 @@ impl Verify {
             let outcome = tokio::task::spawn_blocking(move || verify(&checked, &model)).await.context("verifying")?;
             let verdict = Verdict {
                 name: entry.name,
-                folder: entry.folder.display().to_string(),
+                folder: entry.directory.display().to_string(),
                 sound: outcome.is_ok(),
-                checksums: outcome.as_ref().is_ok_and(|verified| verified.info.checksums),
+                checksums: outcome.as_ref().is_ok_and(|info| info.has_checksums),
                 problem: outcome.err().map(|error| error.to_string()),
             };
             if !self.json {
@@ -75,12 +76,12 @@ impl Verify {
 }
 
 /// The models that were named, or all.
-fn chosen(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<Entry>> {
+fn chosen(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<ModelEntry>> {
     if names.is_empty() {
         return Ok(catalogue.models());
     }
     let find = |name: &String| {
-        let folder = || Path::new(name).is_dir().then(|| Entry::of(Path::new(name)));
+        let folder = || Path::new(name).is_dir().then(|| ModelEntry::new(Path::new(name)));
         catalogue
             .find(name)
             .or_else(folder)

@@ -1,13 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use super::*;
-use crate::tokenizer::tests::vocabulary;
+use crate::tokenizer::tests::tokenizer;
 
 type Spans = Vec<(u64, u64)>;
 
 /// Complete segments, the unfinished one, and where to go on.
 fn reading(tokens: &[&str], length_ms: u64) -> (Spans, Option<(u64, u64)>, u64) {
-    let vocabulary = vocabulary();
+    let vocabulary = tokenizer().vocabulary;
     let tokens: Vec<usize> = tokens.iter().map(|token| vocabulary.id(token).unwrap()).collect();
     let read = read(&vocabulary, &tokens, length_ms);
     let times = |segment: RawSegment| (segment.span.start_ms, segment.span.end_ms);

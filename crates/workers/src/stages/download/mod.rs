@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Audio, ChunkSpan, Job, JobCommand, MediaSource};
-use ytcaption_whisper::{PlanSettings, audio, plan_chunks};
+use ytcaption_domain::job::{Audio, Job, JobCommand, MediaSource};
+use ytcaption_media::{PlanSettings, convert_to_flac, plan_chunks};
 
 pub use settings::DownloadSettings;
 
@@ -131,9 +131,9 @@ impl Download {
             None => return Err(Fault::permanent("invalid_url", "The job names no recording: submit it again.")),
         };
         let stored = folder.path().join("audio.flac");
-        let converted = audio::store(&media.path, &stored, &mut |_| {}).await?;
-        if let Some(damage) = converted.damage {
-            damaged::report(attempt, &damage).await?;
+        let converted = convert_to_flac(&media.path, &stored, &mut |_| {}).await?;
+        if let Some(truncation) = converted.truncation {
+            damaged::report(attempt, &truncation).await?;
         }
         self.record(attempt, media.title, &stored).await
     }
@@ -156,7 +156,6 @@ impl Download {
         }
         let key = audio_key(attempt.job_id, attempt.number)?;
         let info = self.deps.blobs.put_file(&key, flac).await?;
-        let chunks = plan.chunks.iter().map(|span| ChunkSpan { start_ms: span.start_ms, end_ms: span.end_ms });
         Ok(JobCommand::RecordAudio {
             attempt: attempt.number,
             audio: Audio {
@@ -166,7 +165,7 @@ impl Download {
                 duration_ms: plan.duration_ms,
             },
             title,
-            chunks: chunks.collect(),
+            chunks: plan.chunks,
         })
     }
 }

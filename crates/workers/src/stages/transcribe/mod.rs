@@ -14,15 +14,15 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
-use ytcaption_domain::job::{self, ChunkSpan, Job, JobCommand, JobEvent, JobRejection};
+use ytcaption_domain::Span;
+use ytcaption_domain::job::{Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::language::AUTO;
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::{CommandError, Executed};
-use ytcaption_models::{ModelStore, StoreError};
 use ytcaption_telemetry::metrics;
 use ytcaption_whisper::{
-    FileError, Span, Task, TranscribeError, TranscribeOptions, Transcriber, timing, transcribe_chunk,
+    CacheError, FileError, ModelCache, TranscribeError, TranscribeOptions, Transcriber, timing, transcribe_chunk,
 };
 
 pub use settings::TranscribeSettings;
@@ -53,7 +53,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     timing::observe(|step, took| metrics::transcription_step(step.name(), took));
-    let models = ModelStore::new(settings.models.clone());
+    let models = ModelCache::new(settings.models.clone());
     let usual = models.catalogue().default_model().name.clone();
     let replicas = match shutdown.run_until_cancelled(models.get(&usual)).await {
         None => return Ok(()),
@@ -73,7 +73,7 @@ pub async fn run(
 struct Transcribe {
     deps: WorkerDeps,
     settings: TranscribeSettings,
-    models: ModelStore,
+    models: ModelCache,
     cache: AudioCache,
 }
 
@@ -161,8 +161,7 @@ impl Transcribe {
         let local = self.cache.get(&BlobKey::new(audio.key.clone())?, &recorded).await.map_err(no_audio)?;
         options.language = language::language(attempt, job, &model, local.path(), &options).await?;
         options.beam_size = beam::beam_size(attempt, job, options.beam_size).await?;
-        let ChunkSpan { start_ms, end_ms } = ChunkSpan { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
-        let span = Span { start_ms, end_ms };
+        let span = Span { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
         let transcript = transcribe_chunk(&model, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
             .await
             .map_err(fault_of)?;
@@ -179,10 +178,7 @@ impl Transcribe {
         let usual = &self.settings.options;
         let options = TranscribeOptions {
             language: Some(asked.language).filter(|language| language != AUTO),
-            task: match asked.task {
-                job::Task::Transcribe => Task::Transcribe,
-                job::Task::Translate => Task::Translate,
-            },
+            task: asked.task,
             initial_prompt: asked.initial_prompt.or_else(|| usual.initial_prompt.clone()),
             hotwords: asked.hotwords.or_else(|| usual.hotwords.clone()),
             word_timestamps: asked.word_timestamps.unwrap_or(usual.word_timestamps),
@@ -219,12 +215,12 @@ impl Transcribe {
     }
 
     /// Why a model could not be had, in words for the client; what is wrong with its folder is for the log.
-    fn no_model(&self, error: &StoreError) -> Fault {
+    fn no_model(&self, error: &CacheError) -> Fault {
         tracing::error!(%error, "a job's model cannot be used; `ytcaption models verify` says more");
         match error {
-            StoreError::Unknown { .. } => Fault::permanent("unknown_model", format!("{}.", sentence(error))),
+            CacheError::Unknown { .. } => Fault::permanent("unknown_model", format!("{}.", sentence(error))),
             // Another worker may have a sound copy, or more memory.
-            StoreError::Broken { name, .. } | StoreError::TooLarge { name, .. } => Fault::transient(
+            CacheError::Broken { name, .. } | CacheError::TooLarge { name, .. } => Fault::transient(
                 "model_unusable",
                 format!(
                     "The model `{name}` cannot be used on this server; its log says why. There are: {}.",
@@ -257,7 +253,7 @@ fn no_audio(error: BlobError) -> Fault {
 
 fn fault_of(error: FileError) -> Fault {
     match error {
-        FileError::Audio(error) => error.into(),
+        FileError::Media(error) => error.into(),
         FileError::Transcribe(error @ TranscribeError::UnknownLanguage { .. }) => {
             Fault::permanent("unknown_language", format!("{}.", sentence(&error)))
         }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use ytcaption_models::StoreSettings;
-use ytcaption_whisper::TranscribeOptions;
+use ytcaption_whisper::{CacheSettings, TranscribeOptions};
 
 use crate::stages::attempt::RetrySettings;
 
@@ -13,7 +12,7 @@ pub struct TranscribeSettings {
     /// Chunks transcribed at a time; if absent, one for each replica of the default model.
     pub concurrency: Option<usize>,
     /// Which models there are and how they are loaded.
-    pub models: StoreSettings,
+    pub models: CacheSettings,
     /// What is asked of it; the language comes from the job.
     pub options: TranscribeOptions,
     /// Audio is kept here for the chunks of a job that follow; each process has a folder of its own within.
@@ -26,7 +25,7 @@ pub struct TranscribeSettings {
 
 impl TranscribeSettings {
     /// The defaults with models, for which there is none.
-    pub fn with_models(models: StoreSettings) -> Self {
+    pub fn with_models(models: CacheSettings) -> Self {
         Self {
             concurrency: None,
             models,

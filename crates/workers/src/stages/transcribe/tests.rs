@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ytcaption_domain::job::{Audio, JobEvent, TranscriptionOptions};
-use ytcaption_models::{Catalogue, Entry, StoreSettings, default_memory_bytes};
-use ytcaption_whisper::ModelSettings;
+use ytcaption_domain::job::{Audio, Failure, JobEvent, TranscriptionOptions};
+use ytcaption_models::{Catalogue, ModelEntry, ModelSettings, default_memory_bytes};
+use ytcaption_whisper::CacheSettings;
 
 use super::*;
 use crate::stages::attempt::RetrySettings;
@@ -30,26 +30,26 @@ async fn talk(house: &House) -> Audio {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let path = house.folder.path().join("talk.flac");
     let duration_ms =
-        ytcaption_whisper::plan_chunks(&path, ytcaption_whisper::PlanSettings::default()).await.unwrap().duration_ms;
+        ytcaption_media::plan_chunks(&path, ytcaption_media::PlanSettings::default()).await.unwrap().duration_ms;
     let key = BlobKey::new("audio/talk.flac").unwrap();
     let info = house.deps.blobs.put_file(&key, &path).await.unwrap();
     Audio { key: key.to_string(), bytes: info.bytes, sha256: info.sha256, duration_ms }
 }
 
-async fn job_with(house: &House, audio: &Audio, chunks: Vec<ChunkSpan>) -> JobId {
+async fn job_with(house: &House, audio: &Audio, chunks: Vec<Span>) -> JobId {
     let job = house.submit_url("http://example.org/a.mp4").await;
     house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
     let audio = audio.clone();
-    let whole = vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }];
+    let whole = vec![Span { start_ms: 0, end_ms: audio.duration_ms }];
     let chunks = if chunks.is_empty() { whole } else { chunks };
     house.command(job, JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks }).await;
     job
 }
 
 /// The model at `default`, and those in the house's folder `models`.
-fn models(house: &House, default: &Path) -> StoreSettings {
-    StoreSettings {
-        catalogue: Catalogue::new(house.folder.path().join("models"), Entry::of(default)),
+fn models(house: &House, default: &Path) -> CacheSettings {
+    CacheSettings {
+        catalogue: Catalogue::new(house.folder.path().join("models"), ModelEntry::new(default)),
         model: ModelSettings::default(),
         memory_bytes: default_memory_bytes(),
     }
@@ -76,7 +76,7 @@ async fn job_for(house: &House, audio: &Audio, transcription: TranscriptionOptio
     house.deps.jobs.create(id, command, &crate::testing::client()).await.unwrap();
     let job = JobId(id);
     house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
-    let (audio, chunks) = (audio.clone(), vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]);
+    let (audio, chunks) = (audio.clone(), vec![Span { start_ms: 0, end_ms: audio.duration_ms }]);
     house.command(job, JobCommand::RecordAudio { attempt: 1, audio, title: None, chunks }).await;
     job
 }
@@ -85,7 +85,7 @@ fn with_model(name: &str) -> TranscriptionOptions {
     TranscriptionOptions { model: Some(name.to_owned()), ..TranscriptionOptions::default() }
 }
 
-async fn failure_of(house: &House, job: JobId) -> job::Failure {
+async fn failure_of(house: &House, job: JobId) -> Failure {
     let failed = house.wait_for(job, |event| matches!(event, JobEvent::JobFailed { .. })).await;
     let JobEvent::JobFailed { failure, .. } = failed else { unreachable!() };
     failure
@@ -100,7 +100,7 @@ async fn chunks_become_text_at_the_times_of_the_recording() {
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
     // Between the sentences.
     let cut = audio.duration_ms - 2200;
-    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: cut }, ChunkSpan { start_ms: cut, end_ms: audio.duration_ms }];
+    let chunks = vec![Span { start_ms: 0, end_ms: cut }, Span { start_ms: cut, end_ms: audio.duration_ms }];
     let job = job_with(&house, &audio, chunks).await;
     house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
     let second = |event: &JobEvent| matches!(event, JobEvent::ChunkTranscribed { chunk: 1, .. });
@@ -131,7 +131,7 @@ async fn said(house: &House, name: &str, parts: &[(&str, &str)]) -> (Audio, Vec<
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         begins.push(end_ms);
         let piece = folder.join(format!("{number}.flac"));
-        end_ms += ytcaption_whisper::plan_chunks(&piece, <_>::default()).await.unwrap().duration_ms;
+        end_ms += ytcaption_media::plan_chunks(&piece, <_>::default()).await.unwrap().duration_ms;
         list.extend(["file '", &number.to_string(), ".flac'\n"]);
     }
     std::fs::write(folder.join("list"), list).unwrap();
@@ -153,11 +153,11 @@ async fn all_chunks_are_in_the_language_of_the_recording() {
     let settings = settings(&house);
     house.start_relay();
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
-    let spans = |cuts: &[u64]| -> Vec<ChunkSpan> {
-        let span = |pair: &[u64]| ChunkSpan { start_ms: pair[0], end_ms: pair[1] };
+    let spans = |cuts: &[u64]| -> Vec<Span> {
+        let span = |pair: &[u64]| Span { start_ms: pair[0], end_ms: pair[1] };
         cuts.windows(2).map(span).collect()
     };
-    let languages = async |audio: &Audio, chunks: Vec<ChunkSpan>| -> Vec<String> {
+    let languages = async |audio: &Audio, chunks: Vec<Span>| -> Vec<String> {
         let job = job_with(&house, audio, chunks).await;
         house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         let events = house.events(job).await;
@@ -184,7 +184,7 @@ async fn a_chunk_whose_audio_is_gone_ends_the_job_and_says_so() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
     house.deps.blobs.delete(&BlobKey::new(audio.key.clone()).unwrap()).await.unwrap();
-    let job = job_with(&house, &audio, vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]).await;
+    let job = job_with(&house, &audio, vec![Span { start_ms: 0, end_ms: audio.duration_ms }]).await;
     let settings = settings(&house);
     house.start_relay();
     house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
@@ -267,7 +267,7 @@ async fn a_job_goes_on_with_the_beam_size_it_was_begun_with() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
     let cut = audio.duration_ms - 2200;
-    let chunks = vec![ChunkSpan { start_ms: 0, end_ms: cut }, ChunkSpan { start_ms: cut, end_ms: audio.duration_ms }];
+    let chunks = vec![Span { start_ms: 0, end_ms: cut }, Span { start_ms: cut, end_ms: audio.duration_ms }];
     let (fresh, begun) = (job_with(&house, &audio, chunks.clone()).await, job_with(&house, &audio, chunks).await);
     house.command(begun, JobCommand::ChooseBeamSize { beam_size: 2 }).await;
     let mut settings = settings(&house);
@@ -285,7 +285,7 @@ async fn a_job_goes_on_with_the_beam_size_it_was_begun_with() {
 async fn a_job_begun_with_another_model_waits_for_a_worker_that_has_it() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
-    let job = job_with(&house, &audio, vec![ChunkSpan { start_ms: 0, end_ms: audio.duration_ms }]).await;
+    let job = job_with(&house, &audio, vec![Span { start_ms: 0, end_ms: audio.duration_ms }]).await;
     house.command(job, JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "other".into() }).await;
     let settings = settings(&house);
     house.start_relay();

@@ -1,0 +1,59 @@
+//! What can be wrong with a media file, in words that tell its owner what to do.
+
+use std::path::PathBuf;
+
+/// No audio could be read from a file.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// ffmpeg or ffprobe is not installed.
+    #[error("`{program}` was not found: install ffmpeg (on Debian: apt-get install ffmpeg)")]
+    ToolMissing {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+    },
+    /// The file does not exist, is a directory, or this process may not read it.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
+    /// The file has no bytes.
+    #[error("the file is empty (0 bytes): send an audio or video file")]
+    Empty,
+    /// ffmpeg does not recognise the content.
+    #[error("this is not an audio or video file that can be read: {detail}")]
+    NotMedia {
+        /// The last line of ffmpeg's error output.
+        detail: String,
+    },
+    /// An MP4 file without its index, which many programs write at the end.
+    #[error("the file is cut off: its index, which is stored at its end, is missing")]
+    IndexMissing,
+    /// A video without sound.
+    #[error("the file has no audio track: there is nothing to transcribe")]
+    NoAudioTrack,
+    /// There is an audio track, but not one sample could be decoded from it.
+    #[error("the audio track could not be decoded: {detail}")]
+    Undecodable {
+        /// The last line of ffmpeg's error output.
+        detail: String,
+    },
+    /// Audio that is known to exist could not be read.
+    #[error("part of the audio could not be read: {detail}")]
+    Incomplete {
+        /// Which part is missing.
+        detail: String,
+    },
+    /// The pipe to ffmpeg or the disk failed.
+    #[error("reading audio through ffmpeg failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl MediaError {
+    /// Whether the same file would fail again, so that a retry is of no use.
+    pub fn is_permanent(&self) -> bool {
+        !matches!(self, Self::ToolMissing { .. } | Self::Unreadable { .. } | Self::Incomplete { .. } | Self::Io(_))
+    }
+}
