@@ -1,6 +1,6 @@
-//! The languages that can be asked for: those that Whisper knows.
+//! The languages that can be requested: those that Whisper knows.
 
-/// Asks for the language to be heard from the recording itself.
+/// Requests that the language is detected in the media.
 pub const AUTO: &str = "auto";
 
 /// Whisper's languages in the order of its tokens: code and English name. The codes are ISO 639-1 where it has one,
@@ -109,26 +109,27 @@ pub const LANGUAGES: [(&str, &str); 100] = [
     ("yue", "Cantonese"),
 ];
 
-/// A word that names no language.
+/// A text that is not the code of a language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{asked}` is no language that Whisper knows; use `auto` or {instead}")]
+#[error("`{requested}` is not a language that Whisper knows; use `auto` or {instead}")]
 pub struct UnknownLanguage {
-    asked: String,
+    requested: String,
     instead: String,
 }
 
-/// The code to store for a language as a client wrote it; case and surrounding blanks do not matter.
+/// The code of a language as a client wrote it; case and surrounding blanks do not matter.
 ///
 /// # Errors
 /// It is neither `auto` nor the code of a language that Whisper knows.
 pub fn parse(text: &str) -> Result<&'static str, UnknownLanguage> {
-    let asked = text.trim().to_ascii_lowercase();
-    if asked == AUTO {
+    let requested = text.trim().to_ascii_lowercase();
+    if requested == AUTO {
         return Ok(AUTO);
     }
-    code(&asked).ok_or_else(|| UnknownLanguage {
-        asked: text.trim().to_owned(),
-        instead: meant(&asked).map_or_else(|| "a code such as en, pt or es".to_owned(), |code| format!("`{code}`")),
+    code(&requested).ok_or_else(|| UnknownLanguage {
+        requested: text.trim().to_owned(),
+        instead: probable_code(&requested)
+            .map_or_else(|| "a code such as en, pt or es".to_owned(), |code| format!("`{code}`")),
     })
 }
 
@@ -137,14 +138,14 @@ pub fn name(code: &str) -> Option<&'static str> {
     LANGUAGES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
 }
 
-fn code(asked: &str) -> Option<&'static str> {
-    LANGUAGES.iter().find(|(code, _)| *code == asked).map(|(code, _)| *code)
+fn code(requested: &str) -> Option<&'static str> {
+    LANGUAGES.iter().find(|(code, _)| *code == requested).map(|(code, _)| *code)
 }
 
-/// People write a name (`English`) or a tag with a region (`en-US`).
-fn meant(asked: &str) -> Option<&'static str> {
-    let named = LANGUAGES.iter().find(|(_, name)| name.eq_ignore_ascii_case(asked)).map(|(code, _)| *code);
-    named.or_else(|| code(asked.split(['-', '_']).next()?))
+/// The code that a client probably means by a name (`English`) or a tag with a region (`en-US`).
+fn probable_code(requested: &str) -> Option<&'static str> {
+    let named = LANGUAGES.iter().find(|(_, name)| name.eq_ignore_ascii_case(requested)).map(|(code, _)| *code);
+    named.or_else(|| code(requested.split(['-', '_']).next()?))
 }
 
 #[cfg(test)]
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_stands_for_itself_and_stands_once() {
+    fn every_code_parses_to_itself_and_is_unique() {
         assert!(LANGUAGES.iter().all(|(code, _)| parse(code) == Ok(code)));
         assert_eq!(LANGUAGES.iter().map(|(code, _)| code).collect::<BTreeSet<_>>().len(), LANGUAGES.len());
     }
@@ -166,12 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_named_with_what_was_meant() {
+    fn an_unknown_language_is_named_with_the_probable_code() {
         for (text, expected) in [
-            ("en-US", "`en-US` is no language that Whisper knows; use `auto` or `en`"),
-            ("Portuguese", "`Portuguese` is no language that Whisper knows; use `auto` or `pt`"),
-            ("xx", "`xx` is no language that Whisper knows; use `auto` or a code such as en, pt or es"),
-            ("", "`` is no language that Whisper knows; use `auto` or a code such as en, pt or es"),
+            ("en-US", "`en-US` is not a language that Whisper knows; use `auto` or `en`"),
+            ("Portuguese", "`Portuguese` is not a language that Whisper knows; use `auto` or `pt`"),
+            ("xx", "`xx` is not a language that Whisper knows; use `auto` or a code such as en, pt or es"),
+            ("", "`` is not a language that Whisper knows; use `auto` or a code such as en, pt or es"),
         ] {
             assert_eq!(parse(text).map_err(|error| error.to_string()), Err(expected.to_owned()));
         }

@@ -63,7 +63,7 @@ const UNREADABLE: &str = "unreadable";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("event metadata: `{key}` is missing or malformed")]
 pub struct MetadataError {
-    /// The key at fault.
+    /// The key that is missing or malformed.
     pub key: &'static str,
 }
 

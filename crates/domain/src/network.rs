@@ -1,8 +1,8 @@
-//! Which addresses the system may open connections to on behalf of a stranger.
+//! Which IP addresses the system may connect to for a client.
 //!
-//! A job's address and a webhook's address are chosen by whoever submits the job. Without this policy they could make
-//! the system fetch from its own network (server-side request forgery). Only the address counts, so the decision is
-//! made on what a name resolved to, never on the name. Networks by the IANA special-purpose registries (RFC 6890):
+//! The client who submits a job chooses its URL and the URL of its webhook. Without this policy a client could make the
+//! system fetch from its own network (server-side request forgery). Only the IP address counts, so the decision is made
+//! on the addresses that a name resolves to, never on the name. Networks by the IANA special-purpose registries (RFC 6890):
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
-/// IPv4 networks that lead elsewhere than to the public Internet.
+/// IPv4 networks that are not part of the public Internet.
 const REFUSED_V4: [Ipv4Net; 15] = [
     v4([0, 0, 0, 0], 8),       // "this network"; Linux connects 0.0.0.0 to itself
     v4([10, 0, 0, 0], 8),      // private
@@ -55,24 +55,24 @@ const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]), prefix)
 }
 
-/// A text that names no network.
+/// A text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no network; write it as 10.1.0.0/16 or fd00::/8, a single address as 127.0.0.1/32")]
+#[error("`{0}` is not a network; write it as 10.1.0.0/16 or fd00::/8, a single address as 127.0.0.1/32")]
 pub struct NetworkParseError(String);
 
-/// Why an address is refused.
+/// Why a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressRefusal {
     /// Neither `http` nor `https`.
-    #[error("addresses that begin with `{0}:` are not fetched; give one that begins with http:// or https://")]
+    #[error("URLs with the scheme `{0}:` are not fetched; use one that begins with http:// or https://")]
     Scheme(String),
-    /// There is no host in it.
-    #[error("the address names no host; give one such as https://example.org/video.mp4")]
+    /// The URL has no host.
+    #[error("the URL has no host; use one such as https://example.org/video.mp4")]
     NoHost,
     /// The host is not on the public Internet.
     #[error(
-        "{0} is a private, loopback or otherwise internal address and is not connected to; \
-         if it is meant to be, add its network to the setting network.allow"
+        "{0} is a private, loopback or otherwise internal IP address, and connections to it are not permitted; \
+         to permit them, add its network to the setting network.allow"
     )]
     Private(IpAddr),
 }
@@ -87,7 +87,7 @@ impl AddressPolicy {
     /// A policy that exempts these networks, written in CIDR form.
     ///
     /// # Errors
-    /// One of them is no network.
+    /// One of them is not a network.
     pub fn new<S: AsRef<str>>(allow: impl IntoIterator<Item = S>) -> Result<Self, NetworkParseError> {
         let parse = |text: S| text.as_ref().trim().parse().map_err(|_| NetworkParseError(text.as_ref().to_owned()));
         Ok(Self { allow: allow.into_iter().map(parse).collect::<Result<_, _>>()? })
@@ -109,8 +109,8 @@ impl AddressPolicy {
         }
     }
 
-    /// Refuses an address that can be refused without resolving its host: a wrong scheme, no host, or an internal
-    /// address written as a number. A host name passes; what it resolves to must still be asked of [`Self::permits`].
+    /// Refuses a URL that can be refused without resolving its host: a wrong scheme, no host, or an internal IP address
+    /// in place of a name. A host name passes; the addresses it resolves to must still pass [`Self::permits`].
     ///
     /// # Errors
     /// See [`AddressRefusal`].
@@ -140,7 +140,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// `::` and `::1` look like IPv4-compatible addresses and are not.
+/// `::` and `::1` have the form of IPv4-compatible addresses, and are none.
 fn is_own_v6(address: Ipv6Addr) -> bool {
     address.is_unspecified() || address.is_loopback()
 }

@@ -80,7 +80,7 @@ fn a_network_in_the_settings_is_exempt_and_nothing_else() {
 #[test]
 fn what_is_no_network_is_named() {
     let error = AddressPolicy::new(["10.0.0.0/8", "localhost"]).expect_err("localhost is a name");
-    assert!(error.to_string().starts_with("`localhost` is no network"), "{error}");
+    assert!(error.to_string().starts_with("`localhost` is not a network"), "{error}");
 }
 
 #[test]

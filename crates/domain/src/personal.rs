@@ -1,4 +1,4 @@
-//! Which values of a payload are personal, and how they stand in the store.
+//! Which values of a payload are personal, and how they are stored.
 //!
 //! A personal value is stored as `{"encrypted": "<base64>", "as": "text" | "list"}` in its own place, so that the rest of
 //! the payload can be read and queried without a key. When the key is gone, a text reads as [`ERASED`] and a list as

@@ -1,4 +1,4 @@
-//! The steps of all kinds of job: what work there is, which event asks for it, and which events say how it went.
+//! The steps of all kinds of job: what work there is, which event triggers it, and which events say how it went.
 //!
 //! ```text
 //!          trigger                   started            failed: again after a delay
@@ -23,7 +23,7 @@ pub struct Step {
     pub name: &'static str,
     /// What its workers do, as a noun phrase.
     pub description: &'static str,
-    /// Events of a job that ask for one unit of this work.
+    /// Events of a job, each of which triggers one unit of this work.
     pub triggers: &'static [EventType],
     /// Member of the job's creation event without which the job never needs this step.
     pub needs: Option<&'static str>,
@@ -136,7 +136,7 @@ impl Step {
         }
     }
 
-    /// Names of the events that ask for its work.
+    /// Names of the events that trigger it.
     pub fn trigger_names(&self) -> Vec<&'static str> {
         names(self.triggers)
     }
@@ -153,7 +153,7 @@ impl Step {
 }
 
 impl Unit {
-    /// The payload member that tells units of one job apart; `None` where there is one unit in each.
+    /// The payload member that identifies units within a job; `None` where a job has one unit.
     pub const fn member(self) -> Option<&'static str> {
         match self {
             Self::Job => None,

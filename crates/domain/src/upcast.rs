@@ -7,7 +7,7 @@
 //! stored: name, version, payload ─▶ upcaster ─▶ … ─▶ the current versions ─▶ typed events
 //! ```
 //!
-//! An upcaster may fail, and may turn one event into several. These share what the store knows of the one: its
+//! An upcaster may fail, and may return several events for one. These share what the store knows of the one: its
 //! sequence, its id, its metadata. The version of an aggregate is therefore always the number of its stored events, and
 //! a reader applies all parts of a stored event or none.
 
@@ -27,7 +27,7 @@ pub struct Upcaster {
     pub name: &'static str,
     /// The version that is read.
     pub version: u32,
-    /// Turns the payload into one or more newer events, in order; or says why it cannot.
+    /// Returns the payload as one or more newer events, in order; or says why it cannot.
     pub upcast: fn(Map<String, Value>) -> Result<Vec<Upcast>, String>,
 }
 
@@ -104,7 +104,7 @@ impl PayloadError {
     }
 }
 
-/// The typed events that a stored one stands for; at least one.
+/// The typed events that a stored event decodes to; at least one.
 ///
 /// # Errors
 /// See [`PayloadError`].
@@ -131,7 +131,7 @@ pub fn decode<E: EventFamily>(name: &str, version: &str, payload: &Value) -> Res
         .collect()
 }
 
-/// The payloads, in their current versions, that a stored event stands for; at least one.
+/// The payloads, in their current versions, that a stored event decodes to; at least one.
 ///
 /// # Errors
 /// The event is of an unknown type or version, or an upcaster fails. Payloads of the current version are not examined.

@@ -76,7 +76,7 @@ where
     T: FromStr + PartialOrd + Display,
 {
     query.take(name, |text| {
-        CueStyle::number(text, &range).map_err(|error| format!("`{text}` is not within bounds; {error}"))
+        CueStyle::parse_number(text, &range).map_err(|error| format!("`{text}` is not within bounds; {error}"))
     })
 }
 

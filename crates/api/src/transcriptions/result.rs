@@ -5,7 +5,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use utoipa::ToSchema;
-use ytcaption_domain::captions::{self, Format};
+use ytcaption_domain::captions::Format;
 use ytcaption_domain::job::JobStatus;
 use ytcaption_projections::{JobView, Moment};
 
@@ -164,7 +164,8 @@ pub(crate) async fn result(
     };
     // Found completed a moment ago: only a rebuild that knows less can have taken it away.
     let transcript = transcript.ok_or(ApiError::Busy)?;
-    let written = captions::write(&transcript, format, &style)
+    let written = format
+        .write(&transcript, &style)
         .map_err(|error| ApiError::InvalidParameter(vec![Fault::of_parameter("highlight_words", error.to_string())]))?;
     Ok((said, written).into_response())
 }

@@ -7,25 +7,25 @@ use ytcaption_domain::captions::CueStyle;
 #[command(next_help_heading = "Shape of the cues (srt, vtt, ass and lrc)")]
 pub(super) struct CueStyleArgs {
     /// Columns of a line; a full-width character takes two [default: 42]
-    #[arg(long, value_name = "COLUMNS", value_parser = |text: &str| CueStyle::number(text, &CueStyle::LINE_WIDTHS))]
+    #[arg(long, value_name = "COLUMNS", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::LINE_WIDTHS))]
     max_line_width: Option<u16>,
     /// Lines of a cue [default: 2]
-    #[arg(long, value_name = "LINES", value_parser = |text: &str| CueStyle::number(text, &CueStyle::LINE_COUNTS))]
+    #[arg(long, value_name = "LINES", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::LINE_COUNTS))]
     max_line_count: Option<u16>,
     /// Words of a line, whatever its width
-    #[arg(long, value_name = "WORDS", value_parser = |text: &str| CueStyle::number(text, &CueStyle::WORDS_PER_LINE))]
+    #[arg(long, value_name = "WORDS", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::WORDS_PER_LINE))]
     max_words_per_line: Option<u16>,
     /// Show when each word is spoken (vtt, ass and lrc)
     #[arg(long)]
     highlight_words: bool,
     /// A cue stays at least this long if the next one leaves it the time [default: 833]
-    #[arg(long, value_name = "MS", value_parser = |text: &str| CueStyle::number(text, &CueStyle::MIN_DURATIONS_MS))]
+    #[arg(long, value_name = "MS", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::MIN_DURATIONS_MS))]
     min_cue_duration_ms: Option<u32>,
     /// A cue of several words stays at most this long [default: 7000]
-    #[arg(long, value_name = "MS", value_parser = |text: &str| CueStyle::number(text, &CueStyle::MAX_DURATIONS_MS))]
+    #[arg(long, value_name = "MS", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::MAX_DURATIONS_MS))]
     max_cue_duration_ms: Option<u32>,
     /// Columns to read in a second, if the speech leaves the time [default: 20]
-    #[arg(long, value_name = "COLUMNS", value_parser = |text: &str| CueStyle::number(text, &CueStyle::CHARS_PER_SECOND))]
+    #[arg(long, value_name = "COLUMNS", value_parser = |text: &str| CueStyle::parse_number(text, &CueStyle::CHARS_PER_SECOND))]
     max_chars_per_second: Option<u16>,
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use ytcaption_domain::captions::{self, Format};
+use ytcaption_domain::captions::Format;
 use ytcaption_whisper::{FileTranscript, Progress, TranscribeOptions, transcribe_file};
 
 use super::Global;
@@ -70,7 +70,7 @@ impl Transcribe {
         if let Some(timings) = timings {
             eprint!("{}", timings.table());
         }
-        print!("{}", captions::write(&transcript, self.format, &self.style.style())?);
+        print!("{}", self.format.write(&transcript, &self.style.style())?);
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::format::CaptionFormat;
 use super::{Cue, CueStyle, Transcript, cues, overrides};
 
 /// Large enough to read, at the bottom, with an outline: the style that libass itself falls back to.
@@ -22,8 +23,16 @@ Style: Default,Arial,64,&H00FFFFFF,&H0000FFFF,&H00000000,&H00000000,0,0,0,0,100,
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 ";
 
+pub(super) const FORMAT: CaptionFormat = CaptionFormat {
+    name: "ass",
+    extension: "ass",
+    content_type: "text/x-ssa; charset=utf-8",
+    highlights_words: true,
+    write,
+};
+
 /// A dialogue line for each cue; highlighted words are karaoke syllables.
-pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
+fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let mut out = HEAD.to_owned();
     let mut free_from_cs = 0;
     for cue in cues(transcript, style) {

@@ -1,4 +1,4 @@
-//! Cues: what was said, cut to what can be read at once.
+//! Cues: the text, divided into units that can be read at once.
 
 use std::ops::Range;
 
@@ -7,19 +7,19 @@ use super::lines::{fit, join, width, wrap};
 use super::pieces::pieces;
 use super::{CueStyle, Piece, Transcript};
 
-/// Speech after a silence longer than this begins a cue of its own, in milliseconds.
+/// Speech after a silence longer than this begins a new cue, in milliseconds.
 const JOIN_GAP_MS: u64 = 500;
-/// A silence between two words that is a natural place for a break, in milliseconds.
-const PAUSE_MS: u64 = 300;
-/// A cue may appear this long before it is spoken, in milliseconds, if it would be gone too soon otherwise.
+/// A silence between two words at which a cue may well end, in milliseconds.
+const BREAK_SILENCE_MS: u64 = 300;
+/// A cue may appear this long before it is spoken, in milliseconds, if it would be shown too short otherwise.
 const LEAD_MS: u64 = 300;
 
-// Costs of a cue; only their proportions mean something.
+// Costs of a cue; only their proportions matter.
 const CUE: u64 = 100;
 const AFTER_CLAUSE: u64 = 40;
-const AFTER_PAUSE: u64 = 60;
+const AFTER_SILENCE: u64 = 60;
 const WITHIN_CLAUSE: u64 = 140;
-/// Two segments in one cue: only worth it if one would be gone too soon or leave a word alone.
+/// Two segments in one cue: only worth it if one would be shown too short or would be a single word.
 const JOINED: u64 = 250;
 const ONE_WORD: u64 = 150;
 /// A cue that is shown for no time at all; in proportion, one that is shown too short.
@@ -52,7 +52,7 @@ impl Cue {
     }
 }
 
-/// The cues of a transcript in the order of time: broken at sentences, clauses and pauses, with no word left alone,
+/// The cues of a transcript in the order of time: broken after sentences, clauses and silences, without single words,
 /// shown long enough to be read.
 pub fn cues(transcript: &Transcript, style: &CueStyle) -> Vec<Cue> {
     let script = Script::new(transcript, style);
@@ -62,7 +62,7 @@ pub fn cues(transcript: &Transcript, style: &CueStyle) -> Vec<Cue> {
     cues
 }
 
-/// All that is said, in pieces.
+/// The whole text, in pieces.
 struct Script<'a> {
     style: &'a CueStyle,
     pieces: Vec<Piece>,
@@ -86,7 +86,7 @@ impl<'a> Script<'a> {
         Cue { start_ms: pieces[0].start_ms, end_ms: ends_ms, lines: wrap(pieces, self.style) }
     }
 
-    /// What it costs to show these pieces as one cue; `None` if they cannot be one.
+    /// The cost of showing these pieces as one cue; `None` if they cannot be one.
     fn cost(&self, part: &Range<usize>) -> Option<u64> {
         let pieces = &self.pieces[part.clone()];
         let joined = self.segments[part.end - 1] - self.segments[part.start];
@@ -99,7 +99,7 @@ impl<'a> Script<'a> {
         Some(CUE + JOINED * joined as u64 + self.cost_of_break(part) + self.cost_of_size(part, pieces))
     }
 
-    /// What it costs that the cue ends where it does.
+    /// The cost of ending the cue where it ends.
     fn cost_of_break(&self, part: &Range<usize>) -> u64 {
         let last = &self.pieces[part.end - 1];
         match self.pieces.get(part.end) {
@@ -107,12 +107,12 @@ impl<'a> Script<'a> {
             Some(_) if self.segments[part.end] != self.segments[part.end - 1] => 0,
             Some(_) if last.ends_sentence() => 0,
             Some(_) if last.ends_clause() => AFTER_CLAUSE,
-            Some(next) if gap_ms(last, next) >= PAUSE_MS => AFTER_PAUSE,
+            Some(next) if gap_ms(last, next) >= BREAK_SILENCE_MS => AFTER_SILENCE,
             Some(_) => WITHIN_CLAUSE,
         }
     }
 
-    /// What it costs that the cue is small, soon gone, or spoken for too long.
+    /// The cost of a cue that is small, shown too short, or spoken for too long.
     fn cost_of_size(&self, part: &Range<usize>, pieces: &[Piece]) -> u64 {
         let columns = width(pieces);
         let shown_ms = self.pieces.get(part.end).map(|next| next.start_ms.saturating_sub(pieces[0].start_ms));
@@ -123,7 +123,7 @@ impl<'a> Script<'a> {
         let most = usize::from(self.style.max_line_width) * usize::from(self.style.max_line_count);
         let free_percent = (100 * most.saturating_sub(columns) / most.max(1)) as u64;
         let words_wanted = self.style.max_words_per_line.is_none_or(|most| most > 1);
-        let alone = words_wanted && pieces.len() == 1 && self.has_company(part.start);
+        let alone = words_wanted && pieces.len() == 1 && self.has_neighbour(part.start);
         TOO_SHORT * missing_ms / wanted_ms
             + EMPTY * free_percent * free_percent / 10_000
             + if alone { ONE_WORD } else { 0 }
@@ -131,7 +131,7 @@ impl<'a> Script<'a> {
     }
 
     /// Whether the piece's segment has others.
-    fn has_company(&self, piece: usize) -> bool {
+    fn has_neighbour(&self, piece: usize) -> bool {
         let segment = self.segments[piece];
         let is_same = |other: Option<usize>| other.and_then(|i| self.segments.get(i)) == Some(&segment);
         is_same(piece.checked_sub(1)) || is_same(Some(piece + 1))

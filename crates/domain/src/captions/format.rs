@@ -1,70 +1,114 @@
-//! The caption file formats there are.
+//! The caption file formats. Each has a file of its own with its [`CaptionFormat`], and a line in the list below.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A caption file format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
+use super::{CueStyle, Transcript, ass, json, lrc, srt, tsv, txt, verbose_json, vtt};
+
+/// What is known of a format. Everything that depends on formats derives from it.
+pub(super) struct CaptionFormat {
+    /// Its name in requests.
+    pub(super) name: &'static str,
+    /// The extension of its files.
+    pub(super) extension: &'static str,
+    /// Its media type, for HTTP.
+    pub(super) content_type: &'static str,
+    /// Whether its files can show when each word is spoken.
+    pub(super) highlights_words: bool,
+    /// Writes a transcript; the style is for formats that consist of cues.
+    pub(super) write: fn(&Transcript, &CueStyle) -> String,
+}
+
+macro_rules! formats {
+    ($($(#[$doc:meta])* $variant:ident => $module:ident,)*) => {
+        /// A caption file format.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Format {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Format {
+            /// All formats, in the order in which they are offered.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            const fn definition(self) -> &'static CaptionFormat {
+                match self {
+                    $(Self::$variant => &$module::FORMAT,)*
+                }
+            }
+        }
+    };
+}
+
+formats! {
     /// The text alone, a line for each segment.
-    Txt,
-    /// `SubRip`, what most players take.
-    Srt,
-    /// `WebVTT`, what browsers take.
-    Vtt,
-    /// Everything that is known, as JSON.
-    Json,
+    Txt => txt,
+    /// `SubRip`, which most players read.
+    Srt => srt,
+    /// `WebVTT`, which browsers read.
+    Vtt => vtt,
+    /// Everything that is known of each segment, as JSON.
+    Json => json,
     /// A segment a line, with its times in milliseconds, as Whisper's own command line writes it.
-    Tsv,
-    /// What `OpenAI`'s audio API calls `verbose_json`.
-    VerboseJson,
-    /// Advanced `SubStation` Alpha, what editors and video tools take.
-    Ass,
-    /// Lyrics, what music players take.
-    Lrc,
+    Tsv => tsv,
+    /// `verbose_json` of `OpenAI`'s audio API.
+    VerboseJson => verbose_json,
+    /// Advanced `SubStation` Alpha, which editors and video tools read.
+    Ass => ass,
+    /// Lyrics, which music players read.
+    Lrc => lrc,
+}
+
+/// Words cannot be highlighted as requested.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HighlightError {
+    /// The format cannot show when each word is spoken.
+    #[error("`{0}` cannot highlight words: choose one of {names}", names = names(Format::highlights_words))]
+    Format(Format),
+    /// The transcript has no word times.
+    #[error("the transcript has no word times: transcribe the media with `word_timestamps` to highlight words")]
+    NoWords,
 }
 
 impl Format {
-    /// All formats, in the order in which they are offered.
-    pub const ALL: [Self; 8] =
-        [Self::Txt, Self::Srt, Self::Vtt, Self::Json, Self::Tsv, Self::VerboseJson, Self::Ass, Self::Lrc];
-
-    /// The name in requests.
+    /// Its name in requests.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Txt => "txt",
-            Self::Srt => "srt",
-            Self::Vtt => "vtt",
-            Self::Json => "json",
-            Self::Tsv => "tsv",
-            Self::VerboseJson => "verbose_json",
-            Self::Ass => "ass",
-            Self::Lrc => "lrc",
-        }
+        self.definition().name
     }
 
-    /// The file extension.
+    /// The extension of its files.
     pub const fn extension(self) -> &'static str {
-        match self {
-            Self::VerboseJson => "json",
-            _ => self.name(),
-        }
+        self.definition().extension
     }
 
-    /// The media type for HTTP.
+    /// Its media type, for HTTP.
     pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Txt => "text/plain; charset=utf-8",
-            Self::Srt => "application/x-subrip; charset=utf-8",
-            Self::Vtt => "text/vtt; charset=utf-8",
-            Self::Json | Self::VerboseJson => "application/json",
-            Self::Tsv => "text/tab-separated-values; charset=utf-8",
-            Self::Ass => "text/x-ssa; charset=utf-8",
-            Self::Lrc => "application/x-lrc; charset=utf-8",
+        self.definition().content_type
+    }
+
+    /// Whether its files can show when each word is spoken.
+    pub const fn highlights_words(self) -> bool {
+        self.definition().highlights_words
+    }
+
+    /// Writes a transcript as a file of this format, which ends with a line break. `style` applies to the formats that
+    /// consist of cues: SRT, VTT, ASS and LRC.
+    ///
+    /// # Errors
+    /// Words are to be highlighted, and the format cannot do it or the transcript has no word times.
+    pub fn write(self, transcript: &Transcript, style: &CueStyle) -> Result<String, HighlightError> {
+        if style.highlight_words {
+            if !self.highlights_words() {
+                return Err(HighlightError::Format(self));
+            }
+            if transcript.segments.iter().any(|segment| segment.words.is_empty()) {
+                return Err(HighlightError::NoWords);
+            }
         }
+        Ok((self.definition().write)(transcript, style))
     }
 }
 
@@ -74,25 +118,24 @@ impl fmt::Display for Format {
     }
 }
 
-/// A format was asked for that there is not.
+/// A text that is not the name of a caption format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no caption format `{asked}`: choose one of {}", names())]
+#[error("there is no caption format `{name}`: choose one of {names}", names = names(|_| true))]
 pub struct UnknownFormat {
-    /// What was asked for.
-    pub asked: String,
+    /// The requested name.
+    pub name: String,
 }
 
-fn names() -> String {
-    Format::ALL.map(Format::name).join(", ")
+fn names(filter: impl Fn(Format) -> bool) -> String {
+    let names: Vec<&str> = Format::ALL.iter().filter(|format| filter(**format)).map(|format| format.name()).collect();
+    names.join(", ")
 }
 
 impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.name().eq_ignore_ascii_case(name.trim()))
-            .ok_or_else(|| UnknownFormat { asked: name.to_owned() })
+        let named = Self::ALL.iter().find(|format| format.name().eq_ignore_ascii_case(name.trim()));
+        named.copied().ok_or_else(|| UnknownFormat { name: name.to_owned() })
     }
 }

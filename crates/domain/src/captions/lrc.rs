@@ -2,11 +2,20 @@
 
 use std::fmt::Write as _;
 
+use super::format::CaptionFormat;
 use super::overrides::WORD_JOINER;
 use super::{CueStyle, Piece, Transcript, cues};
 
-/// A line for each cue, and an empty one where nobody speaks after it.
-pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
+pub(super) const FORMAT: CaptionFormat = CaptionFormat {
+    name: "lrc",
+    extension: "lrc",
+    content_type: "application/x-lrc; charset=utf-8",
+    highlights_words: true,
+    write,
+};
+
+/// A line for each cue, and an empty one where silence follows it.
+fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let cues = cues(transcript, style);
     let mut out = String::new();
     for (i, cue) in cues.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! What was heard, and how it is written down: segments and the caption file formats.
+//! The transcript of media, its segments, and the caption file formats.
 //!
-//! Segments are the model's. For reading they are cut into cues ([`cues`], shaped by a [`CueStyle`]); the formats made
-//! for players are written from the cues, those made for programs from the segments.
+//! Segments come from the model. For reading they are divided into cues ([`cues`], shaped by a [`CueStyle`]); the formats
+//! for players are written from the cues, those for programs from the segments.
 
 mod ass;
 mod breaks;
@@ -20,14 +20,12 @@ mod tsv;
 mod txt;
 mod verbose_json;
 mod vtt;
-mod write;
 
 pub use cues::{Cue, cues};
-pub use format::{Format, UnknownFormat};
+pub use format::{Format, HighlightError, UnknownFormat};
 pub use pieces::Piece;
 pub use segment::{Segment, Transcript, UNDETERMINED, Word};
 pub use style::{CueStyle, OutOfBounds};
-pub use write::{HighlightError, write};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 pub(super) const WORD_JOINER: char = '\u{2060}';
 
 /// Keeps text from being read as overrides such as `{\an8}` and `\N`, without changing how it looks. Braces have no
-/// escape that every player knows, so they become their full-width kin.
+/// escape that every player knows, so they become full-width braces.
 pub(super) fn defuse(text: &str) -> String {
     text.replace('{', "｛").replace('}', "｝").replace('\\', &format!("\\{WORD_JOINER}"))
 }

@@ -11,7 +11,7 @@ use super::Segment;
 pub struct Piece {
     /// The text, without spaces around it; never empty.
     pub text: String,
-    /// Whether a space stands between it and the piece before.
+    /// Whether a space separates it from the piece before.
     pub spaced: bool,
     /// When it is spoken, in milliseconds.
     pub start_ms: u64,

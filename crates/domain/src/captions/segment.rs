@@ -1,9 +1,9 @@
-//! Segments of recognised speech. All times are integer milliseconds from the start of the recording.
+//! Segments of recognised speech. All times are integer milliseconds from the start of the media.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One stretch of speech as the model wrote it down.
+/// An interval of speech with its text, as the model produced it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Segment {
     /// When the speech begins, in milliseconds.
@@ -12,15 +12,15 @@ pub struct Segment {
     pub end_ms: u64,
     /// The text, trimmed, never empty.
     pub text: String,
-    /// Mean log-probability of the tokens: nearer to zero is surer.
+    /// Mean log-probability of the tokens: nearer to zero is more certain, never above it.
     pub avg_logprob: f32,
-    /// The model's own probability that nobody speaks here, 0 to 1.
+    /// The model's probability that there is no speech, 0 to 1.
     pub no_speech_prob: f32,
     /// Length of the text over its zlib-compressed length; high means repetition.
     pub compression_ratio: f32,
     /// Sampling temperature that produced the text; 0 is greedy or beam search.
     pub temperature: f32,
-    /// Word times, where they were asked for.
+    /// Its words with their times; empty unless they were requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Word>,
 }
@@ -32,21 +32,21 @@ pub struct Word {
     pub start_ms: u64,
     /// When the word ends, in milliseconds.
     pub end_ms: u64,
-    /// The word with its leading space and its punctuation, as the model wrote it.
+    /// The word with its leading space and its punctuation, as the model produced it.
     pub text: String,
     /// Mean probability of the word's tokens, 0 to 1.
     pub probability: f32,
 }
 
-/// Language of a recording in which nobody speaks and none was asked for (ISO 639-2 "undetermined").
+/// Language of media without speech when none was requested (ISO 639-2 "undetermined").
 pub const UNDETERMINED: &str = "und";
 
-/// A whole recording written down.
+/// The text of whole media.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
     /// ISO 639-1 code of the spoken language, or [`UNDETERMINED`].
     pub language: String,
-    /// Length of the recording in milliseconds.
+    /// Length of the media in milliseconds.
     pub duration_ms: u64,
     /// The segments, in the order of time.
     pub segments: Vec<Segment>,

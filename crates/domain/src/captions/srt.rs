@@ -3,12 +3,21 @@
 
 use std::fmt::Write as _;
 
+use super::format::CaptionFormat;
 use super::overrides::{self, WORD_JOINER};
 use super::timecode::timecode;
 use super::{CueStyle, Transcript, cues};
 
+pub(super) const FORMAT: CaptionFormat = CaptionFormat {
+    name: "srt",
+    extension: "srt",
+    content_type: "application/x-subrip; charset=utf-8",
+    highlights_words: false,
+    write,
+};
+
 /// Numbered cues.
-pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
+fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let mut out = String::new();
     for (number, cue) in (1..).zip(cues(transcript, style)) {
         let (start, end) = (timecode(cue.start_ms, ','), timecode(cue.end_ms, ','));

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// What a reader is given at once. The defaults follow the subtitling guidelines of the BBC and of Netflix; the first
+/// How much text is shown at once, and for how long. The defaults follow the subtitling guidelines of the BBC and of Netflix; the first
 /// four names are those of Whisper's own command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CueStyle {
@@ -20,7 +20,7 @@ pub struct CueStyle {
     pub min_cue_duration_ms: u32,
     /// A cue of several words stays at most this long, in milliseconds.
     pub max_cue_duration_ms: u32,
-    /// Columns that a reader is asked to take in a second, if the speech leaves the time.
+    /// Columns that a reader has to read in a second at most, if the speech leaves the time.
     pub max_chars_per_second: u16,
 }
 
@@ -38,11 +38,11 @@ impl CueStyle {
     /// Values that [`Self::max_chars_per_second`] may have.
     pub const CHARS_PER_SECOND: RangeInclusive<u16> = 5..=100;
 
-    /// Reads a number that a reader has chosen.
+    /// Parses a number of a style.
     ///
     /// # Errors
-    /// It is no number, or beyond `bounds`.
-    pub fn number<N>(text: &str, bounds: &RangeInclusive<N>) -> Result<N, OutOfBounds>
+    /// The text is not a number within `bounds`.
+    pub fn parse_number<N>(text: &str, bounds: &RangeInclusive<N>) -> Result<N, OutOfBounds>
     where
         N: FromStr + PartialOrd + Display,
     {
@@ -57,7 +57,7 @@ impl CueStyle {
     }
 }
 
-/// A number of a style that cannot be.
+/// A number that is outside its bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("use a whole number from {least} to {most}")]
 pub struct OutOfBounds {

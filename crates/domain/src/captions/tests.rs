@@ -20,7 +20,7 @@ fn transcript(segments: Vec<Segment>) -> Transcript {
 }
 
 fn file(transcript: &Transcript, format: Format) -> String {
-    write(transcript, format, &CueStyle::default()).unwrap()
+    format.write(transcript, &CueStyle::default()).unwrap()
 }
 
 fn shown(transcript: &Transcript) -> Vec<Cue> {
@@ -103,7 +103,7 @@ fn blank_lines_and_control_characters_end_no_cue() {
 #[test]
 fn emoji_and_right_to_left_text_come_through() {
     let text = "שלום עולם 👩‍👩‍👧 مرحبا";
-    for format in Format::ALL {
+    for format in Format::ALL.iter().copied() {
         assert!(file(&one(text), format).contains(text), "{format}");
     }
 }
@@ -111,7 +111,7 @@ fn emoji_and_right_to_left_text_come_through() {
 #[test]
 fn long_segments_become_cues_of_two_short_lines() {
     let text = "When the first train leaves the station, the birds on the roof wake up and fly \
-                across the river, and nobody in the old town sleeps any longer, because every \
+                across the river, and no one in the old town sleeps any longer, because every \
                 window begins to shake.";
     let cues = shown(&transcript(vec![segment(0, 18_000, text)]));
     assert!(cues.len() >= 3, "{cues:#?}");
@@ -175,7 +175,7 @@ fn formats_have_names() {
         error,
         "there is no caption format `docx`: choose one of txt, srt, vtt, json, tsv, verbose_json, ass, lrc"
     );
-    for format in Format::ALL {
+    for format in Format::ALL.iter().copied() {
         assert_eq!(format.to_string().parse(), Ok(format));
     }
 }
@@ -239,14 +239,14 @@ fn spoken() -> Transcript {
 #[test]
 fn words_are_highlighted_where_the_format_can_and_their_times_are_known() {
     let style = CueStyle { highlight_words: true, ..CueStyle::default() };
-    let vtt = write(&spoken(), Format::Vtt, &style).unwrap();
+    let vtt = Format::Vtt.write(&spoken(), &style).unwrap();
     assert!(vtt.contains("00:00:01.000 --> 00:00:03.000\nSpeak <00:00:02.000>up.\n"), "{vtt}");
-    let ass = write(&spoken(), Format::Ass, &style).unwrap();
+    let ass = Format::Ass.write(&spoken(), &style).unwrap();
     assert!(ass.contains(",,{\\k100}Speak {\\k100}up.\n"), "{ass}");
-    let lrc = write(&spoken(), Format::Lrc, &style).unwrap();
+    let lrc = Format::Lrc.write(&spoken(), &style).unwrap();
     assert_eq!(lrc, "[00:01.00]<00:01.00>Speak <00:02.00>up.\n[00:03.00]\n");
-    assert_eq!(write(&spoken(), Format::Srt, &style), Err(HighlightError::Format(Format::Srt)));
-    assert_eq!(write(&one("No times."), Format::Vtt, &style), Err(HighlightError::NoWords));
+    assert_eq!(Format::Srt.write(&spoken(), &style), Err(HighlightError::Format(Format::Srt)));
+    assert_eq!(Format::Vtt.write(&one("No times."), &style), Err(HighlightError::NoWords));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::{Segment, Transcript};
+use super::format::CaptionFormat;
+use super::{CueStyle, Segment, Transcript};
 use crate::language;
 
 #[derive(Serialize)]
@@ -40,8 +41,16 @@ struct SpokenWord<'a> {
     end: f64,
 }
 
+pub(super) const FORMAT: CaptionFormat = CaptionFormat {
+    name: "verbose_json",
+    extension: "json",
+    content_type: "application/json",
+    highlights_words: false,
+    write,
+};
+
 /// One JSON object.
-pub(super) fn write(transcript: &Transcript) -> String {
+fn write(transcript: &Transcript, _style: &CueStyle) -> String {
     let segments = &transcript.segments;
     let text: Vec<&str> = segments.iter().map(|segment| segment.text.as_str()).collect();
     let words = segments.iter().flat_map(|segment| &segment.words).map(|word| SpokenWord {

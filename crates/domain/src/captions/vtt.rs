@@ -2,12 +2,21 @@
 
 use std::fmt::Write as _;
 
+use super::format::CaptionFormat;
 use super::timecode::timecode;
 use super::{CueStyle, Piece, Transcript, cues};
 
-/// Cues without settings: where they stand is the player's business. Highlighted words have a timestamp before each
-/// (section 4.2.2 of the standard), by which a page's `::cue(:past)` and `::cue(:future)` tell them apart.
-pub(super) fn write(transcript: &Transcript, style: &CueStyle) -> String {
+pub(super) const FORMAT: CaptionFormat = CaptionFormat {
+    name: "vtt",
+    extension: "vtt",
+    content_type: "text/vtt; charset=utf-8",
+    highlights_words: true,
+    write,
+};
+
+/// Cues without settings: their position is left to the player. Highlighted words have a timestamp before each
+/// (section 4.2.2 of the standard), which a page's `::cue(:past)` and `::cue(:future)` distinguish.
+fn write(transcript: &Transcript, style: &CueStyle) -> String {
     let mut out = String::from("WEBVTT\n\n");
     for cue in cues(transcript, style) {
         let (start, end) = (timecode(cue.start_ms, '.'), timecode(cue.end_ms, '.'));

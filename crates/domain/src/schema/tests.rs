@@ -10,17 +10,17 @@ use super::*;
 use crate::job::{Job, JobStatus, Task, evolve};
 use crate::upcast;
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events");
+const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/events");
 /// Digests of the shapes that have landed: `<SHA-256>  <Event>.v<version>` a line.
 const SHAPES: &str = include_str!("../../../../docs/events/shapes.sha256");
 
-fn file(folder: &str, name: &str) -> String {
-    std::fs::read_to_string(Path::new(folder).join(name)).unwrap_or_default()
+fn file(directory: &str, name: &str) -> String {
+    std::fs::read_to_string(Path::new(directory).join(name)).unwrap_or_default()
 }
 
-fn files(folder: &str) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).expect("the folder is committed");
+fn files(directory: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(directory).expect("the directory is committed");
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "json")).collect()
 }
@@ -50,14 +50,15 @@ fn the_committed_schemas_are_up_to_date() {
     let schemas = event_schemas();
     if updates() {
         for schema in &schemas {
-            std::fs::write(Path::new(FOLDER).join(schema.file_name()), &schema.text).expect("docs/events is writable");
+            std::fs::write(Path::new(DIRECTORY).join(schema.file_name()), &schema.text)
+                .expect("docs/events is writable");
         }
     }
     let names: BTreeSet<String> = schemas.iter().map(EventSchema::file_name).collect();
-    assert_eq!(files(FOLDER), names, "update them with `UPDATE_EXPECT=1 cargo test -p ytcaption-domain schema`");
+    assert_eq!(files(DIRECTORY), names, "update them with `UPDATE_EXPECT=1 cargo test -p ytcaption-domain schema`");
     for schema in schemas {
         assert!(
-            file(FOLDER, &schema.file_name()) == schema.text,
+            file(DIRECTORY, &schema.file_name()) == schema.text,
             "docs/events/{} is out of date; update it with `UPDATE_EXPECT=1 cargo test -p ytcaption-domain schema`",
             schema.file_name()
         );
@@ -123,7 +124,7 @@ fn every_event_is_listed_with_every_version_up_to_its_newest() {
     check::<DeliveryEvent>();
 }
 
-/// SQL reads payloads as they are stored, without upcasters, so what it looks for stands where it always stood.
+/// SQL reads payloads as they are stored, without upcasters, so every version must have the members that it reads.
 #[test]
 fn what_queries_look_for_is_in_every_version() {
     let looked_for: [(&str, &[&str]); 12] = [
@@ -163,8 +164,8 @@ fn there_is_a_fixture_of_every_version_and_it_fits_its_schema() {
         let payloads = fixture(event.name, event.version);
         let mut found = BTreeSet::new();
         for payload in &payloads {
-            let faults: Vec<String> = validator.iter_errors(payload).map(|error| error.to_string()).collect();
-            assert!(faults.is_empty(), "{}: {faults:?} in {payload}", event.file_name());
+            let errors: Vec<String> = validator.iter_errors(payload).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{}: {errors:?} in {payload}", event.file_name());
             members(payload, "", &mut found);
         }
         let mut known = BTreeSet::new();
@@ -212,7 +213,7 @@ fn every_fixture_is_read_and_those_of_today_are_written_back_the_same() {
             for version in 1..=*newest {
                 for payload in fixture(name, version) {
                     let events: Vec<E> = upcast::decode(name, &version.to_string(), &payload)
-                        .unwrap_or_else(|fault| panic!("{name} version {version}: {fault}: {payload}"));
+                        .unwrap_or_else(|error| panic!("{name} version {version}: {error}: {payload}"));
                     for event in &events {
                         let (name, version) = (event.event_type(), event.event_version());
                         let current = E::TYPES.iter().find(|current| current.name == name);
