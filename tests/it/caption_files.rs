@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ytcaption_domain::captions::{Cue, CueStyle, Format, Segment, Transcript, Word, cues, write};
+use ytcaption_domain::captions::{Cue, CueStyle, Format, Segment, Transcript, Word, cues};
 
 use crate::system;
 
@@ -52,7 +52,7 @@ fn transcript<'a>(texts: impl IntoIterator<Item = &'a str>) -> Transcript {
 
 fn file(folder: &Path, transcript: &Transcript, format: Format, style: &CueStyle) -> PathBuf {
     let path = folder.join(format!("odd.{}", format.extension()));
-    std::fs::write(&path, write(transcript, format, style).unwrap()).unwrap();
+    std::fs::write(&path, format.write(transcript, style).unwrap()).unwrap();
     path
 }
 
