@@ -186,3 +186,23 @@ pub async fn read_event(
 ) -> Result<Option<RecordedEvent>, sqlx::Error> {
     sqlx::query_as(READ_EVENT).bind(aggregate_type).bind(aggregate_id).bind(sequence).fetch_optional(executor).await
 }
+
+/// The versions of some aggregates of one kind: for each id how many events the aggregate has, 0 if none.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn read_versions(
+    executor: impl PgExecutor<'_>,
+    aggregate_type: &str,
+    aggregate_ids: &[String],
+) -> Result<Vec<(String, u64)>, sqlx::Error> {
+    let versions: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT id, coalesce((SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = id), 0)
+           FROM unnest($2::text[]) AS id",
+    )
+    .bind(aggregate_type)
+    .bind(aggregate_ids)
+    .fetch_all(executor)
+    .await?;
+    Ok(versions.into_iter().map(|(id, version)| (id, u64::try_from(version).unwrap_or_default())).collect())
+}

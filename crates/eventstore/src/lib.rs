@@ -31,7 +31,9 @@ pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
 pub use export::{Begin, End, ExportLine, Exporter};
 pub use exported::ExportedEvent;
-pub use feed::{Cursor, CursorParseError, Feed, read_event, read_stream, read_stream_after, read_stream_page};
+pub use feed::{
+    Cursor, CursorParseError, Feed, read_event, read_stream, read_stream_after, read_stream_page, read_versions,
+};
 pub use horizon::{Holder, Horizon, HorizonView};
 pub use import::{Imported, Importer};
 pub use import_error::{ImportError, LineFault};

@@ -33,7 +33,7 @@ pub use page::{Page, PageCursor, PageCursorError, cut_page};
 pub use parked::{ParkedEvent, ParkedEvents, Retried};
 pub use parked_cursor::{ParkedCursor, ParkedCursorError};
 pub use projector::{ProjectionError, Projector};
-pub use queries::{JobFilter, JobQueries, QueryError};
+pub use queries::{JobFilter, JobQueries, JobSnapshot, QueryError};
 pub use rebuild::{Rebuild, RebuildError, Switched};
 pub use verify::{Comparison, Difference};
 

@@ -32,6 +32,15 @@ pub struct JobFilter {
     pub status: Option<JobStatus>,
 }
 
+/// A job as its latest event left it, with the text that its rows do not have yet.
+#[derive(Debug, Clone)]
+pub struct JobSnapshot {
+    /// The job.
+    pub view: JobView,
+    /// Text of the chunks that were transcribed since the job's row was written.
+    newest: Chunks,
+}
+
 /// Reads jobs and transcripts.
 #[derive(Debug, Clone)]
 pub struct JobQueries {
@@ -51,6 +60,15 @@ impl JobQueries {
     /// The database does not answer, or the job's first event cannot be read.
     pub async fn find(&self, id: JobId) -> Result<Option<JobView>, QueryError> {
         Ok(self.up_to_date(id).await?.0)
+    }
+
+    /// As [`Self::find`], ready for its text to be read with [`Self::transcript_of`].
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub async fn snapshot(&self, id: JobId) -> Result<Option<JobSnapshot>, QueryError> {
+        let (view, newest) = self.up_to_date(id).await?;
+        Ok(view.map(|view| JobSnapshot { view, newest }))
     }
 
     /// A job, and the chunks that were transcribed since its row was written.
@@ -105,9 +123,22 @@ impl JobQueries {
     /// # Errors
     /// The database does not answer, or the job's events cannot be read.
     pub async fn transcript(&self, id: JobId) -> Result<Option<Transcript>, QueryError> {
-        let (view, newest) = self.up_to_date(id).await?;
-        let Some(view) = view.filter(|view| view.status == JobStatus::Completed) else { return Ok(None) };
-        let mut chunks = rows::find_chunks(&self.pool, id).await?;
+        match self.snapshot(id).await? {
+            Some(snapshot) => self.transcript_of(snapshot).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The transcript of a job that was read before; `None` unless it is completed.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn transcript_of(&self, snapshot: JobSnapshot) -> Result<Option<Transcript>, QueryError> {
+        let JobSnapshot { view, newest } = snapshot;
+        if view.status != JobStatus::Completed {
+            return Ok(None);
+        }
+        let mut chunks = rows::find_chunks(&self.pool, view.job_id).await?;
         chunks.extend(newest);
         // Chunks are missing if a rebuild that left events parked was switched to just now: no text with holes.
         Ok(transcript::whole(view, chunks))

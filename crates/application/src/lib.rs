@@ -1,0 +1,55 @@
+//! The use cases: what can be done with jobs, apart from how a client asks for it.
+//!
+//! ```text
+//!  REST, CLI, …  ──▶  Principal + typed request  ──▶  use case  ──▶  domain, event store, projections
+//!  (a face)      ◀──  typed result or error      ◀──
+//! ```
+//!
+//! A face translates: it makes a [`Principal`] of its caller and a typed request of the input, calls a use case, and
+//! renders the result or the error in its own shape. Each use case is a method in a file of its own:
+//!
+//! | door | use cases |
+//! |---|---|
+//! | [`Commands`] | [submit](Commands::submit), [store an upload](Commands::store_upload), [cancel](Commands::cancel) |
+//! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [audit events](Queries::audit_events), [parked events](Queries::parked_events) |
+//! | [`Subscriptions`] | [wait until a job has ended](Subscriptions::wait_until_ended), [follow its progress](Subscriptions::progress) |
+//!
+//! Every use case takes a [`Principal`] and first asks [`permissions`] whether it may. A job of another account is
+//! answered exactly like one that does not exist.
+
+mod audit;
+mod cancel;
+mod captions;
+mod commands;
+mod error;
+mod get;
+mod history;
+mod idempotency;
+mod list;
+pub mod permissions;
+mod principal;
+mod progress;
+mod queries;
+mod request;
+mod stream;
+mod submit;
+mod subscriptions;
+mod upload;
+mod wait;
+
+pub use audit::{EventPage, ParkedPage};
+pub use cancel::CancelError;
+pub use captions::{CaptionsError, CompletedJob, JobFailure};
+pub use commands::Commands;
+pub use error::{AuditError, GetError, StoreError};
+pub use history::{HistoryError, JobDifference};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey};
+pub use list::ListError;
+pub use principal::{Principal, Role, Scope};
+pub use progress::{InvalidPosition, Progress, ProgressMessage, ProgressPosition};
+pub use queries::Queries;
+pub use request::{FieldError, Recording, SubmitRequest, SubmitTranscription, check_text};
+pub use stream::{ProgressError, ProgressStream};
+pub use submit::{JobAccepted, SubmitError};
+pub use subscriptions::Subscriptions;
+pub use upload::{StoredUpload, UploadError};
