@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use ytcaption_domain::JobId;
-use ytcaption_domain::captions::{self, CueStyle, Format, HighlightError, Transcript};
+use ytcaption_domain::captions::{CueStyle, Format, HighlightError, Transcript};
 use ytcaption_domain::job::JobStatus;
 use ytcaption_projections::{JobSnapshot, JobView, Moment};
 
@@ -127,7 +127,7 @@ impl Queries {
             Text::Past(transcript) => transcript,
         };
         let transcript = transcript.ok_or(CaptionsError::TextMissing)?;
-        Ok(captions::write(&transcript, format, style)?)
+        Ok(format.write(&transcript, style)?)
     }
 }
 

@@ -19,7 +19,6 @@ pub enum StoreError {
 
 impl StoreError {
     /// The database has answered a read with `error`, or not at all.
-    #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` calls")]
     pub(crate) fn unavailable(error: impl std::error::Error) -> Self {
         Self::Unavailable(error.to_string())
     }

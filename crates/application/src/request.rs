@@ -107,8 +107,8 @@ impl SubmitRequest {
         network: &AddressPolicy,
     ) -> Result<SubmitTranscription, Vec<FieldError>> {
         let mut fields = Fields::default();
-        let given = |field: &Option<String>| field.as_ref().is_some_and(|text| !text.trim().is_empty());
-        match (recording, given(&self.url), given(&self.youtube_url)) {
+        let given = |field: Option<&str>| field.is_some_and(|text| !text.trim().is_empty());
+        match (recording, given(self.url.as_deref()), given(self.youtube_url.as_deref())) {
             (_, true, true) => {
                 fields.error("youtube_url", "Give `url` or `youtube_url`, not both; they mean the same");
             }
@@ -120,26 +120,28 @@ impl SubmitRequest {
             }
             (Recording::AtUrl, ..) | (Recording::Uploaded, false, false) => {}
         }
-        if given(&self.initial_prompt) && given(&self.prompt) {
+        if given(self.initial_prompt.as_deref()) && given(self.prompt.as_deref()) {
             fields.error("prompt", "Give `initial_prompt` or `prompt`, not both; they mean the same");
         }
-        let url = fields.url("url", &self.url, network);
-        let youtube_url = fields.url("youtube_url", &self.youtube_url, network);
-        let initial_prompt = fields.text("initial_prompt", &self.initial_prompt, MAX_PROMPT_CHARS);
-        let prompt = fields.text("prompt", &self.prompt, MAX_PROMPT_CHARS);
-        let language = fields.parsed("language", &self.language, MAX_NAME_CHARS, language::parse);
+        let url = fields.url("url", self.url.as_deref(), network);
+        let youtube_url = fields.url("youtube_url", self.youtube_url.as_deref(), network);
+        let initial_prompt = fields.text("initial_prompt", self.initial_prompt.as_deref(), MAX_PROMPT_CHARS);
+        let prompt = fields.text("prompt", self.prompt.as_deref(), MAX_PROMPT_CHARS);
+        let language = fields.parsed("language", self.language.as_deref(), MAX_NAME_CHARS, language::parse);
         let valid = SubmitTranscription {
             url: url.or(youtube_url),
             transcription: TranscriptionOptions {
                 language: language.unwrap_or(language::AUTO).to_owned(),
-                task: fields.parsed("task", &self.task, MAX_NAME_CHARS, str::parse).unwrap_or_default(),
-                model: fields.parsed("model", &self.model, MAX_MODEL_CHARS, parse_model),
+                task: fields.parsed("task", self.task.as_deref(), MAX_NAME_CHARS, str::parse).unwrap_or_default(),
+                model: fields.parsed("model", self.model.as_deref(), MAX_MODEL_CHARS, parse_model),
                 initial_prompt: initial_prompt.or(prompt).map(str::to_owned),
-                hotwords: fields.text("hotwords", &self.hotwords, MAX_PROMPT_CHARS).map(str::to_owned),
+                hotwords: fields.text("hotwords", self.hotwords.as_deref(), MAX_PROMPT_CHARS).map(str::to_owned),
                 word_timestamps: self.word_timestamps,
             },
-            priority: fields.parsed("priority", &self.priority, MAX_NAME_CHARS, str::parse).unwrap_or_default(),
-            webhook_url: fields.url("webhook_url", &self.webhook_url, network),
+            priority: fields
+                .parsed("priority", self.priority.as_deref(), MAX_NAME_CHARS, str::parse)
+                .unwrap_or_default(),
+            webhook_url: fields.url("webhook_url", self.webhook_url.as_deref(), network),
         };
         if fields.errors.is_empty() { Ok(valid) } else { Err(fields.errors) }
     }
@@ -157,8 +159,8 @@ impl Fields {
     }
 
     /// A text of at most `max_chars` characters without control characters.
-    fn text<'a>(&mut self, field: &'static str, given: &'a Option<String>, max_chars: usize) -> Option<&'a str> {
-        let text = given.as_deref()?.trim();
+    fn text<'a>(&mut self, field: &'static str, given: Option<&'a str>, max_chars: usize) -> Option<&'a str> {
+        let text = given?.trim();
         match check_text(field, text, max_chars) {
             Ok(()) => (!text.is_empty()).then_some(text),
             Err(detail) => {
@@ -172,7 +174,7 @@ impl Fields {
     fn parsed<T, E: ToString>(
         &mut self,
         field: &'static str,
-        given: &Option<String>,
+        given: Option<&str>,
         max_chars: usize,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
@@ -180,7 +182,7 @@ impl Fields {
         parse(text).map_err(|error| self.error(field, error.to_string())).ok()
     }
 
-    fn url(&mut self, field: &'static str, given: &Option<String>, network: &AddressPolicy) -> Option<Url> {
+    fn url(&mut self, field: &'static str, given: Option<&str>, network: &AddressPolicy) -> Option<Url> {
         self.parsed(field, given, MAX_URL_CHARS, |text| parse_url(text, network))
     }
 }
@@ -241,10 +243,6 @@ mod tests {
 
     use super::*;
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     fn validate(request: &SubmitRequest, recording: Recording) -> Result<SubmitTranscription, Vec<FieldError>> {
         request.validate(recording, &AddressPolicy::default())
     }
@@ -259,8 +257,8 @@ mod tests {
     #[test]
     fn absent_fields_have_defaults() {
         let request = SubmitRequest {
-            youtube_url: text("https://example.org/a"),
-            webhook_url: text(" "),
+            youtube_url: Some("https://example.org/a".into()),
+            webhook_url: Some(" ".into()),
             ..SubmitRequest::default()
         };
         assert_eq!(
@@ -277,14 +275,14 @@ mod tests {
     #[test]
     fn all_errors_are_found_at_once() {
         let request = SubmitRequest {
-            url: text("file:///etc/passwd"),
-            language: text("klingon"),
-            task: text("summarise"),
-            priority: text("soon"),
-            model: text("../secret"),
+            url: Some("file:///etc/passwd".into()),
+            language: Some("klingon".into()),
+            task: Some("summarise".into()),
+            priority: Some("soon".into()),
+            model: Some("../secret".into()),
             prompt: Some("p".repeat(4_001)),
-            hotwords: text("a\nb"),
-            webhook_url: text("http://10.0.0.1/"),
+            hotwords: Some("a\nb".into()),
+            webhook_url: Some("http://10.0.0.1/".into()),
             ..SubmitRequest::default()
         };
         let expected = ["hotwords", "language", "model", "priority", "prompt", "task", "url", "webhook_url"];
@@ -294,8 +292,8 @@ mod tests {
     #[test]
     fn options_of_the_transcription_are_read_under_either_name() {
         let common = SubmitRequest {
-            task: text("translate"),
-            hotwords: text("Itaipu"),
+            task: Some("translate".into()),
+            hotwords: Some("Itaipu".into()),
             word_timestamps: Some(true),
             ..SubmitRequest::default()
         };
@@ -306,19 +304,20 @@ mod tests {
             word_timestamps: Some(true),
             ..TranscriptionOptions::default()
         };
-        let one = SubmitRequest { prompt: text(" Dr. Ana Souza "), ..common.clone() };
-        let other = SubmitRequest { initial_prompt: text("Dr. Ana Souza"), ..common };
+        let one = SubmitRequest { prompt: Some(" Dr. Ana Souza ".into()), ..common.clone() };
+        let other = SubmitRequest { initial_prompt: Some("Dr. Ana Souza".into()), ..common };
         for request in [&one, &other] {
             let valid = validate(request, Recording::Uploaded).expect("valid fields");
             assert_eq!(valid.transcription, expected);
         }
-        let both = SubmitRequest { initial_prompt: text("a"), prompt: text("a"), ..SubmitRequest::default() };
+        let both =
+            SubmitRequest { initial_prompt: Some("a".into()), prompt: Some("a".into()), ..SubmitRequest::default() };
         assert_eq!(invalid_fields(&both, Recording::Uploaded), ["prompt"]);
     }
 
     #[test]
     fn there_is_exactly_one_recording() {
-        let url = text("https://example.org/a");
+        let url = Some("https://example.org/a".into());
         let none = SubmitRequest::default();
         let one = SubmitRequest { url: url.clone(), ..SubmitRequest::default() };
         let both = SubmitRequest { youtube_url: url, ..one.clone() };

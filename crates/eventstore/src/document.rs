@@ -2,33 +2,69 @@
 
 use std::collections::BTreeMap;
 
-use serde::ser::SerializeStruct as _;
+use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::RecordedEvent;
 
-impl Serialize for RecordedEvent {
-    /// All that is known of the event, and under `damage` what is wrong with it; `cursor` is its place in this store's feed and means nothing elsewhere.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_struct("Event", 10)?;
-        event.serialize_field("cursor", &self.cursor.to_string())?;
-        event.serialize_field("recorded_at", &self.recorded_at)?;
-        event.serialize_field("aggregate_type", &self.aggregate_type)?;
-        event.serialize_field("aggregate_id", &self.aggregate_id)?;
-        event.serialize_field("sequence", &self.sequence)?;
-        event.serialize_field("event_type", &self.event_type)?;
-        event.serialize_field("event_version", &self.event_version)?;
-        event.serialize_field("payload", &self.payload)?;
-        match &self.damage {
-            None => {
-                let metadata: BTreeMap<String, String> = self.metadata.to_map().into_iter().collect();
-                event.serialize_field("metadata", &metadata)?;
-            }
-            Some(damage) => {
-                event.serialize_field("metadata", &damage.stored)?;
-                event.serialize_field("damage", &damage.error.to_string())?;
-            }
+/// A recorded event as JSON: all that is known of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct EventDocument {
+    /// Its position in the feed of this store; means nothing elsewhere.
+    #[schema(example = "742-1205")]
+    pub cursor: String,
+    /// When it was stored, by the clock of the database.
+    pub recorded_at: DateTime<Utc>,
+    /// `job` or `delivery`.
+    #[schema(example = "job")]
+    pub aggregate_type: String,
+    /// The job, or the delivery to its webhook.
+    pub aggregate_id: String,
+    /// Its number among the events of that job or delivery, from 1.
+    #[schema(example = 2)]
+    pub sequence: u64,
+    /// Its name.
+    #[schema(example = "DownloadStarted")]
+    pub event_type: String,
+    /// Version of the payload's shape.
+    #[schema(example = "1")]
+    pub event_version: String,
+    /// What happened; its members depend on `event_type`.
+    pub payload: Value,
+    /// Who, when and why: event id, actor, account, correlation, causation, trace.
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub metadata: Value,
+    /// What is wrong with the metadata, which are then shown as they are stored; absent if nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
+impl From<&RecordedEvent> for EventDocument {
+    fn from(event: &RecordedEvent) -> Self {
+        let ordered = || event.metadata.to_map().into_iter().collect::<BTreeMap<String, String>>();
+        let (metadata, damage) = match &event.damage {
+            None => (json!(ordered()), None),
+            Some(damage) => (damage.stored.clone(), Some(damage.error.to_string())),
+        };
+        Self {
+            cursor: event.cursor.to_string(),
+            recorded_at: event.recorded_at,
+            aggregate_type: event.aggregate_type.clone(),
+            aggregate_id: event.aggregate_id.clone(),
+            sequence: event.sequence,
+            event_type: event.event_type.clone(),
+            event_version: event.event_version.clone(),
+            payload: event.payload.clone(),
+            metadata,
+            damage,
         }
-        event.end()
+    }
+}
+
+impl Serialize for RecordedEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        EventDocument::from(self).serialize(serializer)
     }
 }

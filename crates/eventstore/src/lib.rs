@@ -29,6 +29,7 @@ pub use append::Appender;
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use database::{Database, DatabaseError, DatabaseSettings};
+pub use document::EventDocument;
 pub use export::{Begin, End, ExportLine, Exporter};
 pub use exported::ExportedEvent;
 pub use feed::{

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row};
+use utoipa::ToSchema;
 use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, begin, read_stream_after};
 
 use crate::apply::apply;
@@ -14,26 +15,35 @@ use crate::generation::{self, JOBS, live_generation};
 use crate::{Misfit, ParkedCursor, ProjectionError};
 
 /// An event that could not be applied.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ParkedEvent {
     /// The projection that could not apply it.
+    #[schema(example = "jobs")]
     pub projection: String,
     /// Its place in the feed.
     #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String, example = "742-1205")]
     pub cursor: Cursor,
-    /// Kind of its aggregate.
+    /// Kind of its aggregate: `job` or `delivery`.
+    #[schema(example = "job")]
     pub aggregate_type: String,
     /// Identity of its aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's life.
+    /// Its place in the aggregate's life, from 1.
+    #[schema(example = 2)]
     pub sequence: i64,
     /// Its name.
+    #[schema(example = "DownloadStarted")]
     pub event_type: String,
     /// Version of its shape.
+    #[schema(example = "9")]
     pub event_version: String,
     /// Nothing is wrong with the event itself: it waits behind an earlier one.
     pub waits: bool,
     /// Why it could not be applied, and what to do.
+    #[schema(
+        example = "this program knows this event up to version 2; a newer version of the program probably wrote it"
+    )]
     pub error: String,
     /// When it was parked.
     pub parked_at: DateTime<Utc>,

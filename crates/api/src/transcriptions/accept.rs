@@ -43,8 +43,7 @@ fn matching(range: &str) -> Option<Format> {
     if range == "text/*" {
         return Some(Format::Txt);
     }
-    let essence = |format: &Format| format.content_type().split(';').next().unwrap_or_default();
-    let named = Format::ALL.iter().copied().find(|format| essence(format).eq_ignore_ascii_case(range));
+    let named = Format::ALL.iter().copied().find(|format| format.media_type().eq_ignore_ascii_case(range));
     named.or_else(|| ALIASES.iter().find(|(name, _)| name.eq_ignore_ascii_case(range)).map(|(_, format)| *format))
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{CueStyle, Transcript, ass, json, lrc, srt, tsv, txt, verbose_json, vtt};
 
@@ -24,8 +25,9 @@ pub(super) struct CaptionFormat {
 macro_rules! formats {
     ($($(#[$doc:meta])* $variant:ident => $module:ident,)*) => {
         /// A caption file format.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
+        #[schema(as = CaptionFormat)]
         pub enum Format {
             $($(#[$doc])* $variant,)*
         }
@@ -87,6 +89,27 @@ impl Format {
     /// Its media type, for HTTP.
     pub const fn content_type(self) -> &'static str {
         self.definition().content_type
+    }
+
+    /// Its media type without parameters, such as `text/vtt`.
+    pub fn media_type(self) -> &'static str {
+        self.content_type().split(';').next().unwrap_or_default()
+    }
+
+    /// The names of all formats for messages, such as `txt, srt`.
+    pub fn names() -> String {
+        names(|_| true)
+    }
+
+    /// The media types of all formats for messages, each once.
+    pub fn media_types() -> String {
+        let mut types: Vec<&str> = vec![];
+        for media_type in Self::ALL.iter().map(|format| format.media_type()) {
+            if !types.contains(&media_type) {
+                types.push(media_type);
+            }
+        }
+        types.join(", ")
     }
 
     /// Whether its files can show when each word is spoken.

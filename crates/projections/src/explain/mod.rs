@@ -12,6 +12,7 @@ mod words;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::JobStatus;
@@ -20,13 +21,15 @@ use ytcaption_eventstore::RecordedEvent;
 use narrate::Narrator;
 
 /// The story of one job.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Timeline {
     /// The job.
+    #[schema(value_type = Uuid)]
     pub job_id: JobId,
     /// Where it stands now; absent if its first event cannot be read.
     pub status: Option<JobStatus>,
     /// The trace that began with the request (W3C trace id, 32 hex digits).
+    #[schema(example = "0af7651916cd43dd8448eb211c80319c")]
     pub trace_id: Option<String>,
     /// Ties together everything that followed from the request.
     pub correlation_id: Option<Uuid>,
@@ -47,8 +50,9 @@ pub struct Timeline {
 }
 
 /// What an entry speaks of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = TimelineEntryKind)]
 pub enum Kind {
     /// The job was asked for.
     Request,
@@ -69,7 +73,8 @@ pub enum Kind {
 }
 
 /// One step: an event, or several that belong together.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = TimelineEntry)]
 pub struct Entry {
     /// When it was recorded; of several events the last.
     pub at: DateTime<Utc>,
@@ -78,16 +83,20 @@ pub struct Entry {
     /// What it speaks of.
     pub kind: Kind,
     /// Who gave the command, as `kind:id`.
+    #[schema(example = "worker:download@host:4711")]
     pub actor: String,
     /// The command that led to it.
+    #[schema(example = "StartDownload")]
     pub command: Option<&'static str>,
     /// Name of the event.
+    #[schema(example = "DownloadStarted")]
     pub event_type: String,
     /// Id of the event; of several the first.
     pub event_id: Uuid,
     /// The event that led to the command, if one did.
     pub causation_id: Option<Uuid>,
     /// How many events it stands for.
+    #[schema(example = 1)]
     pub events: u32,
     /// Number of the attempt it speaks of, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +111,7 @@ pub struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
     /// The step in words.
+    #[schema(example = "download, attempt 1, begun by download@host:4711 after waiting 40 ms")]
     pub text: String,
 }
 
