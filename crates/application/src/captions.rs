@@ -30,9 +30,9 @@ enum Text {
 /// Why the latest attempt at a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct JobFailure {
-    /// `download` or `transcribe`.
+    /// Name of the step that failed: `download` or `transcribe`.
     #[schema(example = "download")]
-    pub stage: String,
+    pub step: String,
     /// Stable identifier for programs.
     #[schema(example = "no_audio_track")]
     pub code: String,
@@ -150,7 +150,7 @@ impl JobFailure {
     /// The failure that a job shows, if it shows one.
     pub fn from_view(view: &JobView) -> Option<Self> {
         Some(Self {
-            stage: view.error_stage.clone()?,
+            step: view.error_stage.clone()?,
             code: view.error_code.clone()?,
             message: view.error_message.clone()?,
         })

@@ -73,13 +73,13 @@ pub(crate) async fn earlier_job(
 
 /// Whether the event is what the command leads to. An upload has a key of its own each time; its content counts.
 fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
-    let JobCommand::CreateTranscription { account, source, transcription, priority, webhook_url } = command else {
+    let JobCommand::Create { account, source, options, priority, webhook_url } = command else {
         return false;
     };
     let JobEvent::JobCreated {
         account: stored_account,
         source: stored_source,
-        transcription: stored_transcription,
+        options: stored_options,
         priority: stored_priority,
         webhook_url: stored_webhook_url,
     } = event
@@ -88,7 +88,7 @@ fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
     };
     account == stored_account
         && is_same_media(source, stored_source)
-        && transcription == stored_transcription
+        && options == stored_options
         && priority == stored_priority
         && webhook_url == stored_webhook_url
 }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_key_names_one_job_in_each_account() {
         let key: IdempotencyKey = "0b51-a".parse().expect("a valid key");
-        let (mine, theirs) = (AccountId("default".into()), AccountId("theirs".into()));
+        let (mine, theirs) = (AccountId::local(), AccountId("theirs".into()));
         assert_eq!(key.job_id(&mine), key.job_id(&mine));
         assert_ne!(key.job_id(&mine), key.job_id(&theirs));
         // Promised across restarts and releases: a changed namespace would let a repeated request create a second job.

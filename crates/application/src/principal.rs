@@ -57,7 +57,7 @@ impl Principal {
     /// An operator of the local account with every scope, known as `actor`. While there is no sign-in, every caller of
     /// a face is one.
     pub fn local_operator(actor: Actor) -> Self {
-        Self { account: AccountId::default(), actor, role: Role::Operator, scopes: BTreeSet::from(Scope::ALL) }
+        Self { account: AccountId::local(), actor, role: Role::Operator, scopes: BTreeSet::from(Scope::ALL) }
     }
 
     /// The circumstances of a command that this caller gives now.

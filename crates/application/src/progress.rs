@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Failure, JobEvent, JobStatus, Stage};
+use ytcaption_domain::job::{Failure, JobEvent, JobResult, JobStatus, Warning};
+use ytcaption_domain::step;
 
 const WHOLE_PERCENT: u32 = 100;
 
@@ -23,15 +24,15 @@ pub enum Progress {
     },
     /// A step has come some way.
     StepProgressed {
-        /// The step.
-        stage: Stage,
+        /// Name of the step, see [`step`].
+        step: String,
         /// How much of it is done, 0 to 100.
         percent: u32,
     },
     /// Something is wrong with the media although the job goes on.
     WarningRaised {
         /// What it is and what to do.
-        message: String,
+        warning: Warning,
     },
     /// The text of the next chunk. Chunks come in the order of the media, whatever order they were transcribed in.
     CaptionsAdded {
@@ -44,8 +45,8 @@ pub enum Progress {
     },
     /// An attempt at a step failed; the step is retried.
     AttemptFailed {
-        /// The step.
-        stage: Stage,
+        /// Name of the step, see [`step`].
+        step: String,
         /// Why.
         failure: Failure,
         /// When it is retried, in milliseconds after the failure.
@@ -62,8 +63,8 @@ pub enum Progress {
     },
     /// The job failed. The last message.
     Failed {
-        /// The step that failed.
-        stage: Stage,
+        /// Name of the step that failed, see [`step`].
+        step: String,
         /// Why.
         failure: Failure,
     },
@@ -163,25 +164,28 @@ impl ProgressFold {
             JobEvent::JobCreated { .. } => Some(status(JobStatus::Pending)),
             JobEvent::DownloadStarted { .. } => Some(status(JobStatus::Downloading)),
             JobEvent::DownloadProgressed { percent, .. } => {
-                Some(Progress::StepProgressed { stage: Stage::Download, percent: u32::from(*percent) })
+                Some(Progress::StepProgressed { step: step::DOWNLOAD.name.to_owned(), percent: u32::from(*percent) })
             }
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms, .. } => {
-                attempt_failed(Stage::Download, failure, *retry_in_ms)
+                attempt_failed(step::DOWNLOAD.name, failure, *retry_in_ms)
             }
-            JobEvent::WarningRaised { message, .. } => Some(Progress::WarningRaised { message: message.clone() }),
-            JobEvent::AudioDownloaded { audio, title, chunks, .. } => {
-                self.planned = *chunks;
+            JobEvent::WarningRaised { warning, .. } => Some(Progress::WarningRaised { warning: warning.clone() }),
+            JobEvent::ChunksPlanned { chunks } => {
+                self.planned = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+                None
+            }
+            JobEvent::AudioDownloaded { audio, title, .. } => {
                 let (title, duration_ms) = (title.clone(), Some(audio.duration_ms));
                 Some(Progress::StatusChanged { status: JobStatus::Transcribing, title, duration_ms })
             }
             JobEvent::ChunkAttemptFailed { failure, retry_in_ms, .. } => {
-                attempt_failed(Stage::Transcribe, failure, *retry_in_ms)
+                attempt_failed(step::TRANSCRIBE.name, failure, *retry_in_ms)
             }
             JobEvent::ChunkTranscribed { chunk, .. } => {
                 self.done += 1;
                 self.waiting.insert(*chunk, sequence);
                 let percent = (self.done * WHOLE_PERCENT).checked_div(self.planned).unwrap_or_default();
-                Some(Progress::StepProgressed { stage: Stage::Transcribe, percent })
+                Some(Progress::StepProgressed { step: step::TRANSCRIBE.name.to_owned(), percent })
             }
             JobEvent::JobCompleted { language, duration_ms, segments } => {
                 Some(Progress::Completed { language: language.clone(), duration_ms: *duration_ms, segments: *segments })
@@ -191,8 +195,7 @@ impl ProgressFold {
             }
             JobEvent::JobCancelled { reason } => Some(Progress::Cancelled { reason: reason.clone() }),
             // Steps within a status that clients see.
-            JobEvent::ChunksPlanned { .. }
-            | JobEvent::ChunkScheduled { .. }
+            JobEvent::ChunkScheduled { .. }
             | JobEvent::ChunkStarted { .. }
             | JobEvent::LanguageDetected { .. }
             | JobEvent::BeamSizeChosen { .. } => None,
@@ -231,8 +234,8 @@ fn status(status: JobStatus) -> Progress {
 }
 
 /// The last failure of a step is reported by the event that ends the job.
-fn attempt_failed(stage: Stage, failure: &Failure, retry_in_ms: Option<u64>) -> Option<Progress> {
-    Some(Progress::AttemptFailed { stage, failure: failure.clone(), retry_in_ms: retry_in_ms? })
+fn attempt_failed(step: &str, failure: &Failure, retry_in_ms: Option<u64>) -> Option<Progress> {
+    Some(Progress::AttemptFailed { step: step.to_owned(), failure: failure.clone(), retry_in_ms: retry_in_ms? })
 }
 
 #[cfg(test)]

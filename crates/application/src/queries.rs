@@ -32,7 +32,7 @@ impl Queries {
     /// # Errors
     /// The database does not answer, or lacks the schema.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let filter = JobFilter { account: AccountId::default(), status: None };
+        let filter = JobFilter { account: AccountId::local(), status: None };
         self.jobs.page(&filter, None, 1).await?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{JobCommand, JobRejection, JobStatus, MediaSource};
+use ytcaption_domain::job::{JobCommand, JobOptions, JobRejection, JobStatus, MediaSource};
 use ytcaption_eventstore::CommandError;
 
 use crate::permissions::{Permission, PermissionDenied};
@@ -65,10 +65,10 @@ impl Commands {
             (None, Some(url)) => MediaSource::Url { url },
             (Some(_), Some(_)) | (None, None) => return Err(SubmitError::NotOneRecording),
         };
-        let command = JobCommand::CreateTranscription {
+        let command = JobCommand::Create {
             account: principal.account.clone(),
             source,
-            transcription: request.transcription,
+            options: JobOptions::Transcription(request.transcription),
             priority: request.priority,
             webhook_url: request.webhook_url,
         };
