@@ -147,7 +147,7 @@ pub(crate) async fn problem(answer: Response, status: u16, kind: &str) -> Value 
 /// The events of an aggregate (`job`, `delivery`), in order, as they stand in the store at `database_url`.
 pub(crate) async fn events(database_url: &str, aggregate: &str, id: &str) -> Vec<RecordedEvent> {
     let database = Database::open(&DatabaseSettings { url: database_url.to_owned(), max_connections: 1 }).unwrap();
-    let events = read_stream(database.pool(), aggregate, id).await.unwrap();
+    let events = read_stream(&database, aggregate, id).await.unwrap();
     database.pool().close().await;
     events
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::PgPool;
 use ytcaption_domain::delivery::delivery_id;
-use ytcaption_eventstore::{RecordedEvent, read_stream};
+use ytcaption_eventstore::{Database, DatabaseSettings, RecordedEvent, read_stream};
 
 use crate::client::{Client, PATIENCE};
 use crate::held::assert_heard_all;
@@ -13,23 +13,19 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// The event store behind a system.
 pub(crate) struct History {
-    pool: PgPool,
+    database: Database,
 }
 
 impl History {
-    /// Looks into the store at this address.
+    /// Reads the store at this URL.
     pub(crate) fn at(database_url: &str) -> Self {
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy(database_url)
-            .unwrap();
-        Self { pool }
+        let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 4 };
+        Self { database: Database::open(&settings).unwrap() }
     }
 
     /// The database itself.
     pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
+        self.database.pool()
     }
 
     /// The job's events. Waits while the database is away.
@@ -61,7 +57,7 @@ impl History {
             "SELECT coalesce(bool_and((c.transaction_id, c.position) >= (e.transaction_id, e.position)), false)
                            FROM checkpoints c, events e WHERE c.name = 'relay' AND e.aggregate_id = $1";
         let deadline = Instant::now() + PATIENCE;
-        while !sqlx::query_scalar::<_, bool>(published).bind(job).fetch_one(&self.pool).await.unwrap() {
+        while !sqlx::query_scalar::<_, bool>(published).bind(job).fetch_one(self.pool()).await.unwrap() {
             assert!(Instant::now() < deadline, "the relay does not publish");
             tokio::time::sleep(POLL).await;
         }
@@ -103,7 +99,7 @@ impl History {
     async fn stream(&self, aggregate: &str, id: &str) -> Vec<RecordedEvent> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match read_stream(&self.pool, aggregate, id).await {
+            match read_stream(&self.database, aggregate, id).await {
                 Ok(events) => return events,
                 Err(error) => assert!(Instant::now() < deadline, "the database does not come back: {error}"),
             }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, Job, JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId, Span};
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator};
 use ytcaption_projections::{JobFilter, JobQueries, Projector, Rebuild};
 use ytcaption_testing::NatsServer;
 use ytcaption_workers::nats;
@@ -47,15 +47,12 @@ async fn queries_see_neither_an_error_nor_a_step_back_while_read_models_are_rebu
     let database = Database::open(&DatabaseSettings { url: url.clone(), max_connections: 10 }).unwrap();
     // A second projector beside the first, as a second machine would have it.
     let mut running = JoinSet::new();
-    let (projector, wake) = (Projector::new(&database), Wake::listen(database.pool().clone()));
-    running.spawn(async move { projector.run(wake).await });
+    let (projector, listener) = (Projector::new(&database), EventListener::start(&database));
+    running.spawn(async move { projector.run(listener).await });
 
     let (eased, stop) = (CancellationToken::new(), CancellationToken::new());
-    let jobs = Arc::new(CommandBus::<Job>::new(
-        &database,
-        Appender::start(database.pool().clone(), database.connect_options().clone()),
-        Stamp::system(),
-    ));
+    let jobs =
+        Arc::new(CommandBus::<Job>::new(&database, Appender::start(&database), Clock::system(), IdGenerator::system()));
     let first = create(&jobs).await;
     complete(&jobs, first, Duration::ZERO).await;
     let mut writers = JoinSet::new();
@@ -105,7 +102,7 @@ async fn write(jobs: Arc<CommandBus<Job>>, eased: CancellationToken, stop: Cance
 }
 
 async fn create(jobs: &CommandBus<Job>) -> JobId {
-    let id = (Stamp::system().new_id)();
+    let id = IdGenerator::system().new_id();
     let command = JobCommand::Create {
         account: AccountId::local(),
         source: MediaSource::Url { url: "https://example.org/v".parse().unwrap() },
@@ -155,7 +152,7 @@ fn context() -> CommandContext {
     CommandContext {
         account: AccountId::local(),
         actor: Actor::Worker("test".to_owned()),
-        correlation_id: (Stamp::system().new_id)(),
+        correlation_id: IdGenerator::system().new_id(),
         causation_id: None,
         traceparent: None,
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::IdGenerator;
 
 use crate::client::{Client, events, problem};
 use crate::site;
@@ -17,7 +17,7 @@ use crate::system::{System, program};
 const JOBS: &str = "/api/v1/transcriptions";
 
 fn id() -> Uuid {
-    (Stamp::system().new_id)()
+    IdGenerator::system().new_id()
 }
 
 /// Records the first event of a job as version 1 of the program did.

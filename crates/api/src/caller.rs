@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use ytcaption_domain::{AccountId, Actor, CommandContext};
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::IdGenerator;
 use ytcaption_telemetry::context::current_traceparent;
 
 /// Name of every client while there is no sign-in.
@@ -21,11 +21,11 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// The circumstances of a command that this client gives now.
-    pub(crate) fn context(&self, stamp: Stamp) -> CommandContext {
+    pub(crate) fn context(&self, ids: IdGenerator) -> CommandContext {
         CommandContext {
             account: self.account.clone(),
             actor: self.actor.clone(),
-            correlation_id: (stamp.new_id)(),
+            correlation_id: ids.new_id(),
             causation_id: None,
             traceparent: current_traceparent(),
         }

@@ -31,7 +31,7 @@ impl RequestId {
         let fit =
             |id: &&str| (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
         let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fit);
-        Self(given.map_or_else(|| (state.stamp.new_id)().to_string(), str::to_owned))
+        Self(given.map_or_else(|| state.ids.new_id().to_string(), str::to_owned))
     }
 }
 

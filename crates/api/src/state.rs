@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::job::Job;
 use ytcaption_domain::network::AddressPolicy;
-use ytcaption_eventstore::{CommandBus, Database, Stamp};
+use ytcaption_eventstore::{CommandBus, Database, IdGenerator};
 use ytcaption_projections::JobQueries;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
@@ -32,8 +32,8 @@ pub struct ApiState {
     pub streams: Streams,
     /// Limits.
     pub settings: Arc<ApiSettings>,
-    /// Clock and ids.
-    pub stamp: Stamp,
+    /// Makes job and request ids.
+    pub ids: IdGenerator,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
 }

@@ -48,7 +48,7 @@ impl Commands {
     ) -> Result<JobAccepted, CancelError> {
         principal.require(Permission::CancelJob)?;
         let view = self.queries.find(principal, job).await?;
-        let context = principal.context((self.stamp.new_id)());
+        let context = principal.context(self.ids.new_id());
         let executed =
             self.jobs.execute(job.0, JobCommand::Cancel { reason }, &context).await.map_err(|error| match error {
                 CommandError::Rejected(JobRejection::AlreadyEnded(status)) => CancelError::AlreadyEnded { job, status },

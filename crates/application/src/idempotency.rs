@@ -53,8 +53,7 @@ pub(crate) async fn earlier_job(
     job: JobId,
     command: &JobCommand,
 ) -> Result<JobAccepted, SubmitError> {
-    let first =
-        read_event(queries.database.pool(), Job::TYPE, &job.to_string(), 1).await.map_err(StoreError::unavailable)?;
+    let first = read_event(&queries.database, Job::TYPE, &job.to_string(), 1).await.map_err(StoreError::unavailable)?;
     let events: Vec<JobEvent> = match first {
         Some(first) => first.decode().map_err(StoreError::from)?,
         None => vec![],

@@ -187,11 +187,12 @@ impl ProgressFold {
                 let percent = (self.done * WHOLE_PERCENT).checked_div(self.planned).unwrap_or_default();
                 Some(Progress::StepProgressed { step: step::TRANSCRIBE.name.to_owned(), percent })
             }
-            JobEvent::JobCompleted { language, duration_ms, segments } => {
-                Some(Progress::Completed { language: language.clone(), duration_ms: *duration_ms, segments: *segments })
+            JobEvent::JobCompleted { result: JobResult::Transcription { language, duration_ms, segments } } => {
+                let (language, duration_ms, segments) = (language.clone(), *duration_ms, *segments);
+                Some(Progress::Completed { language, duration_ms, segments })
             }
-            JobEvent::JobFailed { stage, failure } => {
-                Some(Progress::Failed { stage: *stage, failure: failure.clone() })
+            JobEvent::JobFailed { step, failure } => {
+                Some(Progress::Failed { step: step.clone(), failure: failure.clone() })
             }
             JobEvent::JobCancelled { reason } => Some(Progress::Cancelled { reason: reason.clone() }),
             // Steps within a status that clients see.

@@ -20,7 +20,7 @@ impl Queries {
     pub fn new(database: &Database) -> Self {
         Self {
             jobs: JobQueries::new(database),
-            events: EventReader::new(database.pool().clone()),
+            events: EventReader::new(database),
             parked: ParkedEvents::new(database),
             database: database.clone(),
         }

@@ -158,7 +158,7 @@ impl ProgressStream {
     async fn read(&self, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, StoreError> {
         let _permit = self.watch.read_permit().await;
         let id = self.job.to_string();
-        let page = read_stream_page(self.queries.database.pool(), Job::TYPE, &id, after, limit).await;
+        let page = read_stream_page(&self.queries.database, Job::TYPE, &id, after, limit).await;
         page.map_err(StoreError::unavailable)
     }
 }

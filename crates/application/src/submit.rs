@@ -72,9 +72,9 @@ impl Commands {
             priority: request.priority,
             webhook_url: request.webhook_url,
         };
-        let job = key.map_or_else(|| JobId((self.stamp.new_id)()), |key| key.job_id(&principal.account));
+        let job = key.map_or_else(|| JobId(self.ids.new_id()), |key| key.job_id(&principal.account));
         tracing::Span::current().record("job_id", tracing::field::display(job));
-        let context = principal.context((self.stamp.new_id)());
+        let context = principal.context(self.ids.new_id());
         let outcome = self.jobs.create(job.0, command.clone(), &context).await;
         // The upload of a job that was not created is deleted as it is dropped. When the store did not answer, the job
         // may exist all the same: a blob too many is better than a job without its media.

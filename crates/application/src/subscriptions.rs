@@ -9,7 +9,7 @@ use cqrs_es::Aggregate;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::Job;
-use ytcaption_eventstore::{Database, Wake, read_versions};
+use ytcaption_eventstore::{Database, EventListener, read_versions};
 
 use crate::Queries;
 
@@ -41,9 +41,9 @@ impl fmt::Debug for Subscriptions {
 
 impl Subscriptions {
     /// Begins to follow appends. Ends when the last clone and the last subscription are dropped.
-    pub fn start(database: &Database, wake: Arc<Wake>) -> Self {
+    pub fn start(database: &Database, listener: Arc<EventListener>) -> Self {
         let watched = Arc::new(Watched { versions: Mutex::default(), reads: Semaphore::new(CONCURRENT_READS) });
-        tokio::spawn(follow(Arc::downgrade(&watched), database.clone(), wake));
+        tokio::spawn(follow(Arc::downgrade(&watched), database.clone(), listener));
         Self { queries: Queries::new(database), watched }
     }
 
@@ -85,10 +85,10 @@ impl Watched {
 }
 
 /// Reads the versions of the watched jobs whenever something was appended, while anyone can watch.
-async fn follow(watched: Weak<Watched>, database: Database, wake: Arc<Wake>) {
-    let mut alarm = wake.alarm();
+async fn follow(watched: Weak<Watched>, database: Database, listener: Arc<EventListener>) {
+    let mut subscription = listener.subscribe();
     loop {
-        alarm.wait().await;
+        subscription.wait().await;
         let Some(watched) = watched.upgrade() else { return };
         let jobs: Vec<String> = {
             let mut versions = watched.lock();
@@ -98,7 +98,7 @@ async fn follow(watched: Weak<Watched>, database: Database, wake: Arc<Wake>) {
         if jobs.is_empty() {
             continue;
         }
-        match read_versions(database.pool(), Job::TYPE, &jobs).await {
+        match read_versions(&database, Job::TYPE, &jobs).await {
             Ok(newest) => publish(&watched, &newest),
             Err(error) => tracing::debug!(%error, "subscriptions wait for the database"),
         }

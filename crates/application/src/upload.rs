@@ -64,7 +64,7 @@ impl Commands {
         limit: u64,
     ) -> Result<StoredUpload, UploadError> {
         principal.require(Permission::SubmitJob)?;
-        let key = BlobKey::new(format!("uploads/{}", (self.stamp.new_id)()))?;
+        let key = BlobKey::new(format!("uploads/{}", self.ids.new_id()))?;
         let stored = self.blobs.put_stream(&key, content, limit).await?;
         let upload = StoredUpload {
             source: MediaSource::Upload {

@@ -21,7 +21,7 @@ pub(crate) async fn prepare(owner_url: &Secret, service_url: &Secret) -> Result<
     owner.prepare().await?;
     let service = PgConnectOptions::from_str(service_url.reveal()).map_err(DatabaseError::Url)?;
     if service.get_username() != owner.connect_options().get_username() {
-        owner.let_in(service.get_username(), password(service_url).as_deref()).await?;
+        owner.grant_service_role(service.get_username(), password(service_url).as_deref()).await?;
     }
     owner.pool().close().await;
     Ok(())

@@ -16,7 +16,9 @@ use url::Url;
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_eventstore::seal::Sealer;
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseError, DatabaseSettings, Stamp, Wake};
+use ytcaption_eventstore::{
+    Appender, Clock, CommandBus, Database, DatabaseError, DatabaseSettings, EventListener, IdGenerator,
+};
 use ytcaption_projections::Projector;
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
 use ytcaption_whisper::TranscribeOptions;
@@ -128,12 +130,12 @@ pub(crate) async fn run(
 }
 
 async fn carry(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
-    Ok(relay::run(RelayDeps { database: deps.database, nats: deps.nats, wake: deps.wake }, stop).await?)
+    Ok(relay::run(RelayDeps { database: deps.database, nats: deps.nats, listener: deps.listener }, stop).await?)
 }
 
 async fn project(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
     // Each page is one transaction, so the projector can be dropped anywhere.
-    stop.run_until_cancelled(Projector::new(&deps.database).run(deps.wake)).await;
+    stop.run_until_cancelled(Projector::new(&deps.database).run(deps.listener)).await;
     Ok(())
 }
 
@@ -184,7 +186,7 @@ async fn tell(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow
 }
 
 async fn seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let sealer = Sealer::new(&deps.database, seal_key::of(&settings)?, Stamp::system());
+    let sealer = Sealer::new(&deps.database, seal_key::of(&settings)?, Clock::system());
     // Each seal is one insert, so the sealer can be dropped anywhere.
     stop.run_until_cancelled(sealer.run()).await;
     Ok(())
@@ -204,7 +206,7 @@ struct Deps {
     database: Database,
     nats: async_nats::Client,
     blobs: Arc<dyn BlobStore>,
-    wake: Arc<Wake>,
+    listener: Arc<EventListener>,
     network: AddressPolicy,
     metrics: PrometheusHandle,
     worker: WorkerDeps,
@@ -218,19 +220,19 @@ impl Deps {
         let nats = nats::connect(servers.nats_url.reveal()).await.context("nats.url (NATS_URL) cannot be used")?;
         let blobs = ytcaption_blobstore::open(&settings.storage).await?;
         let network = AddressPolicy::new(&settings.network.allow)?;
-        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let appender = Appender::start(&database);
         let worker = WorkerDeps {
             database: database.clone(),
             nats: nats.clone(),
-            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Stamp::system())),
-            deliveries: Arc::new(CommandBus::new(&database, appender, Stamp::system())),
+            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system())),
+            deliveries: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
             blobs: Arc::clone(&blobs),
             network: network.clone(),
             worker: format!("{}:{}", host_name(), std::process::id()),
             grace: settings.shutdown.grace.saturating_sub(HAND_BACK),
         };
         Ok(Self {
-            wake: Wake::listen(database.pool().clone()),
+            listener: EventListener::start(&database),
             metrics: metrics::install().context("metrics cannot be recorded")?,
             public_url: settings.api.public_url.clone(),
             database,

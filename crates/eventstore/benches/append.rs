@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ytcaption_domain::Span;
 use ytcaption_domain::job::{Audio, Job, JobCommand};
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseSettings, IdGenerator};
 
 #[path = "../../../benches/command.rs"]
 mod command;
@@ -25,7 +25,7 @@ async fn caller(bus: Arc<CommandBus<Job>>, until: Instant) -> Vec<Duration> {
     let mut took = vec![];
     while Instant::now() < until {
         let begun = Instant::now();
-        bus.create((Stamp::system().new_id)(), command.clone(), &context).await.expect("the store answers");
+        bus.create(IdGenerator::system().new_id(), command.clone(), &context).await.expect("the store answers");
         took.push(begun.elapsed());
     }
     took
@@ -47,7 +47,7 @@ async fn measure_create(bus: Arc<CommandBus<Job>>, callers: usize, time: Duratio
 }
 
 async fn measure_load(bus: &CommandBus<Job>, events: u64) {
-    let id = (Stamp::system().new_id)();
+    let id = IdGenerator::system().new_id();
     bus.create(id, create(), &context()).await.expect("a new job");
     bus.execute(id, JobCommand::StartDownload { worker: "w".into() }, &context()).await.expect("it starts");
     let audio = Audio { key: "audio/1".into(), bytes: 1, sha256: "0".into(), duration_ms: events };
@@ -78,8 +78,8 @@ async fn main() {
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
     let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).expect("a valid URL");
     database.prepare().await.expect("the schema can be made");
-    let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
-    let bus = Arc::new(CommandBus::new(&database, appender, Stamp::system()));
+    let appender = Appender::start(&database);
+    let bus = Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()));
     let number = |place: usize| words.get(place).and_then(|word| word.parse::<u32>().ok());
     match (words.first().map(String::as_str), number(1), number(2)) {
         (Some("create"), Some(callers), Some(seconds)) => {

@@ -1,17 +1,18 @@
 //! Appends events durably, many commands in one insert.
 //!
 //! One writer task owns one connection. While the disk flushes one batch, the next one gathers: there is no
-//! artificial delay, so a lone command waits for nobody and a crowd shares the flush.
+//! artificial delay, so a lone command is written at once and concurrent commands share the flush.
 
 use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use serde_json::Value;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use crate::Database;
 use crate::database::TRUSTED_IDLE;
-use crate::wake::Bell;
+use crate::notify::Notifier;
 
 /// Most commands in one insert.
 const BATCH_COMMANDS: usize = 128;
@@ -19,14 +20,6 @@ const BATCH_COMMANDS: usize = 128;
 const QUEUE_COMMANDS: usize = 1024;
 /// The constraint whose violation means that another command was faster.
 const OPTIMISTIC_LOCK: &str = "events_pkey";
-
-const INSERT: &str = "
-    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-    SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata
-    FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[])
-         WITH ORDINALITY AS new(aggregate_type, aggregate_id, sequence, event_type, event_version,
-                                payload, metadata, place)
-    ORDER BY place";
 
 /// The events of one command and who waits for them.
 struct Append {
@@ -42,9 +35,14 @@ pub struct Appender {
 
 impl Appender {
     /// Starts the writer, which opens its connection when the first events come.
-    pub fn start(pool: PgPool, options: PgConnectOptions) -> Self {
+    pub fn start(database: &Database) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS);
-        let writer = Writer { options, connection: None, used: Instant::now(), bell: Bell::new(pool) };
+        let writer = Writer {
+            options: database.connect_options().clone(),
+            connection: None,
+            used: Instant::now(),
+            notifier: Notifier::start(database.pool().clone()),
+        };
         tokio::spawn(writer.run(waiting));
         Self { queue }
     }
@@ -73,7 +71,7 @@ struct Writer {
     connection: Option<PgConnection>,
     /// When the connection was last used.
     used: Instant,
-    bell: Bell,
+    notifier: Notifier,
 }
 
 impl Writer {
@@ -92,7 +90,7 @@ impl Writer {
             Err(error) if is_conflict(&error) && batch.len() > 1 => {
                 for append in batch {
                     let outcome = self.insert(&append.events.iter().collect::<Vec<_>>()).await;
-                    // A caller that has gone away does not need its answer.
+                    // A caller that was dropped does not need its answer.
                     let _ = append.answer.send(outcome.map_err(into_persistence_error));
                 }
             }
@@ -102,7 +100,7 @@ impl Writer {
                 answer_all(batch, || Err(PersistenceError::ConnectionError(text.clone().into())));
             }
         }
-        self.bell.ring();
+        self.notifier.notify();
     }
 
     async fn insert(&mut self, events: &[&SerializedEvent]) -> Result<(), sqlx::Error> {
@@ -122,7 +120,7 @@ impl Writer {
         outcome
     }
 
-    /// Found out here, a restart of the server costs nothing; found out by the insert, it costs a command.
+    /// A restart of the server that is noticed here costs nothing; noticed by the insert, it fails a command.
     async fn drop_if_dead(&mut self) {
         if self.used.elapsed() > TRUSTED_IDLE
             && let Some(connection) = &mut self.connection
@@ -139,22 +137,29 @@ async fn insert(connection: &mut PgConnection, events: &[&SerializedEvent]) -> R
     let text = |column: fn(&SerializedEvent) -> &str| events.iter().map(|e| column(e)).collect::<Vec<&str>>();
     let json = |column: fn(&SerializedEvent) -> &Value| events.iter().map(|e| column(e)).collect::<Vec<&Value>>();
     let sequences: Vec<i64> = events.iter().map(|e| i64::try_from(e.sequence).unwrap_or(i64::MAX)).collect();
-    sqlx::query(INSERT)
-        .bind(text(|e| &e.aggregate_type))
-        .bind(text(|e| &e.aggregate_id))
-        .bind(sequences)
-        .bind(text(|e| &e.event_type))
-        .bind(text(|e| &e.event_version))
-        .bind(json(|e| &e.payload))
-        .bind(json(|e| &e.metadata))
-        .execute(connection)
-        .await?;
+    sqlx::query!(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata
+           FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::jsonb[], $7::jsonb[])
+                WITH ORDINALITY AS new(aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                                       ordinal)
+          ORDER BY ordinal",
+        text(|e| &e.aggregate_type) as _,
+        text(|e| &e.aggregate_id) as _,
+        &sequences,
+        text(|e| &e.event_type) as _,
+        text(|e| &e.event_version) as _,
+        json(|e| &e.payload) as _,
+        json(|e| &e.metadata) as _,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
 fn answer_all(batch: Vec<Append>, outcome: impl Fn() -> Result<(), PersistenceError>) {
     for append in batch {
-        // A caller that has gone away does not need its answer.
+        // A caller that was dropped does not need its answer.
         let _ = append.answer.send(outcome());
     }
 }

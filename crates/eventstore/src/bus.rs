@@ -1,33 +1,33 @@
-//! The one way to change anything: load, decide, append; again if somebody else was faster.
+//! The one way to change an aggregate: load, decide, append; again if another command was faster.
 
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
+use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore, SerializedEvent};
 use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
-use sqlx::PgPool;
 use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::{CommandContext, EventMetadata, Routed};
 
-use crate::{Appender, Database, EventRepository, Stamp, read_stream};
+use crate::repository::EventRepository;
+use crate::{Appender, Clock, Database, IdGenerator, read_stream};
 
-/// How often a command is decided anew after others were faster.
+/// How often a command is decided anew after another one was faster.
 const MAX_CONFLICTS: u32 = 8;
-/// Pause before deciding anew, times the number of conflicts so far.
-const CONFLICT_PAUSE: Duration = Duration::from_millis(3);
+/// Delay before deciding anew, times the number of conflicts so far.
+const CONFLICT_DELAY: Duration = Duration::from_millis(3);
 /// Digits of a second in the stored time of an event: microseconds.
 const STORED_TIME_DIGITS: u16 = 6;
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug, Clone)]
 pub struct Executed<A: Aggregate> {
     /// The aggregate after the command.
     pub aggregate: A,
     /// How many events the aggregate has; its version.
     pub version: u64,
-    /// The events the command led to; none if what it asked for was already so.
+    /// The events the command led to; none if it is a no-op.
     pub events: Vec<A::Event>,
     /// When it was decided; the time its events carry, in whole microseconds as they are stored.
     pub decided_at: DateTime<Utc>,
@@ -39,8 +39,8 @@ pub enum CommandError<E: std::error::Error> {
     /// The aggregate refuses it.
     #[error(transparent)]
     Rejected(E),
-    /// Others kept changing the aggregate.
-    #[error("others keep changing it; try again")]
+    /// Other commands kept changing the aggregate.
+    #[error("other commands keep changing it; try again")]
     Conflict,
     /// The database does not answer; the command may or may not have been carried out.
     #[error("the event store does not answer: {0}")]
@@ -63,11 +63,13 @@ impl<E: std::error::Error> From<AggregateError<E>> for CommandError<E> {
     }
 }
 
-/// Carries out commands on aggregates of one kind.
+/// Carries out commands on aggregates of one type.
 pub struct CommandBus<A: Aggregate> {
     store: PersistedEventStore<EventRepository, A>,
-    stamp: Stamp,
-    pool: PgPool,
+    appender: Appender,
+    clock: Clock,
+    ids: IdGenerator,
+    database: Database,
 }
 
 impl<A> CommandBus<A>
@@ -77,12 +79,12 @@ where
     A::Event: EventFamily,
 {
     /// A bus over a database; buses of one process share the appender.
-    pub fn new(database: &Database, appender: Appender, stamp: Stamp) -> Self {
-        let repository = EventRepository::new::<A::Event>(database.pool().clone(), appender, stamp);
-        Self { store: PersistedEventStore::new_event_store(repository), stamp, pool: database.pool().clone() }
+    pub fn new(database: &Database, appender: Appender, clock: Clock, ids: IdGenerator) -> Self {
+        let store = PersistedEventStore::new_event_store(EventRepository::new::<A::Event>(database));
+        Self { store, appender, clock, ids, database: database.clone() }
     }
 
-    /// Carries out the command that brings an aggregate into being, without a look at what is stored.
+    /// Carries out the command that creates an aggregate, without loading it.
     ///
     /// # Errors
     /// See [`CommandError`]; [`CommandError::Conflict`] if the id is taken.
@@ -92,13 +94,13 @@ where
         command: A::Command,
         context: &CommandContext,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
-        let unborn = EventStoreAggregateContext {
+        let empty = EventStoreAggregateContext {
             aggregate_id: id.to_string(),
             aggregate: A::default(),
             current_sequence: 0,
             current_snapshot: None,
         };
-        self.decide_and_append(id, unborn, command, context).await
+        self.decide_and_append(id, empty, command, context).await
     }
 
     /// Carries out a command on an aggregate.
@@ -117,7 +119,7 @@ where
             match self.decide_and_append(id, loaded, command.clone(), context).await {
                 Err(CommandError::Conflict) if conflicts < MAX_CONFLICTS => {
                     conflicts += 1;
-                    tokio::time::sleep(CONFLICT_PAUSE * conflicts).await;
+                    tokio::time::sleep(CONFLICT_DELAY * conflicts).await;
                 }
                 outcome => return outcome,
             }
@@ -140,9 +142,9 @@ where
         }
     }
 
-    /// Which event it is that cannot be read. Looked up only now: those who load an aggregate every day need not pay.
+    /// Which event it is that cannot be read. Read only now, so that ordinary loads do not pay for it.
     async fn unreadable(&self, id: Uuid, error: &(dyn std::error::Error + Send + Sync)) -> CommandError<A::Error> {
-        let events = match read_stream(&self.pool, A::TYPE, &id.to_string()).await {
+        let events = match read_stream(&self.database, A::TYPE, &id.to_string()).await {
             Ok(events) => events,
             Err(error) => return CommandError::Unavailable(error.to_string()),
         };
@@ -160,23 +162,42 @@ where
         let sink = EventSink::default();
         loaded.aggregate.handle(command, &(), &sink).await.map_err(CommandError::Rejected)?;
         let events = sink.collect().await;
-        let aggregate = loaded.aggregate.clone();
+        let aggregate = loaded.aggregate;
         let version = (loaded.current_sequence + events.len()) as u64;
-        let decided_at = (self.stamp.now)().trunc_subsecs(STORED_TIME_DIGITS);
-        if !events.is_empty() {
+        let decided_at = self.clock.now().trunc_subsecs(STORED_TIME_DIGITS);
+        let mut serialized = Vec::with_capacity(events.len());
+        for (event, sequence) in events.iter().zip(loaded.current_sequence + 1..) {
             let metadata = EventMetadata {
-                // The repository gives every event an id of its own.
-                event_id: Uuid::nil(),
+                event_id: self.ids.new_id(),
                 occurred_at: decided_at,
                 route: aggregate.route().to_owned(),
-                data_key: events[0].data_key_id(id),
+                data_key: event.data_key_id(id),
                 context: context.clone(),
             };
-            self.store.commit(events.clone(), loaded, metadata.to_map()).await?;
-            for event in &events {
-                ytcaption_telemetry::metrics::event_appended(&event.event_type());
-            }
+            serialized.push(serialize::<A>(event, &loaded.aggregate_id, sequence, &metadata)?);
+        }
+        self.appender.append(serialized).await.map_err(AggregateError::from)?;
+        for event in &events {
+            ytcaption_telemetry::metrics::event_appended(&event.event_type());
         }
         Ok(Executed { aggregate, version, events, decided_at })
     }
+}
+
+fn serialize<A: Aggregate>(
+    event: &A::Event,
+    aggregate_id: &str,
+    sequence: usize,
+    metadata: &EventMetadata,
+) -> Result<SerializedEvent, AggregateError<A::Error>> {
+    let unwritable = |error: serde_json::Error| AggregateError::UnexpectedError(Box::new(error));
+    Ok(SerializedEvent {
+        aggregate_id: aggregate_id.to_owned(),
+        sequence,
+        aggregate_type: A::TYPE.to_owned(),
+        event_type: event.event_type(),
+        event_version: event.event_version(),
+        payload: serde_json::to_value(event).map_err(unwritable)?,
+        metadata: serde_json::to_value(metadata.to_map()).map_err(unwritable)?,
+    })
 }

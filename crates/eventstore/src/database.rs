@@ -1,12 +1,14 @@
-//! The connection to Postgres: opened patiently, its schema brought up to date.
+//! The connection to Postgres: opened without a connection at first, its schema brought up to date.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
+use crate::database_error::DatabaseError;
+use crate::migrations::{MIGRATIONS, newest_migration};
 use crate::{rights, schema};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
@@ -14,19 +16,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer is asked for a sign of life before it is used: its server may be another one
 /// by now. Under load connections are never idle so long, and nobody pays for the question.
 pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// Pause between attempts to reach a database that is not there at start.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Delay between attempts to reach a database that does not answer at start.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// What sessions of no particular part of the system are called.
 const PROGRAM: &str = "ytcaption";
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
-
-/// The steps that make the schema.
-pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
-
-fn newest_migration() -> i64 {
-    MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default()
-}
 
 /// How the database is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,49 +30,6 @@ pub struct DatabaseSettings {
     pub url: String,
     /// Most connections this process opens.
     pub max_connections: u32,
-}
-
-/// Why the database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// The address cannot be read.
-    #[error("the database URL is malformed: {0}; expected postgres://user:password@host:port/database")]
-    Url(#[source] sqlx::Error),
-    /// The schema is that of a newer program.
-    #[error(
-        "the database was prepared by a newer version of this program: its schema has step {found}, and this version \
-         knows steps up to {newest}. Start the newer version; to go back to this one, restore the backup from before \
-         the upgrade"
-    )]
-    NewerSchema {
-        /// The oldest step that is not known here.
-        found: i64,
-        /// The newest that is.
-        newest: i64,
-    },
-    /// The schema is not what this program knows.
-    #[error("the database schema cannot be brought up to date: {0}")]
-    Schema(#[source] MigrateError),
-    /// The events came with a dump from another cluster, and readers would see none of them.
-    #[error(
-        "the events were restored from a dump of another cluster and nobody could read them here: \
-         as the owner of the database run `SELECT adopt_restored_events()`, then start again"
-    )]
-    Restored,
-    /// The role of the services is missing and cannot be made.
-    #[error(
-        "the database role {role} does not exist and cannot be made: {reason}. \
-         Let an administrator run `CREATE ROLE {role} LOGIN PASSWORD '…'`"
-    )]
-    Role {
-        /// Its name.
-        role: String,
-        /// What the server says.
-        reason: String,
-    },
-    /// The server does not answer.
-    #[error("the database does not answer: {0}")]
-    Unavailable(#[from] sqlx::Error),
 }
 
 /// An open database. Cheap to clone.
@@ -131,11 +83,11 @@ impl Database {
         while let Err(error) = self.check().await {
             let reason = match &error {
                 // What kept the pool from connecting is lost in it.
-                DatabaseError::Unavailable(sqlx::Error::PoolTimedOut) => "nobody answers there".to_owned(),
+                DatabaseError::Unavailable(sqlx::Error::PoolTimedOut) => "no connection was made in time".to_owned(),
                 other => other.to_string(),
             };
             tracing::warn!(server = self.server(), reason, "waiting for Postgres");
-            tokio::time::sleep(RETRY_PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
         if schema::may_migrate(&self.pool).await? {
             MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
@@ -148,15 +100,15 @@ impl Database {
         schema::refuse_restored(&self.pool).await
     }
 
-    /// As the owner: lets the role of the services in, with the least that they need; makes it if it is not there.
+    /// As the owner: grants the role of the services the least rights that they need; creates the role if it is missing.
     ///
     /// # Errors
     /// The role cannot be made, or the database does not answer.
-    pub async fn let_in(&self, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {
+    pub async fn grant_service_role(&self, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {
         rights::grant(&self.pool, role, password).await
     }
 
-    /// Looks whether the schema is one that this program knows; it may be an older one.
+    /// Whether the schema is one that this program knows; it may be an older one.
     ///
     /// # Errors
     /// [`DatabaseError::NewerSchema`] if it is not, or the server does not answer.

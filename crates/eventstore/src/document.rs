@@ -38,15 +38,15 @@ pub struct EventDocument {
     pub metadata: Value,
     /// What is wrong with the metadata, which are then shown as they are stored; absent if nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub damage: Option<String>,
+    pub corrupt: Option<String>,
 }
 
 impl From<&RecordedEvent> for EventDocument {
     fn from(event: &RecordedEvent) -> Self {
         let ordered = || event.metadata.to_map().into_iter().collect::<BTreeMap<String, String>>();
-        let (metadata, damage) = match &event.damage {
+        let (metadata, corrupt) = match &event.corrupt {
             None => (json!(ordered()), None),
-            Some(damage) => (damage.stored.clone(), Some(damage.error.to_string())),
+            Some(corrupt) => (corrupt.stored.clone(), Some(corrupt.error.to_string())),
         };
         Self {
             cursor: event.cursor.to_string(),
@@ -58,7 +58,7 @@ impl From<&RecordedEvent> for EventDocument {
             event_version: event.event_version.clone(),
             payload: event.payload.clone(),
             metadata,
-            damage,
+            corrupt,
         }
     }
 }

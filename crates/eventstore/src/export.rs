@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
 use crate::exported;
-use crate::query::horizon;
+use crate::feed::horizon;
 use crate::seal::{Chain, Checkpoint, Link, Seal, newest_seal, seals_after};
-use crate::{Cursor, ExportedEvent};
+use crate::{Cursor, Database, ExportedEvent};
 
 /// Events read at a time.
 const PAGE_EVENTS: u32 = 500;
 /// Seals read at a time.
 const PAGE_SEALS: u32 = 64;
-/// The form that this program writes.
+/// The format that this program writes.
 const FORMAT: u32 = 2;
 
 /// What a line of an export can hold beside an event.
@@ -41,7 +41,7 @@ enum Framing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
-    /// The form of what follows; this program knows 2.
+    /// The format of what follows; this program knows 2.
     pub format: u32,
     /// How many seals are in it.
     pub seals: u64,
@@ -59,7 +59,7 @@ pub struct End {
 
 impl End {
     /// The last line of an export with that chain.
-    pub fn of(chain: Chain) -> Self {
+    pub fn from_chain(chain: Chain) -> Self {
         Self { events: chain.events, hash: STANDARD.encode(chain.hash) }
     }
 }
@@ -78,11 +78,11 @@ pub enum ExportLine {
 }
 
 impl ExportLine {
-    /// Reads a line.
+    /// Parses a line.
     ///
     /// # Errors
-    /// It is none of an export.
-    pub fn read(line: &str) -> Result<Self, serde_json::Error> {
+    /// It is not a line of an export.
+    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
         if !["{\"ytcaption_events_", "{\"seal\""].iter().any(|framing| line.starts_with(framing)) {
             return serde_json::from_str(line).map(Self::Event);
         }
@@ -121,14 +121,16 @@ impl Exporter {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn begin(pool: PgPool) -> Result<Self, sqlx::Error> {
+    pub async fn begin(database: &Database) -> Result<Self, sqlx::Error> {
+        let pool = database.pool().clone();
         // In this order: what is sealed now is final then.
         let newest_seal = newest_seal(&pool).await?.map_or(0, |(seal, _)| seal.number);
         let horizon = horizon(&pool).await?;
-        let total: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE transaction_id < $1::text::xid8")
-            .bind(horizon.to_string())
-            .fetch_one(&pool)
-            .await?;
+        let total = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM events WHERE transaction_id < $1::text::xid8"#,
+            horizon.to_string()
+        );
+        let total = total.fetch_one(&pool).await?;
         Ok(Self {
             pool,
             horizon,
@@ -166,7 +168,7 @@ impl Exporter {
         }
         let page = exported::page(&self.pool, self.after, self.horizon, PAGE_EVENTS).await?;
         for placed in &page {
-            self.chain.add(Link::of(&placed.event).map_err(unwritable)?.hash);
+            self.chain.add(Link::from_event(&placed.event).map_err(unwritable)?.hash);
             lines.push(placed.event.to_line().map_err(unwritable)?);
             self.after = placed.cursor;
             self.due_seals(&mut lines).await?;
@@ -175,7 +177,7 @@ impl Exporter {
             while let Some(seal) = self.next_seal().await? {
                 lines.push(framed(&Framing::Seal(seal))?);
             }
-            lines.push(framed(&Framing::End(End::of(self.chain)))?);
+            lines.push(framed(&Framing::End(End::from_chain(self.chain)))?);
             self.ended = true;
         }
         Ok(lines)
@@ -185,7 +187,7 @@ impl Exporter {
     async fn due_seals(&mut self, lines: &mut Vec<String>) -> Result<(), sqlx::Error> {
         while let Some(seal) = self.next_seal().await? {
             // One that cannot be read has lost its place; whoever verifies the export will see it.
-            if Checkpoint::read(&seal.note).is_some_and(|said| said.chain.events > self.chain.events) {
+            if Checkpoint::parse(&seal.note).is_some_and(|said| said.chain.events > self.chain.events) {
                 self.seals.push_front(seal);
                 return Ok(());
             }

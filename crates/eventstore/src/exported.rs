@@ -2,18 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgRow;
+use sqlx::PgPool;
 use sqlx::types::JsonRawValue;
-use sqlx::{FromRow, PgPool, Row};
 
 use crate::Cursor;
-
-const READ: &str = "
-    SELECT e.transaction_id::text AS tx, e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
-           e.event_version, e.recorded_at, e.payload::text AS payload, e.metadata::text AS metadata
-      FROM events e
-     WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2) AND e.transaction_id < $3::text::xid8
-     ORDER BY e.transaction_id, e.position LIMIT $4";
+use crate::recorded::column_error;
 
 /// One event as it travels between stores. Payload and metadata are kept letter for letter.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,50 +40,55 @@ impl ExportedEvent {
     }
 }
 
-/// An event with its place, from which the next page begins.
+/// An event with its cursor, after which the next page begins.
 pub(crate) struct Placed {
     pub(crate) cursor: Cursor,
     pub(crate) event: ExportedEvent,
 }
 
-/// Up to `limit` events after a place and before a horizon, in commit order.
+/// A row of the table `events`, its JSON as text.
+struct Row {
+    tx: String,
+    position: i64,
+    aggregate_type: String,
+    aggregate_id: String,
+    sequence: i64,
+    event_type: String,
+    event_version: String,
+    recorded_at: DateTime<Utc>,
+    payload: String,
+    metadata: String,
+}
+
+/// Up to `limit` events after a cursor and before a horizon, in commit order.
 pub(crate) async fn page(pool: &PgPool, after: Cursor, horizon: u64, limit: u32) -> Result<Vec<Placed>, sqlx::Error> {
-    sqlx::query_as(READ)
-        .bind(after.transaction_id.to_string())
-        .bind(after.position)
-        .bind(horizon.to_string())
-        .bind(i64::from(limit))
-        .fetch_all(pool)
-        .await
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.transaction_id::text AS "tx!", e.position, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type,
+                  e.event_version, e.recorded_at, e.payload::text AS "payload!", e.metadata::text AS "metadata!"
+             FROM events e
+            WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2) AND e.transaction_id < $3::text::xid8
+            ORDER BY e.transaction_id, e.position LIMIT $4"#,
+        after.transaction_id.to_string(),
+        after.position,
+        horizon.to_string(),
+        i64::from(limit),
+    );
+    rows.fetch_all(pool).await?.into_iter().map(placed).collect()
 }
 
-impl FromRow<'_, PgRow> for Placed {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let sequence: i64 = row.try_get("sequence")?;
-        let tx: String = row.try_get("tx")?;
-        Ok(Self {
-            cursor: Cursor {
-                transaction_id: tx.parse().map_err(|error| decode("tx", error))?,
-                position: row.try_get("position")?,
-            },
-            event: ExportedEvent {
-                aggregate_type: row.try_get("aggregate_type")?,
-                aggregate_id: row.try_get("aggregate_id")?,
-                sequence: u64::try_from(sequence).map_err(|error| decode("sequence", error))?,
-                event_type: row.try_get("event_type")?,
-                event_version: row.try_get("event_version")?,
-                recorded_at: row.try_get("recorded_at")?,
-                payload: json(row, "payload")?,
-                metadata: json(row, "metadata")?,
-            },
-        })
-    }
-}
-
-fn json(row: &PgRow, column: &str) -> Result<Box<JsonRawValue>, sqlx::Error> {
-    JsonRawValue::from_string(row.try_get(column)?).map_err(|error| decode(column, error))
-}
-
-fn decode(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(source) }
+fn placed(row: Row) -> Result<Placed, sqlx::Error> {
+    Ok(Placed {
+        cursor: Cursor::from_row(&row.tx, row.position)?,
+        event: ExportedEvent {
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            sequence: u64::try_from(row.sequence).map_err(|error| column_error("sequence", error))?,
+            event_type: row.event_type,
+            event_version: row.event_version,
+            recorded_at: row.recorded_at,
+            payload: JsonRawValue::from_string(row.payload).map_err(|error| column_error("payload", error))?,
+            metadata: JsonRawValue::from_string(row.metadata).map_err(|error| column_error("metadata", error))?,
+        },
+    })
 }

@@ -1,53 +1,35 @@
 //! The horizon: the oldest open transaction that has written, anywhere in the cluster. The feed shows nothing younger,
-//! so a forgotten one holds every reader back.
+//! so a forgotten one delays every reader.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
-use sqlx::{FromRow, PgPool};
+use sqlx::PgPool;
 
-/// So long may an event wait for its neighbours' transactions before something is wrong; longer than any of ours take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Of a query only so many characters are shown, and none of what stands in quotes.
+/// How long an event may wait for older transactions before something is wrong; longer than any of ours take.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// At most this many characters of a query are shown, and nothing in quotes.
 const QUERY_CHARACTERS: usize = 60;
 
-/// The oldest event that is committed and that readers do not see yet.
-const WAITING: &str = "
-    SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM events
-     WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
-     ORDER BY transaction_id, position LIMIT 1";
-
-/// Whose transaction the horizon is: a session's, or a prepared one, which no session holds any more.
-const HOLDER: &str = "
-    WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::xid AS xid)
-    SELECT pid, NULL AS prepared, application_name AS application, usename::text AS user_name, datname::text AS database,
-           host(client_addr) AS client, state, query,
-           extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age
-      FROM pg_stat_activity, horizon WHERE backend_xid = xid AND pid <> pg_backend_pid()
-    UNION ALL
-    SELECT NULL, quote_literal(gid), NULL, owner::text, database::text, NULL, 'prepared', NULL,
-           extract(epoch FROM clock_timestamp() - prepared)::float8
-      FROM pg_prepared_xacts, horizon WHERE transaction = xid";
-
-/// Looks at the horizon.
+/// Reads the horizon.
 #[derive(Debug, Clone)]
 pub struct Horizon {
     pool: PgPool,
 }
 
-/// What was seen.
+/// The horizon at some moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HorizonView {
     /// How long the oldest committed event has waited to be seen; zero if none waits.
     pub waiting: Duration,
-    /// The oldest open transaction that has written; none if there is no such.
-    pub holder: Option<Holder>,
+    /// The oldest open transaction that has written, if there is one.
+    pub blocking: Option<BlockingTransaction>,
 }
 
-/// Who holds the horizon. What the database does not tell this user is absent.
-#[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
-pub struct Holder {
+/// The transaction that is the horizon. What the database does not show to this role is absent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BlockingTransaction {
     /// Process of the session; none for a prepared transaction.
     pub pid: Option<i32>,
     /// Name of the prepared transaction, quoted for SQL.
@@ -62,7 +44,7 @@ pub struct Holder {
     pub client: Option<String>,
     /// What the session does: `idle in transaction`, `active`, …
     pub state: Option<String>,
-    /// How its last query began.
+    /// The beginning of its last query.
     pub query: Option<String>,
     /// Age of the transaction in seconds.
     pub age: Option<f64>,
@@ -71,11 +53,11 @@ pub struct Holder {
 impl HorizonView {
     /// Whether events have waited for longer than is normal.
     pub fn is_stalled(&self) -> bool {
-        self.waiting >= PATIENCE
+        self.waiting >= STALLED_AFTER
     }
 }
 
-impl Holder {
+impl BlockingTransaction {
     /// The SQL that ends the transaction.
     pub fn remedy(&self) -> String {
         match (&self.prepared, self.pid) {
@@ -89,7 +71,7 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for BlockingTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.prepared, self.pid) {
             (Some(name), _) => write!(f, "the prepared transaction {name}")?,
@@ -126,21 +108,41 @@ impl Horizon {
         Self { pool }
     }
 
-    /// How long events wait, and for whom.
+    /// How long events wait, and for which transaction.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn look(&self) -> Result<HorizonView, sqlx::Error> {
-        let waiting: Option<f64> = sqlx::query_scalar(WAITING).fetch_optional(&self.pool).await?;
-        let mut holder: Option<Holder> = sqlx::query_as(HOLDER).fetch_optional(&self.pool).await?;
-        if let Some(holder) = &mut holder {
-            holder.query = holder.query.as_deref().map(beginning);
+        // The oldest event that is committed and that readers do not see yet.
+        let waiting = sqlx::query_scalar!(
+            r#"SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 AS "seconds!" FROM events
+                WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
+                ORDER BY transaction_id, position LIMIT 1"#
+        );
+        let waiting = waiting.fetch_optional(&self.pool).await?;
+        // A transaction of a session, or a prepared one, which no session holds any more.
+        let blocking = sqlx::query_as!(
+            BlockingTransaction,
+            r#"WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::xid AS xid)
+               SELECT pid AS "pid?", NULL AS "prepared?", application_name AS "application?",
+                      usename::text AS "user_name?", datname::text AS "database?", host(client_addr) AS "client?",
+                      state AS "state?", query AS "query?",
+                      extract(epoch FROM clock_timestamp() - xact_start)::float8 AS "age?"
+                 FROM pg_stat_activity, horizon WHERE backend_xid = xid AND pid <> pg_backend_pid()
+               UNION ALL
+               SELECT NULL, quote_literal(gid), NULL, owner::text, database::text, NULL, 'prepared', NULL,
+                      extract(epoch FROM clock_timestamp() - prepared)::float8
+                 FROM pg_prepared_xacts, horizon WHERE transaction = xid"#
+        );
+        let mut blocking = blocking.fetch_optional(&self.pool).await?;
+        if let Some(blocking) = &mut blocking {
+            blocking.query = blocking.query.as_deref().map(beginning);
         }
-        Ok(HorizonView { waiting: Duration::from_secs_f64(waiting.unwrap_or_default()), holder })
+        Ok(HorizonView { waiting: Duration::from_secs_f64(waiting.unwrap_or_default()), blocking })
     }
 }
 
-/// How a query begins, up to its first literal: what stands in quotes may be a secret.
+/// How a query begins, up to its first literal: a literal may be a secret.
 fn beginning(query: &str) -> String {
     let open = query.split(['\'', '$']).next().unwrap_or_default();
     let words = open.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -25,7 +25,7 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     let database = Database::open(&DatabaseSettings { url: server.new_database(), max_connections: 4 }).expect("a URL");
     database.prepare().await.expect("the schema can be made");
     let horizon = Horizon::new(database.pool().clone());
-    until(&horizon, |view| view.waiting.is_zero() && view.holder.is_none()).await;
+    until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;
 
     // In another database of the same server, as somebody's script would.
     let elsewhere = format!("{}?application_name=nightly%20script", server.new_database());
@@ -34,26 +34,26 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
         sqlx::query(statement).execute(&mut forgotten).await.expect("it is carried out");
     }
     bus(&database).create(Uuid::from_u128(1), create(), &context()).await.expect("a new job");
-    let feed = Feed::new(database.pool().clone());
+    let feed = Feed::new(&database);
     assert_eq!(feed.after(Cursor::default(), 10).await.expect("the feed answers"), []);
 
     let view = until(&horizon, |view| view.waiting > Duration::from_millis(50)).await;
-    let holder = view.holder.clone().expect("somebody holds it");
-    assert_eq!(holder.application.as_deref(), Some("nightly script"));
-    assert_eq!(holder.user_name.as_deref(), Some("ytcaption"));
-    assert_eq!(holder.database.as_deref(), Some("test_1"));
-    assert_eq!(holder.client.as_deref(), Some("127.0.0.1"));
-    assert_eq!(holder.state.as_deref(), Some("idle in transaction"));
-    assert_eq!(holder.query.as_deref(), Some("INSERT INTO notes VALUES (…"));
-    assert!(holder.age.is_some_and(|age| age > 0.0));
-    let said = holder.to_string();
+    let blocking = view.blocking.clone().expect("somebody holds it");
+    assert_eq!(blocking.application.as_deref(), Some("nightly script"));
+    assert_eq!(blocking.user_name.as_deref(), Some("ytcaption"));
+    assert_eq!(blocking.database.as_deref(), Some("test_1"));
+    assert_eq!(blocking.client.as_deref(), Some("127.0.0.1"));
+    assert_eq!(blocking.state.as_deref(), Some("idle in transaction"));
+    assert_eq!(blocking.query.as_deref(), Some("INSERT INTO notes VALUES (…"));
+    assert!(blocking.age.is_some_and(|age| age > 0.0));
+    let said = blocking.to_string();
     let begins =
-        format!("a transaction of nightly script (pid {}), user ytcaption, database test_1", holder.pid.unwrap_or(0));
+        format!("a transaction of nightly script (pid {}), user ytcaption, database test_1", blocking.pid.unwrap_or(0));
     assert!(said.starts_with(&begins) && said.ends_with("last query: INSERT INTO notes VALUES (…"), "{said}");
     assert!(!view.is_stalled(), "a moment is normal");
 
-    sqlx::query(&holder.remedy()).execute(database.pool()).await.expect("it can be done as it stands");
-    until(&horizon, |view| view.waiting.is_zero() && view.holder.is_none()).await;
+    sqlx::query(&blocking.remedy()).execute(database.pool()).await.expect("it can be done as it stands");
+    until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;
     assert_eq!(feed.after(Cursor::default(), 10).await.expect("the feed answers").len(), 1);
 
     // A prepared transaction has no session that could be ended.
@@ -63,14 +63,14 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     }
     session.close().await.expect("the session ends");
     bus(&database).create(Uuid::from_u128(2), create(), &context()).await.expect("a new job");
-    let holder = until(&horizon, |view| !view.waiting.is_zero()).await.holder.expect("somebody holds it");
-    assert_eq!((holder.pid, holder.prepared.as_deref()), (None, Some("'half ''done'")));
-    let remedy = holder.remedy();
+    let blocking = until(&horizon, |view| !view.waiting.is_zero()).await.blocking.expect("somebody holds it");
+    assert_eq!((blocking.pid, blocking.prepared.as_deref()), (None, Some("'half ''done'")));
+    let remedy = blocking.remedy();
     let (sql, how) = remedy.split_once(" (or COMMIT PREPARED), ").expect("it names both ways");
     assert_eq!(how, "connected to the database test_1");
     let mut there = PgConnection::connect(&elsewhere).await.expect("it is reached");
     sqlx::query(sql).execute(&mut there).await.expect("it can be done as it stands");
-    until(&horizon, |view| view.waiting.is_zero() && view.holder.is_none()).await;
+    until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;
     assert_eq!(feed.after(Cursor::default(), 10).await.expect("the feed answers").len(), 2);
 }
 

@@ -8,31 +8,12 @@ use uuid::Uuid;
 use ytcaption_domain::EventMetadata;
 
 use crate::export::{Begin, End, ExportLine};
-use crate::import_error::{ImportError, LineFault};
+use crate::import_error::{ImportError, LineError};
 use crate::seal::{Chain, Checkpoint, Link, Seal};
 use crate::{ExportedEvent, begin};
 
 /// Events in one insert.
 const BATCH_EVENTS: usize = 500;
-
-/// Positions are given in the order of the lines, so the order of the feed is that of the export.
-const INSERT: &str = "
-    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, payload, metadata)
-    SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, payload::jsonb,
-           metadata::jsonb
-    FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[])
-         WITH ORDINALITY AS new(aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at,
-                                payload, metadata, place)
-    ORDER BY place";
-
-/// `transaction_id` and `position` are those of the last event that a seal covers; all events have been added.
-const INSERT_SEALS: &str = "
-    INSERT INTO seals (number, prints, note, signed_by, transaction_id, position)
-    SELECT new.number, new.prints, new.note, new.signed_by, e.transaction_id, e.position
-    FROM UNNEST($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bigint[])
-         AS new(number, prints, note, signed_by, events)
-    JOIN (SELECT row_number() OVER (ORDER BY transaction_id, position) AS events, transaction_id, position
-            FROM events) e USING (events)";
 
 /// Postgres' code for what a role may not do.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -64,14 +45,17 @@ impl Importer {
     /// The store is not empty, or the database does not answer.
     pub async fn begin(pool: &PgPool) -> Result<Self, ImportError> {
         let mut transaction = begin(pool).await?;
-        let lock = sqlx::query("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await;
-        lock.map_err(|error| match error.as_database_error().and_then(DatabaseError::code).as_deref() {
-            Some(INSUFFICIENT_PRIVILEGE) => ImportError::NotOwner,
-            _ => error.into(),
+        let lock = sqlx::query!("LOCK TABLE events IN SHARE ROW EXCLUSIVE MODE");
+        lock.execute(&mut *transaction).await.map_err(|error| {
+            match error.as_database_error().and_then(DatabaseError::code).as_deref() {
+                Some(INSUFFICIENT_PRIVILEGE) => ImportError::NotOwner,
+                _ => error.into(),
+            }
         })?;
-        let there: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(&mut *transaction).await?;
-        if there > 0 {
-            return Err(ImportError::NotEmpty(there));
+        let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM events"#);
+        let count = count.fetch_one(&mut *transaction).await?;
+        if count > 0 {
+            return Err(ImportError::NotEmpty(count));
         }
         Ok(Self { transaction, check: Check::default(), batch: Vec::with_capacity(BATCH_EVENTS), seals: vec![] })
     }
@@ -110,14 +94,24 @@ impl Importer {
     async fn insert_seals(&mut self) -> Result<(), sqlx::Error> {
         let text = |column: fn(&Seal) -> &str| self.seals.iter().map(|(seal, _)| column(seal)).collect::<Vec<&str>>();
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        sqlx::query(INSERT_SEALS)
-            .bind(self.seals.iter().map(|(seal, _)| number(seal.number)).collect::<Vec<i64>>())
-            .bind(self.seals.iter().map(|(seal, _)| seal.prints.as_slice()).collect::<Vec<&[u8]>>())
-            .bind(text(|seal| &seal.note))
-            .bind(text(|seal| &seal.signed_by))
-            .bind(self.seals.iter().map(|(_, events)| number(*events)).collect::<Vec<i64>>())
-            .execute(&mut *self.transaction)
-            .await?;
+        let numbers: Vec<i64> = self.seals.iter().map(|(seal, _)| number(seal.number)).collect();
+        let fingerprints: Vec<&[u8]> = self.seals.iter().map(|(seal, _)| seal.fingerprints.as_slice()).collect();
+        let events: Vec<i64> = self.seals.iter().map(|(_, events)| number(*events)).collect();
+        // The cursor of a seal is that of the last event it covers; all events have been added.
+        let insert = sqlx::query!(
+            "INSERT INTO seals (number, fingerprints, note, signed_by, transaction_id, position)
+             SELECT new.number, new.fingerprints, new.note, new.signed_by, e.transaction_id, e.position
+               FROM UNNEST($1::bigint[], $2::bytea[], $3::text[], $4::text[], $5::bigint[])
+                    AS new(number, fingerprints, note, signed_by, events)
+               JOIN (SELECT row_number() OVER (ORDER BY transaction_id, position) AS events, transaction_id, position
+                       FROM events) e USING (events)",
+            &numbers,
+            fingerprints as _,
+            text(|seal| &seal.note) as _,
+            text(|seal| &seal.signed_by) as _,
+            &events,
+        );
+        insert.execute(&mut *self.transaction).await?;
         Ok(())
     }
 
@@ -126,17 +120,29 @@ impl Importer {
         let (Some((first, _)), Some((last, _))) = (batch.first(), batch.last()) else { return Ok(()) };
         let events: Vec<&ExportedEvent> = batch.iter().map(|(_, event)| event).collect();
         let text = |column: fn(&ExportedEvent) -> &str| events.iter().map(|event| column(event)).collect::<Vec<&str>>();
-        let inserted = sqlx::query(INSERT)
-            .bind(text(|e| &e.aggregate_type))
-            .bind(text(|e| &e.aggregate_id))
-            .bind(events.iter().map(|e| i64::try_from(e.sequence).unwrap_or(i64::MAX)).collect::<Vec<i64>>())
-            .bind(text(|e| &e.event_type))
-            .bind(text(|e| &e.event_version))
-            .bind(events.iter().map(|e| e.recorded_at).collect::<Vec<_>>())
-            .bind(text(|e| e.payload.get()))
-            .bind(text(|e| e.metadata.get()))
-            .execute(&mut *self.transaction)
-            .await;
+        let sequences: Vec<i64> = events.iter().map(|e| i64::try_from(e.sequence).unwrap_or(i64::MAX)).collect();
+        let recorded_at: Vec<_> = events.iter().map(|e| e.recorded_at).collect();
+        // Positions are given in the order of the lines, so the order of the feed is that of the export.
+        let insert = sqlx::query!(
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, payload,
+                                 metadata)
+             SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at, payload::jsonb,
+                    metadata::jsonb
+               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+                           $8::text[])
+                    WITH ORDINALITY AS new(aggregate_type, aggregate_id, sequence, event_type, event_version, recorded_at,
+                                           payload, metadata, ordinal)
+              ORDER BY ordinal",
+            text(|e| &e.aggregate_type) as _,
+            text(|e| &e.aggregate_id) as _,
+            &sequences,
+            text(|e| &e.event_type) as _,
+            text(|e| &e.event_version) as _,
+            &recorded_at,
+            text(|e| e.payload.get()) as _,
+            text(|e| e.metadata.get()) as _,
+        );
+        let inserted = insert.execute(&mut *self.transaction).await;
         match inserted {
             Ok(_) => Ok(()),
             Err(source @ sqlx::Error::Database(_)) => Err(ImportError::Refused { first: *first, last: *last, source }),
@@ -167,34 +173,34 @@ struct Check {
 impl Check {
     fn next(&mut self, line: &str) -> Result<Next, ImportError> {
         self.lines += 1;
-        self.read(line).map_err(|fault| ImportError::Line { line: self.lines, fault })
+        self.read(line).map_err(|error| ImportError::Line { line: self.lines, error })
     }
 
-    fn read(&mut self, line: &str) -> Result<Next, LineFault> {
-        let line = ExportLine::read(line).map_err(malformed)?;
+    fn read(&mut self, line: &str) -> Result<Next, LineError> {
+        let line = ExportLine::parse(line).map_err(malformed)?;
         if self.ended {
-            return Err(LineFault::Misplaced);
+            return Err(LineError::Misplaced);
         }
         match line {
             ExportLine::Begin(begin) if self.lines == 1 && begin.is_known() => self.begun = Some(begin),
-            ExportLine::Begin(_) => return Err(LineFault::Begin),
+            ExportLine::Begin(_) => return Err(LineError::Begin),
             ExportLine::Event(event) => {
                 self.event(&event)?;
-                self.chain.add(Link::of(&event).map_err(malformed)?.hash);
+                self.chain.add(Link::from_event(&event).map_err(malformed)?.hash);
                 return Ok(Next::Event(event));
             }
-            ExportLine::Seal(_) | ExportLine::End(_) if self.begun.is_none() => return Err(LineFault::Misplaced),
+            ExportLine::Seal(_) | ExportLine::End(_) if self.begun.is_none() => return Err(LineError::Misplaced),
             ExportLine::Seal(seal) => {
                 self.seals += 1;
                 let fits = |said: Checkpoint| said.chain == self.chain && seal.number == self.seals;
-                if !Checkpoint::read(&seal.note).is_some_and(fits) {
-                    return Err(LineFault::Altered(self.chain.events));
+                if !Checkpoint::parse(&seal.note).is_some_and(fits) {
+                    return Err(LineError::Altered(self.chain.events));
                 }
                 return Ok(Next::Seal(seal));
             }
             ExportLine::End(end) => {
-                if end != End::of(self.chain) || self.begun.is_none_or(|begin| begin.seals != self.seals) {
-                    return Err(LineFault::Altered(self.chain.events));
+                if end != End::from_chain(self.chain) || self.begun.is_none_or(|begin| begin.seals != self.seals) {
+                    return Err(LineError::Altered(self.chain.events));
                 }
                 self.ended = true;
             }
@@ -202,19 +208,19 @@ impl Check {
         Ok(Next::Framing)
     }
 
-    fn event(&mut self, event: &ExportedEvent) -> Result<(), LineFault> {
+    fn event(&mut self, event: &ExportedEvent) -> Result<(), LineError> {
         let metadata: HashMap<String, String> = serde_json::from_str(event.metadata.get()).map_err(malformed)?;
         let metadata = EventMetadata::from_map(&metadata)?;
         let newest = self.newest.entry((event.aggregate_type.clone(), event.aggregate_id.clone())).or_default();
         let aggregate = || format!("{} {}", event.aggregate_type, event.aggregate_id);
         if event.sequence <= *newest {
-            return Err(LineFault::Duplicate { aggregate: aggregate(), sequence: event.sequence });
+            return Err(LineError::Duplicate { aggregate: aggregate(), sequence: event.sequence });
         }
         if event.sequence > *newest + 1 {
-            return Err(LineFault::Gap { aggregate: aggregate(), expected: *newest + 1, found: event.sequence });
+            return Err(LineError::Gap { aggregate: aggregate(), expected: *newest + 1, found: event.sequence });
         }
         if !self.ids.insert(metadata.event_id) {
-            return Err(LineFault::DuplicateId(metadata.event_id));
+            return Err(LineError::DuplicateId(metadata.event_id));
         }
         *newest = event.sequence;
         Ok(())
@@ -222,6 +228,6 @@ impl Check {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
-fn malformed(error: serde_json::Error) -> LineFault {
-    LineFault::Malformed(error.to_string())
+fn malformed(error: serde_json::Error) -> LineError {
+    LineError::Malformed(error.to_string())
 }

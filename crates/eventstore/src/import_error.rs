@@ -18,13 +18,13 @@ pub enum ImportError {
          (YTCAPTION_DATABASE__OWNER_URL); nothing was imported"
     )]
     NotOwner,
-    /// A line cannot be part of a history.
-    #[error("line {line}: {fault}; nothing was imported")]
+    /// A line cannot follow the lines before it.
+    #[error("line {line}: {error}; nothing was imported")]
     Line {
         /// Number of the line, from 1.
         line: u64,
         /// What is wrong with it.
-        fault: LineFault,
+        error: LineError,
     },
     /// The last line of an export is not there.
     #[error(
@@ -48,9 +48,9 @@ pub enum ImportError {
 
 /// What is wrong with a line.
 #[derive(Debug, thiserror::Error)]
-pub enum LineFault {
+pub enum LineError {
     /// It is not JSON, or not an event.
-    #[error("it is no exported event: {0}")]
+    #[error("it is not an exported event: {0}")]
     Malformed(String),
     /// Its metadata lacks something.
     #[error(transparent)]
@@ -60,12 +60,12 @@ pub enum LineFault {
     Gap {
         /// The aggregate, as `type id`.
         aggregate: String,
-        /// The event that should stand here.
+        /// The event that is expected here.
         expected: u64,
-        /// The one that does.
+        /// The event that is here.
         found: u64,
     },
-    /// The event stood there before.
+    /// The event is in the export already.
     #[error("a duplicate: {aggregate} has had event {sequence} before")]
     Duplicate {
         /// The aggregate, as `type id`.
@@ -76,11 +76,11 @@ pub enum LineFault {
     /// Another event has this id.
     #[error("a duplicate: another event has the id {0}")]
     DuplicateId(Uuid),
-    /// The first line of an export stands elsewhere, or is of another form.
-    #[error("an export does not go on so: it begins here anew, or is of a newer version of this program")]
+    /// It is the first line of an export in another place, or of another format.
+    #[error("the first line of an export is not expected here, or it is of a newer version of this program")]
     Begin,
-    /// Something follows on the last line, or it stands in an export of an earlier form.
-    #[error("it does not belong here: the export has ended before, or did not begin as one with seals does")]
+    /// It follows the last line of the export, or does not belong to its format.
+    #[error("it does not belong here: the export has ended before, or its first line is missing")]
     Misplaced,
     /// The events are not those that the export was written with.
     #[error(

@@ -7,7 +7,9 @@
 mod append;
 mod bus;
 mod checkpoint;
+mod clock;
 mod database;
+mod database_error;
 mod document;
 mod export;
 mod exported;
@@ -15,35 +17,37 @@ mod feed;
 mod horizon;
 mod import;
 mod import_error;
+mod migrations;
+mod notify;
 mod query;
 mod recorded;
 mod repository;
 mod rights;
 mod schema;
 pub mod seal;
-mod stamp;
+mod stream;
 mod transaction;
-mod wake;
 
 pub use append::Appender;
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
-pub use database::{Database, DatabaseError, DatabaseSettings};
+pub use clock::{Clock, IdGenerator};
+pub use database::{Database, DatabaseSettings};
+pub use database_error::DatabaseError;
 pub use document::EventDocument;
 pub use export::{Begin, End, ExportLine, Exporter};
 pub use exported::ExportedEvent;
-pub use feed::{
-    Cursor, CursorParseError, Feed, read_event, read_stream, read_stream_after, read_stream_page, read_versions,
-};
-pub use horizon::{Holder, Horizon, HorizonView};
+pub use feed::{Cursor, CursorParseError, Feed};
+pub use horizon::{BlockingTransaction, Horizon, HorizonView};
 pub use import::{Imported, Importer};
-pub use import_error::{ImportError, LineFault};
+pub use import_error::{ImportError, LineError};
+pub use notify::{EventListener, Subscription};
 pub use query::{EventQuery, EventReader};
-pub use recorded::{Damage, DecodeError, EventName, RecordedEvent};
-pub use repository::EventRepository;
-pub use stamp::Stamp;
+pub use recorded::{CorruptMetadata, DecodeError, EventRef, RecordedEvent};
+pub use stream::{
+    read_event, read_stream, read_stream_after, read_stream_after_within, read_stream_page, read_versions,
+};
 pub use transaction::{begin, begin_with};
-pub use wake::{Alarm, Wake};
 
 #[cfg(test)]
 mod query_tests;

@@ -1,4 +1,4 @@
-//! Questions about what has happened: events by job, actor, type, time and request, in commit order.
+//! Queries of the events: events by job, actor, type, time and request, in commit order.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use sqlx::PgPool;
 use uuid::Uuid;
 use ytcaption_domain::JobId;
 
-use crate::feed::event_columns;
-use crate::{Cursor, RecordedEvent, Wake};
+use crate::feed::horizon;
+use crate::recorded::{StoredEvent, read_all, stored_events};
+use crate::{Cursor, Database, EventListener, RecordedEvent};
 
 /// Events read at a time when many are streamed.
 const PAGE_EVENTS: u32 = 500;
@@ -17,7 +18,7 @@ const PAGE_EVENTS: u32 = 500;
 /// Which events to read; the default is all of them. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventQuery {
-    /// Events of this job and of the deliveries that tell of it.
+    /// Events of this job and of its deliveries: those that share its data key.
     pub job: Option<JobId>,
     /// Events of aggregates of this kind: `job` or `delivery`.
     pub aggregate_type: Option<String>,
@@ -33,52 +34,37 @@ pub struct EventQuery {
     pub correlation_id: Option<Uuid>,
 }
 
-/// The conditions of an [`EventQuery`], bound by [`bind`] from `$4` on.
-macro_rules! conditions {
-    () => {
-        "($4::text IS NULL OR (e.aggregate_type = 'job' AND e.aggregate_id = $4)
-                           OR (e.aggregate_type = 'delivery' AND e.payload->>'job_id' = $4))
-         AND ($5::text IS NULL OR e.aggregate_type = $5)
-         AND ($6::text IS NULL OR e.event_type = $6)
-         AND ($7::text IS NULL OR starts_with(e.metadata->>'actor', $7))
-         AND ($8::timestamptz IS NULL OR e.recorded_at >= $8)
-         AND ($9::timestamptz IS NULL OR e.recorded_at < $9)
-         AND ($10::text IS NULL OR e.metadata->>'correlation_id' = $10)"
+/// The events after a cursor and before a horizon that meet an [`EventQuery`], in `$order`.
+macro_rules! matching_events {
+    ($order:literal, $query:expr, $after:expr, $horizon:expr, $limit:expr) => {
+        stored_events!(
+            "WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2)
+               AND e.transaction_id < $3::text::xid8
+               AND ($5::text IS NULL OR e.metadata->>'data_key' = $5)
+               AND ($6::text IS NULL OR e.aggregate_type = $6)
+               AND ($7::text IS NULL OR e.event_type = $7)
+               AND ($8::text IS NULL OR starts_with(e.metadata->>'actor', $8))
+               AND ($9::timestamptz IS NULL OR e.recorded_at >= $9)
+               AND ($10::timestamptz IS NULL OR e.recorded_at < $10)
+               AND ($11::text IS NULL OR e.metadata->>'correlation_id' = $11) "
+                + $order
+                + " LIMIT $4",
+            $after.transaction_id.to_string(),
+            $after.position,
+            $horizon.to_string(),
+            i64::from($limit),
+            $query.job.map(|job| job.to_string()),
+            $query.aggregate_type.as_deref(),
+            $query.event_type.as_deref(),
+            $query.actor.as_deref(),
+            $query.since,
+            $query.until,
+            $query.correlation_id.map(|id| id.to_string()),
+        )
     };
 }
 
-/// `$1` and `$2`: the place to read on from; `$3`: how many; `$11`: the horizon.
-const AFTER: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events e WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2)
-         AND e.transaction_id < $11::text::xid8 AND ",
-    conditions!(),
-    " ORDER BY e.transaction_id, e.position LIMIT $3"
-);
-
-/// The newest first. `$1` and `$2` are bound and mean the beginning.
-const NEWEST: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events e WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2)
-         AND e.transaction_id < $11::text::xid8 AND ",
-    conditions!(),
-    " ORDER BY e.transaction_id DESC, e.position DESC LIMIT $3"
-);
-
-const OF_JOB: &str = concat!(
-    "SELECT ",
-    event_columns!(),
-    " FROM events e
-      WHERE (e.aggregate_type = 'job' AND e.aggregate_id = $1)
-         OR (e.aggregate_type = 'delivery' AND e.payload->>'job_id' = $1)
-      ORDER BY e.transaction_id, e.position"
-);
-
-const BY_ID: &str = concat!("SELECT ", event_columns!(), " FROM events e WHERE e.metadata->>'event_id' = $1");
-
-/// Answers questions about what has happened.
+/// Queries the events of a database.
 #[derive(Debug, Clone)]
 pub struct EventReader {
     pool: PgPool,
@@ -86,18 +72,17 @@ pub struct EventReader {
 
 impl EventReader {
     /// A reader of the events of a database.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub fn new(database: &Database) -> Self {
+        Self { pool: database.pool().clone() }
     }
 
-    /// Up to `limit` events after a place, oldest first. Like the feed it ends before the oldest open transaction, so
+    /// Up to `limit` events after a cursor, oldest first. Like the feed it ends before the oldest open transaction, so
     /// going on from the last event of a page misses nothing.
     ///
     /// # Errors
     /// The database does not answer, or a row cannot be read.
     pub async fn page(&self, query: &EventQuery, after: Cursor, limit: u32) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        let horizon = self.horizon().await?;
-        self.read(AFTER, query, after, limit, horizon).await
+        self.page_before(horizon(&self.pool).await?, query, after, limit).await
     }
 
     /// The newest `limit` events, oldest first.
@@ -105,13 +90,14 @@ impl EventReader {
     /// # Errors
     /// The database does not answer, or a row cannot be read.
     pub async fn newest(&self, query: &EventQuery, limit: u32) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        let horizon = self.horizon().await?;
-        let mut events = self.read(NEWEST, query, Cursor::default(), limit, horizon).await?;
+        let (after, horizon) = (Cursor::default(), horizon(&self.pool).await?);
+        let newest = matching_events!("ORDER BY e.transaction_id DESC, e.position DESC", query, after, horizon, limit);
+        let mut events = read_all(newest.fetch_all(&self.pool).await?)?;
         events.reverse();
         Ok(events)
     }
 
-    /// All events after a place that are final now, in pages.
+    /// All events after a cursor that are final now, in pages.
     pub fn pages(
         &self,
         query: EventQuery,
@@ -124,79 +110,61 @@ impl EventReader {
         })
     }
 
-    /// All events after a place, in pages, and then those that come, as they come; without end.
+    /// All events after a cursor, in pages, and then those that come, as they come; without end.
     pub fn follow(
         &self,
         query: EventQuery,
         after: Cursor,
-        wake: Arc<Wake>,
+        listener: Arc<EventListener>,
     ) -> impl Stream<Item = Result<Vec<RecordedEvent>, sqlx::Error>> + Send {
-        let (reader, alarm) = (self.clone(), wake.alarm());
-        // The alarm rings only while `wake` lives.
-        stream::try_unfold((reader, query, after, wake, alarm), async |(reader, query, mut after, wake, mut alarm)| {
-            loop {
-                let horizon = reader.horizon().await?;
-                let page = reader.read(AFTER, &query, after, PAGE_EVENTS, horizon).await?;
-                if let Some(last) = page.last().map(|event| event.cursor) {
-                    return Ok(Some((page, (reader, query, last, wake, alarm))));
+        let (reader, subscription) = (self.clone(), listener.subscribe());
+        // A subscription ends with its listener.
+        stream::try_unfold(
+            (reader, query, after, listener, subscription),
+            async |(reader, query, mut after, listener, mut subscription)| {
+                loop {
+                    let horizon = horizon(&reader.pool).await?;
+                    let page = reader.page_before(horizon, &query, after, PAGE_EVENTS).await?;
+                    if let Some(last) = page.last().map(|event| event.cursor) {
+                        return Ok(Some((page, (reader, query, last, listener, subscription))));
+                    }
+                    // Nothing before the horizon matches; it need not be searched again.
+                    after = after.max(Cursor { transaction_id: horizon, position: 0 });
+                    subscription.wait().await;
                 }
-                // Nothing before the horizon was asked for; it need not be looked through again.
-                after = after.max(Cursor { transaction_id: horizon, position: 0 });
-                alarm.wait().await;
-            }
-        })
+            },
+        )
     }
 
-    /// All events of a job and of the deliveries that tell of it, oldest first, up to this moment.
+    /// All events of a job and of its deliveries, oldest first, up to this moment.
     ///
     /// # Errors
     /// The database does not answer, or a row cannot be read.
     pub async fn of_job(&self, job: JobId) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        sqlx::query_as(OF_JOB).bind(job.to_string()).fetch_all(&self.pool).await
+        let events = stored_events!(
+            "WHERE e.metadata->>'data_key' = $1 ORDER BY e.transaction_id, e.position",
+            job.to_string(),
+        );
+        read_all(events.fetch_all(&self.pool).await?)
     }
 
-    /// The event of that id. Looks through the whole store.
+    /// The event of that id. Reads the whole table.
     ///
     /// # Errors
     /// The database does not answer, or the row cannot be read.
     pub async fn find(&self, event_id: Uuid) -> Result<Option<RecordedEvent>, sqlx::Error> {
-        sqlx::query_as(BY_ID).bind(event_id.to_string()).fetch_optional(&self.pool).await
+        let event = stored_events!("WHERE e.metadata->>'event_id' = $1", event_id.to_string());
+        event.fetch_optional(&self.pool).await?.map(StoredEvent::read).transpose()
     }
 
-    /// The oldest transaction that is still open: everything before it is final.
-    async fn horizon(&self) -> Result<u64, sqlx::Error> {
-        horizon(&self.pool).await
-    }
-
-    async fn read(
+    async fn page_before(
         &self,
-        sql: &'static str,
+        horizon: u64,
         query: &EventQuery,
         after: Cursor,
         limit: u32,
-        horizon: u64,
     ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        sqlx::query_as(sql)
-            .bind(after.transaction_id.to_string())
-            .bind(after.position)
-            .bind(i64::from(limit))
-            .bind(query.job.map(|job| job.to_string()))
-            .bind(&query.aggregate_type)
-            .bind(&query.event_type)
-            .bind(&query.actor)
-            .bind(query.since)
-            .bind(query.until)
-            .bind(query.correlation_id.map(|id| id.to_string()))
-            .bind(horizon.to_string())
-            .fetch_all(&self.pool)
-            .await
+        let page = matching_events!("ORDER BY e.transaction_id, e.position", query, after, horizon, limit);
+        read_all(page.fetch_all(&self.pool).await?)
     }
-}
-
-pub(crate) async fn horizon(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    let horizon: String =
-        sqlx::query_scalar("SELECT pg_snapshot_xmin(pg_current_snapshot())::text").fetch_one(pool).await?;
-    horizon
-        .parse()
-        .map_err(|error| sqlx::Error::ColumnDecode { index: "pg_snapshot_xmin".to_owned(), source: Box::new(error) })
 }

@@ -10,7 +10,9 @@ use ytcaption_domain::delivery::{Delivery, DeliveryCommand, delivery_id};
 use ytcaption_domain::job::JobCommand;
 
 use crate::tests::{bus, context, create, database, first, start};
-use crate::{Appender, CommandBus, Cursor, Database, EventQuery, EventReader, RecordedEvent, Stamp, Wake};
+use crate::{
+    Appender, Clock, CommandBus, Cursor, Database, EventListener, EventQuery, EventReader, IdGenerator, RecordedEvent,
+};
 
 /// Two jobs; the first was cancelled and its webhook told. Five events.
 async fn two_jobs(database: &Database) -> [JobId; 2] {
@@ -26,11 +28,8 @@ async fn two_jobs(database: &Database) -> [JobId; 2] {
     bus.execute(jobs[1].0, start(), &other).await.expect("it starts");
     bus.execute(jobs[0].0, JobCommand::Cancel { reason: None }, &context()).await.expect("it is cancelled");
     let end = first(4, database).await.pop().expect("four events");
-    let deliveries: CommandBus<Delivery> = CommandBus::new(
-        database,
-        Appender::start(database.pool().clone(), database.connect_options().clone()),
-        Stamp::system(),
-    );
+    let deliveries: CommandBus<Delivery> =
+        CommandBus::new(database, Appender::start(&database), Clock::system(), IdGenerator::system());
     let told = DeliveryCommand::RecordDelivered { job_id: jobs[0], host: "example.org".into(), http_status: 200 };
     deliveries.create(delivery_id(end.metadata.event_id), told, &context()).await.expect("a new delivery");
     first(5, database).await;
@@ -45,7 +44,7 @@ fn names(events: &[RecordedEvent]) -> Vec<&str> {
 async fn every_filter_finds_its_events_and_no_others() {
     let database = database().await;
     let jobs = two_jobs(&database).await;
-    let reader = EventReader::new(database.pool().clone());
+    let reader = EventReader::new(&database);
     let all = reader.page(&EventQuery::default(), Cursor::default(), 100).await.expect("an answer");
     let third = all[2].recorded_at;
     let none = EventQuery::default();
@@ -76,7 +75,7 @@ async fn every_filter_finds_its_events_and_no_others() {
 async fn pages_go_on_where_they_ended_and_the_newest_come_in_order() {
     let database = database().await;
     two_jobs(&database).await;
-    let reader = EventReader::new(database.pool().clone());
+    let reader = EventReader::new(&database);
     let query = EventQuery::default();
     let (mut after, mut walked) = (Cursor::default(), vec![]);
     loop {
@@ -96,9 +95,9 @@ async fn pages_go_on_where_they_ended_and_the_newest_come_in_order() {
 #[tokio::test]
 async fn a_follower_sees_what_comes_and_only_what_it_asked_for() {
     let database = database().await;
-    let reader = EventReader::new(database.pool().clone());
+    let reader = EventReader::new(&database);
     let query = EventQuery { event_type: Some("DownloadStarted".into()), ..EventQuery::default() };
-    let follow = reader.follow(query, Cursor::default(), Wake::listen(database.pool().clone()));
+    let follow = reader.follow(query, Cursor::default(), EventListener::start(&database));
     let mut follow = std::pin::pin!(follow);
     assert!(tokio::time::timeout(Duration::from_millis(50), follow.next()).await.is_err(), "there is nothing yet");
     let jobs = two_jobs(&database).await;

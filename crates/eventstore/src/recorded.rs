@@ -1,4 +1,4 @@
-//! An event as it stands in the store.
+//! An event as the store holds it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,8 +6,6 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
 use serde_json::Value;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, Row};
 use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::upcast::{self, PayloadError};
 use ytcaption_domain::{EventMetadata, MetadataError};
@@ -35,13 +33,13 @@ pub struct RecordedEvent {
     pub metadata: EventMetadata,
     /// When it was stored, by the clock of the database.
     pub recorded_at: DateTime<Utc>,
-    /// What is wrong with its metadata, if they cannot be read; [`Self::metadata`] then has what could be saved of them.
-    pub damage: Option<Damage>,
+    /// Set if its metadata cannot be read; [`Self::metadata`] then has what can be read of them.
+    pub corrupt: Option<CorruptMetadata>,
 }
 
 /// Metadata that cannot be read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Damage {
+pub struct CorruptMetadata {
     /// The metadata as they are stored.
     pub stored: Value,
     /// What is wrong with them.
@@ -53,14 +51,14 @@ pub struct Damage {
 #[error("{event} cannot be read: {source}")]
 pub struct DecodeError {
     /// Which one.
-    pub event: Box<EventName>,
+    pub event: Box<EventRef>,
     /// What is wrong with it, and what to do.
     pub source: PayloadError,
 }
 
-/// Says which event is meant.
+/// Names one event of the store; displayed in error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventName {
+pub struct EventRef {
     /// Kind of the aggregate.
     pub aggregate_type: String,
     /// Identity of the aggregate.
@@ -75,7 +73,7 @@ pub struct EventName {
     pub cursor: Cursor,
 }
 
-impl fmt::Display for EventName {
+impl fmt::Display for EventRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { aggregate_type, aggregate_id, sequence, event_type, event_version, cursor } = self;
         write!(
@@ -92,16 +90,16 @@ impl RecordedEvent {
     /// # Errors
     /// It is of a type, version or shape that this program cannot read.
     pub fn decode<E: EventFamily>(&self) -> Result<Vec<E>, DecodeError> {
-        let read = match &self.damage {
-            Some(damage) => Err(PayloadError::Metadata(damage.error.clone())),
+        let read = match &self.corrupt {
+            Some(corrupt) => Err(PayloadError::Metadata(corrupt.error.clone())),
             None => upcast::decode(&self.event_type, &self.event_version, &self.payload),
         };
-        read.map_err(|source| DecodeError { event: Box::new(self.name()), source })
+        read.map_err(|source| DecodeError { event: Box::new(self.event_ref()), source })
     }
 
-    /// Which event it is, in words.
-    pub fn name(&self) -> EventName {
-        EventName {
+    /// Which event it is.
+    pub fn event_ref(&self) -> EventRef {
+        EventRef {
             aggregate_type: self.aggregate_type.clone(),
             aggregate_id: self.aggregate_id.clone(),
             sequence: self.sequence,
@@ -112,39 +110,69 @@ impl RecordedEvent {
     }
 }
 
-impl FromRow<'_, PgRow> for RecordedEvent {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let recorded_at = row.try_get("recorded_at")?;
-        let (metadata, damage) = metadata(row.try_get("metadata")?, recorded_at);
-        let sequence: i64 = row.try_get("sequence")?;
-        let tx: String = row.try_get("tx")?;
-        Ok(Self {
-            cursor: Cursor {
-                transaction_id: tx.parse().map_err(|error| decode("tx", error))?,
-                position: row.try_get("position")?,
-            },
-            aggregate_type: row.try_get("aggregate_type")?,
-            aggregate_id: row.try_get("aggregate_id")?,
-            sequence: u64::try_from(sequence).map_err(|error| decode("sequence", error))?,
-            event_type: row.try_get("event_type")?,
-            event_version: row.try_get("event_version")?,
-            payload: row.try_get("payload")?,
+/// A row of the table `events` with the wrapped data key of its personal content.
+pub(crate) struct StoredEvent {
+    pub(crate) tx: String,
+    pub(crate) position: i64,
+    pub(crate) aggregate_type: String,
+    pub(crate) aggregate_id: String,
+    pub(crate) sequence: i64,
+    pub(crate) event_type: String,
+    pub(crate) event_version: String,
+    pub(crate) payload: Value,
+    pub(crate) metadata: Value,
+    pub(crate) recorded_at: DateTime<Utc>,
+}
+
+/// `stored_events!("WHERE …", arguments)`: a checked query of [`StoredEvent`]s; `e` is the table `events`. The column `tx`
+/// must not be named `transaction_id`: an unqualified ORDER BY would sort it as text.
+macro_rules! stored_events {
+    ($first:literal $(+ $more:literal)* $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            crate::recorded::StoredEvent,
+            r#"SELECT e.transaction_id::text AS "tx!", e.position, e.aggregate_type, e.aggregate_id, e.sequence,
+                      e.event_type, e.event_version, e.payload, e.metadata, e.recorded_at
+                 FROM events e "# + $first $(+ $more)*,
+            $($argument),*
+        )
+    };
+}
+pub(crate) use stored_events;
+
+impl StoredEvent {
+    /// The event.
+    pub(crate) fn read(self) -> Result<RecordedEvent, sqlx::Error> {
+        let (metadata, corrupt) = parse_metadata(self.metadata, self.recorded_at);
+        Ok(RecordedEvent {
+            cursor: Cursor::from_row(&self.tx, self.position)?,
+            aggregate_type: self.aggregate_type,
+            aggregate_id: self.aggregate_id,
+            sequence: u64::try_from(self.sequence).map_err(|error| column_error("sequence", error))?,
+            event_type: self.event_type,
+            event_version: self.event_version,
+            payload: self.payload,
             metadata,
-            recorded_at,
-            damage,
+            recorded_at: self.recorded_at,
+            corrupt,
         })
     }
 }
 
-/// Reads what is stored. One damaged event must not hide the others on its page, so damage is no error here.
-fn metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<Damage>) {
+/// The events of a page.
+pub(crate) fn read_all(stored: Vec<StoredEvent>) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    stored.into_iter().map(StoredEvent::read).collect()
+}
+
+/// Parses stored metadata. One corrupt event must not hide the others of its page, so this is no error.
+fn parse_metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<CorruptMetadata>) {
     let map = HashMap::<String, String>::deserialize(&stored).map_err(|_| MetadataError { key: "metadata" });
     match map.and_then(|map| EventMetadata::from_map(&map)) {
         Ok(metadata) => (metadata, None),
-        Err(error) => (EventMetadata::from_json_lossy(&stored, recorded_at), Some(Damage { stored, error })),
+        Err(error) => (EventMetadata::from_json_lossy(&stored, recorded_at), Some(CorruptMetadata { stored, error })),
     }
 }
 
-fn decode(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+/// A value of a row that is not what its column holds.
+pub(crate) fn column_error(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(source) }
 }

@@ -1,4 +1,4 @@
-//! What the services may do: add and read events, keep the read models, change nothing that has happened.
+//! What the services may do: add and read events, write the read models, never change an event.
 
 use sqlx::PgPool;
 use sqlx::error::ErrorKind;
@@ -10,7 +10,7 @@ const LOCK: i64 = i64::from_be_bytes(*b"ytcright");
 /// Postgres' code for a role that exists already.
 const DUPLICATE_OBJECT: &str = "42710";
 
-/// What is only ever added to.
+/// Tables that are only added to.
 const ADDED_TO: &str = "events, seals";
 
 /// Makes sure that the role exists and may do what the services need, and no more.
@@ -18,9 +18,9 @@ pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> 
     create(pool, role, password).await?;
     let role = quoted(role, '"');
     let mut transaction = begin(pool).await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    let schema: String =
-        sqlx::query_scalar("SELECT quote_ident(current_schema())").fetch_one(&mut *transaction).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
+    let schema = sqlx::query_scalar!(r#"SELECT quote_ident(current_schema()) AS "schema!""#);
+    let schema = schema.fetch_one(&mut *transaction).await?;
     for statement in [
         format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
         format!("REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}"),
@@ -33,7 +33,7 @@ pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> 
         sqlx::query(&statement).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
-    // Only to name who holds the feed back; without it other roles' sessions stay nameless.
+    // Only to name the transaction that delays the feed; without it sessions of other roles have no names.
     if let Err(error) = sqlx::query(&format!("GRANT pg_read_all_stats TO {role}")).execute(pool).await {
         tracing::debug!(%error, "the services cannot see sessions of others");
     }
@@ -41,11 +41,8 @@ pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> 
 }
 
 async fn create(pool: &PgPool, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {
-    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
-        .bind(role)
-        .fetch_one(pool)
-        .await?;
-    if exists {
+    let exists = sqlx::query_scalar!(r#"SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS "exists!""#, role);
+    if exists.fetch_one(pool).await? {
         return Ok(());
     }
     let password = password.map(|password| format!(" PASSWORD {}", quoted(password, '\''))).unwrap_or_default();

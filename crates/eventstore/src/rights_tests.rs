@@ -28,7 +28,7 @@ async fn owner_and_service(role: &str) -> (Database, Database) {
     let url = new_database().await;
     let owner = open(&url);
     owner.prepare().await.expect("the schema can be made");
-    owner.let_in(role, Some("it's secret")).await.expect("a role");
+    owner.grant_service_role(role, Some("it's secret")).await.expect("a role");
     let service = as_role(&url, role);
     service.prepare().await.expect("the schema is there");
     (owner, service)
@@ -83,10 +83,11 @@ async fn the_services_add_and_read_events_and_change_none() {
 #[tokio::test]
 async fn rights_are_given_again_without_harm_and_to_two_at_once() {
     let (owner, _) = owner_and_service("svc_again").await;
-    let (one, two) = tokio::join!(owner.let_in("svc_again", None), owner.let_in("svc_again", Some("other")));
+    let (one, two) =
+        tokio::join!(owner.grant_service_role("svc_again", None), owner.grant_service_role("svc_again", Some("other")));
     one.and(two).expect("it is let in already");
     // A name and a password that SQL must not take apart.
-    owner.let_in("svc \"odd\" ö", Some("a'b\\c")).await.expect("a role of that name");
+    owner.grant_service_role("svc \"odd\" ö", Some("a'b\\c")).await.expect("a role of that name");
 }
 
 #[tokio::test]
@@ -101,7 +102,7 @@ async fn the_services_wait_for_the_schema_and_refuse_a_newer_one() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!waiting.is_finished(), "there is no schema yet");
     owner.prepare().await.expect("the schema can be made");
-    owner.let_in("svc_waits", None).await.expect("a role");
+    owner.grant_service_role("svc_waits", None).await.expect("a role");
     waiting.await.expect("no panic").expect("the schema is there");
 
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -129,9 +130,7 @@ async fn events_of_another_cluster_are_noticed_and_adopted_in_their_order() {
          SELECT 'third', transaction_id, position FROM events WHERE aggregate_id LIKE '%5'";
     owner.pool().execute(sqlx::raw_sql(future)).await.expect("the owner can");
     assert!(matches!(service.prepare().await, Err(DatabaseError::Restored)));
-    assert!(
-        crate::Feed::new(service.pool().clone()).after(crate::Cursor::default(), 9).await.expect("rows").is_empty()
-    );
+    assert!(crate::Feed::new(&service).after(crate::Cursor::default(), 9).await.expect("rows").is_empty());
 
     let adopt = || sqlx::query_scalar::<_, i64>("SELECT adopt_restored_events()").fetch_one(owner.pool());
     assert_eq!(adopt().await.expect("the owner can"), 5);

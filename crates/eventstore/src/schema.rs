@@ -4,25 +4,21 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 
-use crate::database::MIGRATIONS;
-use crate::{Database, DatabaseError};
+use crate::Database;
+use crate::database_error::DatabaseError;
+use crate::migrations::MIGRATIONS;
 
-/// How often a process that may not change the schema looks whether somebody else has.
+/// How often a process that may not change the schema looks whether the owner has.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// The owner of the events may change the schema; of an empty database whoever may create tables in it.
-const MAY_MIGRATE: &str = "
-    SELECT coalesce((SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('events')),
-                    has_schema_privilege(current_schema(), 'CREATE'), false)";
-
-/// Transaction ids of this cluster are not given out yet, so these events came with a dump from another one.
-const RESTORED: &str = "
-    SELECT transaction_id >= pg_snapshot_xmax(pg_current_snapshot()) FROM events
-     ORDER BY transaction_id DESC, position DESC LIMIT 1";
 
 /// Whether this role may change the schema.
 pub(crate) async fn may_migrate(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(MAY_MIGRATE).fetch_one(pool).await
+    // The owner of the events; in an empty database any role that may create tables in it.
+    let may = sqlx::query_scalar!(
+        r#"SELECT coalesce((SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('events')),
+                           has_schema_privilege(current_schema(), 'CREATE'), false) AS "may!""#
+    );
+    may.fetch_one(pool).await
 }
 
 /// Waits until the owner has brought the schema up to date.
@@ -57,6 +53,10 @@ async fn missing(pool: &PgPool) -> Result<Option<i64>, DatabaseError> {
 /// # Errors
 /// They came with a dump from another cluster.
 pub(crate) async fn refuse_restored(pool: &PgPool) -> Result<(), DatabaseError> {
-    let restored: Option<bool> = sqlx::query_scalar(RESTORED).fetch_optional(pool).await?;
-    if restored == Some(true) { Err(DatabaseError::Restored) } else { Ok(()) }
+    // This cluster has not assigned these transaction ids yet, so the events came with a dump from another one.
+    let restored = sqlx::query_scalar!(
+        r#"SELECT transaction_id >= pg_snapshot_xmax(pg_current_snapshot()) AS "restored!" FROM events
+            ORDER BY transaction_id DESC, position DESC LIMIT 1"#
+    );
+    if restored.fetch_optional(pool).await? == Some(true) { Err(DatabaseError::Restored) } else { Ok(()) }
 }

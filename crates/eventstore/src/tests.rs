@@ -14,8 +14,8 @@ use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_testing::Postgres;
 
 use crate::{
-    Appender, CheckpointError, Checkpoints, CommandBus, CommandError, Cursor, Database, DatabaseSettings, Feed,
-    RecordedEvent, Stamp, Wake, begin, read_stream,
+    Appender, CheckpointError, Checkpoints, Clock, CommandBus, CommandError, Cursor, Database, DatabaseSettings,
+    EventListener, Feed, IdGenerator, RecordedEvent, begin, read_stream,
 };
 
 pub(crate) async fn database() -> Database {
@@ -26,8 +26,8 @@ pub(crate) async fn database() -> Database {
 }
 
 pub(crate) fn bus(database: &Database) -> CommandBus<Job> {
-    let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
-    CommandBus::new(database, appender, Stamp::system())
+    let appender = Appender::start(&database);
+    CommandBus::new(database, appender, Clock::system(), IdGenerator::system())
 }
 
 pub(crate) fn context() -> CommandContext {
@@ -56,7 +56,7 @@ pub(crate) fn start() -> JobCommand {
 
 /// The first `count` events. Tests in other databases of the server hold the horizon back, so this may take a while.
 pub(crate) async fn first(count: usize, database: &Database) -> Vec<RecordedEvent> {
-    let feed = Feed::new(database.pool().clone());
+    let feed = Feed::new(&database);
     loop {
         let events = feed.after(Cursor::default(), 10_000).await.expect("the feed answers");
         if events.len() >= count {
@@ -69,10 +69,10 @@ pub(crate) async fn first(count: usize, database: &Database) -> Vec<RecordedEven
 #[tokio::test]
 async fn a_command_is_stored_with_who_when_and_why() {
     let database = database().await;
-    let id = (Stamp::system().new_id)();
+    let id = IdGenerator::system().new_id();
     let executed = bus(&database).create(id, create(), &context()).await.expect("a new job");
     assert_eq!((executed.version, executed.aggregate.status), (1, Some(JobStatus::Pending)));
-    let stored = read_stream(database.pool(), "job", &id.to_string()).await.expect("it is there");
+    let stored = read_stream(&database, "job", &id.to_string()).await.expect("it is there");
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].event_type, "JobCreated");
     assert_eq!(stored[0].metadata.context, context());
@@ -85,7 +85,7 @@ async fn a_rejected_command_leaves_no_trace() {
     let database = database().await;
     let outcome = bus(&database).execute(Uuid::from_u128(1), start(), &context()).await;
     assert!(matches!(outcome, Err(CommandError::Rejected(JobRejection::NotFound))), "{outcome:?}");
-    let stored = read_stream(database.pool(), "job", &Uuid::from_u128(1).to_string()).await.expect("it answers");
+    let stored = read_stream(&database, "job", &Uuid::from_u128(1).to_string()).await.expect("it answers");
     assert!(stored.is_empty());
 }
 
@@ -157,7 +157,7 @@ async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
         let metadata = ytcaption_domain::EventMetadata {
             data_key: Uuid::nil(),
             event_id: Uuid::from_u128(u128::from(writer) << 64 | u128::from(n)),
-            occurred_at: (Stamp::system().now)(),
+            occurred_at: Clock::system().now(),
             route: "normal".into(),
             context: context(),
         };
@@ -188,8 +188,8 @@ async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
 }
 
 /// Follows the feed, or with `naive` the positions alone, until the writers are done and nothing new comes.
-async fn follow(pool: PgPool, naive: bool, mut done: tokio::sync::watch::Receiver<bool>) -> Vec<(String, i64)> {
-    let feed = Feed::new(pool.clone());
+async fn follow(database: Database, naive: bool, mut done: tokio::sync::watch::Receiver<bool>) -> Vec<(String, i64)> {
+    let feed = Feed::new(&database);
     let mut cursor = Cursor::default();
     let mut seen = vec![];
     loop {
@@ -199,7 +199,7 @@ async fn follow(pool: PgPool, naive: bool, mut done: tokio::sync::watch::Receive
                 "SELECT position, aggregate_id, sequence FROM events WHERE position > $1 ORDER BY position LIMIT 100",
             )
             .bind(cursor.position)
-            .fetch_all(&pool)
+            .fetch_all(database.pool())
             .await
             .expect("a query")
             .into_iter()
@@ -223,7 +223,7 @@ async fn follow(pool: PgPool, naive: bool, mut done: tokio::sync::watch::Receive
 async fn the_feed_misses_nothing_where_a_naive_reader_does() {
     let database = database().await;
     let (tell, done) = tokio::sync::watch::channel(false);
-    let readers = [false, true].map(|naive| tokio::spawn(follow(database.pool().clone(), naive, done.clone())));
+    let readers = [false, true].map(|naive| tokio::spawn(follow(database.clone(), naive, done.clone())));
     let writers = (0..WRITERS).map(|writer| tokio::spawn(write_slowly(database.pool().clone(), writer)));
     let committed: u32 = join_all(writers).await.into_iter().map(|n| n.expect("a writer ends well")).sum();
     assert!(committed >= 9_500, "{committed} committed");
@@ -256,15 +256,15 @@ async fn a_checkpoint_moves_only_from_where_it_stands() {
 #[tokio::test]
 async fn readers_are_woken_by_an_append() {
     let database = database().await;
-    let wake = Wake::listen(database.pool().clone());
+    let listener = EventListener::start(&database);
     let bus = bus(&database);
     let context = context();
     // The first waits may end by polling while the listener is still connecting.
     let mut quickest = Duration::MAX;
     for n in 1..=10 {
         let begun = tokio::time::Instant::now();
-        let mut alarm = wake.alarm();
-        let (created, ()) = tokio::join!(bus.create(Uuid::from_u128(n), create(), &context), alarm.wait());
+        let mut subscription = listener.subscribe();
+        let (created, ()) = tokio::join!(bus.create(Uuid::from_u128(n), create(), &context), subscription.wait());
         created.expect("a new job");
         quickest = quickest.min(begun.elapsed());
     }
@@ -274,17 +274,17 @@ async fn readers_are_woken_by_an_append() {
 #[tokio::test]
 async fn what_is_appended_while_a_reader_is_busy_wakes_it_all_the_same() {
     let database = database().await;
-    let wake = Wake::listen(database.pool().clone());
+    let listener = EventListener::start(&database);
     let bus = bus(&database);
     let mut quickest = Duration::MAX;
-    // An alarm that nothing woke rings after half a second.
+    // An subscription that nothing woke rings after half a second.
     for n in 1..=10 {
-        let mut alarm = wake.alarm();
+        let mut subscription = listener.subscribe();
         bus.create(Uuid::from_u128(n), create(), &context()).await.expect("a new job");
         // The reader is busy with something else meanwhile.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let begun = tokio::time::Instant::now();
-        alarm.wait().await;
+        subscription.wait().await;
         quickest = quickest.min(begun.elapsed());
     }
     assert!(quickest < Duration::from_millis(100), "only polling woke the reader: {quickest:?}");

@@ -4,10 +4,10 @@ use uuid::Uuid;
 
 use crate::seal::{Sealer, SealingKey, Verifier};
 use crate::tests::{bus, context, create, database, first, start};
-use crate::{Database, Exporter, ImportError, Imported, Importer, Stamp};
+use crate::{Clock, Database, Exporter, ImportError, Imported, Importer};
 
 async fn lines(database: &Database) -> Vec<String> {
-    let mut export = Exporter::begin(database.pool().clone()).await.expect("an answer");
+    let mut export = Exporter::begin(&database).await.expect("an answer");
     let mut lines = vec![];
     loop {
         let page = export.next_lines().await.expect("an answer");
@@ -39,7 +39,7 @@ async fn history() -> Vec<String> {
         bus.execute(Uuid::from_u128(id), start(), &context()).await.expect("it starts");
     }
     first(5, &database).await;
-    let sealer = Sealer::new(&database, SealingKey::generate().expect("a key"), Stamp::system());
+    let sealer = Sealer::new(&database, SealingKey::generate().expect("a key"), Clock::system());
     assert_eq!(sealer.seal_all().await.expect("an answer"), 5);
     // Numbers beyond a double, text beyond ASCII, keys out of order: kept as they are.
     sqlx::query(
@@ -68,7 +68,7 @@ async fn an_imported_store_exports_the_same_bytes() {
     // A copy is a store like any other: its jobs go on, and its seals.
     bus(&copy).execute(Uuid::from_u128(1), start(), &context()).await.expect("it goes on");
     first(7, &copy).await;
-    let sealer = Sealer::new(&copy, SealingKey::generate().expect("a key"), Stamp::system());
+    let sealer = Sealer::new(&copy, SealingKey::generate().expect("a key"), Clock::system());
     assert_eq!(sealer.seal_all().await.expect("an answer"), 2);
     let report = Verifier::trusting(vec![]).database(copy.pool(), |_| ()).await.expect("an answer");
     assert_eq!((report.events, report.sealed, report.findings), (7, 7, vec![]));
@@ -122,8 +122,8 @@ async fn a_line_that_cannot_follow_is_named_and_nothing_is_imported() {
         (gap, "line 5:", "a gap: job 00000000-0000-0000-0000-000000000002 has event 3 here, but event 2"),
         (duplicate, "line 6:", "has had event 2 before"),
         (same_id, "line 3:", "another event has the id"),
-        (cut_line, "line 8:", "no exported event"),
-        (with(3, String::new()), "line 3:", "no exported event"),
+        (cut_line, "line 8:", "not an exported event"),
+        (with(3, String::new()), "line 3:", "not an exported event"),
         (anonymous, "line 5:", "`actor` is missing"),
         (odd, "line 2:", "unknown field `position`"),
         (unstorable, "lines 1 to 5:", "the database refuses them"),
@@ -131,7 +131,7 @@ async fn a_line_that_cannot_follow_is_named_and_nothing_is_imported() {
         (with(8, exported[7].replace("☃", "☂")), "line 9:", "the 6 events before it are not those"),
         (with(2, exported[1].replace("\"auto\"", "\"pt\"")), "line 7:", "the 5 events before it are not those"),
         (without(7).collect(), "line 8:", "the 6 events before it are not those"),
-        (without(1).collect(), "line 6:", "did not begin as one"),
+        (without(1).collect(), "line 6:", "its first line is missing"),
         (with(1, exported[0].replace("\"format\":2", "\"format\":3")), "line 1:", "a newer version"),
         (after_the_end, "line 10:", "the export has ended before"),
     ] {

@@ -98,17 +98,17 @@ async fn one_damaged_event_hides_no_other() {
     store(database.pool(), "job", id, 1, ("JobCreated", "1"), created_v1(), metadata(3)).await;
     let page = first(3, &database).await;
     let faults: Vec<Option<String>> =
-        page.iter().map(|event| event.damage.as_ref().map(|damage| damage.error.to_string())).collect();
+        page.iter().map(|event| event.corrupt.as_ref().map(|corrupt| corrupt.error.to_string())).collect();
     let said = |key| Some(format!("event metadata: `{key}` is missing or malformed"));
     assert_eq!(faults, [said("correlation_id"), said("metadata"), None]);
     assert_eq!(page[0].metadata.context.actor.to_string(), "client:test", "what can be read is shown");
     let refusal = page[0].decode::<JobEvent>().expect_err("nobody acts on a damaged event").to_string();
     assert!(refusal.contains("`correlation_id` is missing") && refusal.contains("from a backup"), "{refusal}");
     let shown = json!(page[0]);
-    assert_eq!((&shown["metadata"], &shown["damage"]), (&damaged, &json!(faults[0])));
-    assert_eq!(json!(page[2]).get("damage"), None);
+    assert_eq!((&shown["metadata"], &shown["corrupt"]), (&damaged, &json!(faults[0])));
+    assert_eq!(json!(page[2]).get("corrupt"), None);
     let query = EventQuery { event_type: Some("JobCreated".into()), ..EventQuery::default() };
-    let reader = EventReader::new(database.pool().clone());
+    let reader = EventReader::new(&database);
     assert_eq!(reader.page(&query, Cursor::default(), 10).await.expect("the page is there").len(), 2);
 }
 
@@ -203,8 +203,8 @@ impl Routed for Walker {
 #[tokio::test]
 async fn what_one_event_has_become_shares_its_place_so_versions_count_what_is_stored() {
     let database = database().await;
-    let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
-    let walkers: CommandBus<Walker> = CommandBus::new(&database, appender, Stamp::system());
+    let appender = Appender::start(&database);
+    let walkers: CommandBus<Walker> = CommandBus::new(&database, appender, Clock::system(), IdGenerator::system());
     let id = Uuid::from_u128(1);
     store(database.pool(), "walker", id, 1, ("Went", "1"), json!({ "type": "Went", "x": 3, "y": 4 }), metadata(1))
         .await;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row};
 use utoipa::ToSchema;
-use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, begin, read_stream_after};
+use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, begin, read_stream_after_within};
 
 use crate::apply::apply;
 use crate::generation::{self, JOBS, live_generation};
@@ -63,6 +63,7 @@ pub struct Retried {
 /// The parked events of the live read model.
 #[derive(Debug, Clone)]
 pub struct ParkedEvents {
+    database: Database,
     pool: PgPool,
     checkpoint: Checkpoints,
 }
@@ -109,7 +110,7 @@ impl ParkedEvents {
     /// Those of a database.
     pub fn new(database: &Database) -> Self {
         let pool = database.pool().clone();
-        Self { checkpoint: Checkpoints::new(pool.clone(), JOBS), pool }
+        Self { database: database.clone(), checkpoint: Checkpoints::new(pool.clone(), JOBS), pool }
     }
 
     /// Up to `limit` of them: those that are to blame first, then those that wait; each in the order of the feed.
@@ -158,7 +159,9 @@ impl ParkedEvents {
             // Whoever holds this row is the only one who writes live rows.
             let reached = self.checkpoint.lock(&mut transaction).await?;
             let generation = generation::live(&mut *transaction).await?;
-            let mut events = read_stream_after(&mut *transaction, &aggregate_type, &aggregate_id, first - 1).await?;
+            let mut events =
+                read_stream_after_within(&self.database, &mut transaction, &aggregate_type, &aggregate_id, first - 1)
+                    .await?;
             // The projector brings the others.
             events.retain(|event| event.cursor <= reached);
             applied += apply(&mut transaction, generation, &events).await?.freed;

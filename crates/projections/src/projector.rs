@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, RecordedEvent, Wake, begin};
+use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, EventListener, Feed, RecordedEvent, begin};
 
 use crate::apply::apply;
 use crate::generation::{self, JOBS};
@@ -53,7 +53,7 @@ impl Projector {
     pub fn new(database: &Database) -> Self {
         let pool = database.pool().clone();
         Self {
-            feed: Feed::new(pool.clone()),
+            feed: Feed::new(database),
             checkpoint: Checkpoints::new(pool.clone(), JOBS),
             parked: ParkedEvents::new(database),
             page_events: PAGE_EVENTS,
@@ -67,8 +67,8 @@ impl Projector {
     }
 
     /// Follows the feed until it is dropped; rides out failures of the database.
-    pub async fn run(&self, wake: Arc<Wake>) {
-        let mut alarm = wake.alarm();
+    pub async fn run(&self, listener: Arc<EventListener>) {
+        let mut subscription = listener.subscribe();
         let mut retried: Option<Instant> = None;
         loop {
             let due = retried.is_none_or(|at| at.elapsed() > RETRY_PARKED);
@@ -77,7 +77,7 @@ impl Projector {
                 retried = Some(Instant::now());
             }
             match outcome.and(self.catch_up().await) {
-                Ok(_) => alarm.wait().await,
+                Ok(_) => subscription.wait().await,
                 // Another instance applied the page: read on from where it left off.
                 Err(ProjectionError::Checkpoint(CheckpointError::Moved(_))) => {}
                 Err(error) => {

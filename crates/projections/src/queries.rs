@@ -45,12 +45,13 @@ pub struct JobSnapshot {
 #[derive(Debug, Clone)]
 pub struct JobQueries {
     pool: PgPool,
+    database: Database,
 }
 
 impl JobQueries {
     /// Queries over a database.
     pub fn new(database: &Database) -> Self {
-        Self { pool: database.pool().clone() }
+        Self { pool: database.pool().clone(), database: database.clone() }
     }
 
     /// One job, as its latest event left it: what the projector has not reached yet is folded on top of its row, so a
@@ -76,7 +77,7 @@ impl JobQueries {
         let mut view = rows::find_job(&self.pool, id).await?;
         let mut chunks = Chunks::new();
         let projected = view.as_ref().map_or(0, |view| view.version);
-        for recorded in read_stream_after(&self.pool, Job::TYPE, &id.to_string(), projected).await? {
+        for recorded in read_stream_after(&self.database, Job::TYPE, &id.to_string(), projected).await? {
             let events: Vec<JobEvent> = match recorded.decode() {
                 Ok(events) => events,
                 // The projector puts such an event aside for an operator; the job is shown as it was before.

@@ -80,7 +80,7 @@ impl Rebuild {
         let live = generation::live(&mut connection).await?;
         remove_all_but(&mut connection, live).await?;
         let pool = database.pool().clone();
-        let feed = Feed::new(pool.clone());
+        let feed = Feed::new(database);
         let total = feed.lag(Cursor::default(), u32::MAX).await?;
         Ok(Self {
             connection,

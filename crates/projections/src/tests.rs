@@ -15,7 +15,7 @@ use ytcaption_domain::job::{
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
-    Appender, CheckpointError, CommandBus, Cursor, Database, DatabaseSettings, Feed, Stamp, Wake,
+    Appender, CheckpointError, Clock, CommandBus, Cursor, Database, DatabaseSettings, EventListener, Feed, IdGenerator,
 };
 use ytcaption_testing::Postgres;
 
@@ -34,10 +34,10 @@ impl House {
         let settings = DatabaseSettings { url: Postgres::shared().new_database(), max_connections: 10 };
         let database = Database::open(&settings).expect("a valid URL");
         database.prepare().await.expect("the schema can be made");
-        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let appender = Appender::start(&database);
         Self {
-            jobs: CommandBus::new(&database, appender.clone(), Stamp::system()),
-            deliveries: CommandBus::new(&database, appender, Stamp::system()),
+            jobs: CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system()),
+            deliveries: CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()),
             projector: Projector::new(&database),
             queries: JobQueries::new(&database),
             database,
@@ -65,7 +65,7 @@ impl House {
             priority: Priority::Normal,
             webhook_url: webhook_url.map(|url| url.parse().expect("a URL")),
         };
-        let id = (Stamp::system().new_id)();
+        let id = IdGenerator::system().new_id();
         self.jobs.create(id, command, &context()).await.expect("a new job");
         JobId(id)
     }
@@ -102,7 +102,7 @@ impl House {
 
     /// Waits until a reader of the feed sees all events; tests beside this one hold the horizon back.
     async fn until_final(&self) {
-        let feed = Feed::new(self.database.pool().clone());
+        let feed = Feed::new(&self.database);
         let visible = async || feed.after(Cursor::default(), 10_000).await.expect("the feed answers").len() as u64;
         while visible().await < self.events(None).await {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -253,11 +253,11 @@ async fn the_delivery_of_the_webhook_shows_at_its_job() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_projectors_apply_each_event_once() {
     let house = House::open().await;
-    let wake = Wake::listen(house.database.pool().clone());
+    let listener = EventListener::start(&house.database);
     let runners: Vec<_> = (0..3)
         .map(|_| {
-            let (projector, wake) = (Projector::new(&house.database), Arc::clone(&wake));
-            tokio::spawn(async move { projector.run(wake).await })
+            let (projector, listener) = (Projector::new(&house.database), Arc::clone(&listener));
+            tokio::spawn(async move { projector.run(listener).await })
         })
         .collect();
     let mut ids = vec![];

@@ -17,7 +17,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_domain::job::Job;
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, Stamp, Wake};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator};
 use ytcaption_workers::relay::{self, RelayDeps};
 use ytcaption_workers::{nats, topology};
 
@@ -48,19 +48,19 @@ impl House {
         let url = std::env::var("NATS_URL").expect("NATS_URL names the server to use");
         let nats = nats::connect(&url).await.expect("a valid URL");
         topology::ensure(&nats).await.expect("the stream can be made");
-        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
-        let bus = Arc::new(CommandBus::new(&database, appender, Stamp::system()));
+        let appender = Appender::start(&database);
+        let bus = Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()));
         Self { database, nats, bus }
     }
 
     fn start_relay(&self, stop: CancellationToken) {
-        let wake = Wake::listen(self.database.pool().clone());
-        let deps = RelayDeps { database: self.database.clone(), nats: self.nats.clone(), wake };
+        let listener = EventListener::start(&self.database);
+        let deps = RelayDeps { database: self.database.clone(), nats: self.nats.clone(), listener };
         tokio::spawn(async move { relay::run(deps, stop).await.expect("NATS can be used") });
     }
 
     async fn create_job(&self) -> Uuid {
-        let id = (Stamp::system().new_id)();
+        let id = IdGenerator::system().new_id();
         self.bus.create(id, create(), &context()).await.expect("the store answers");
         id
     }

@@ -37,7 +37,7 @@ pub(crate) struct EventDocument {
     /// Who, when and why: event id, actor, account, correlation, causation, trace.
     metadata: HashMap<String, String>,
     /// What is wrong with the metadata, which are then shown as they are stored; absent if nothing is.
-    damage: Option<String>,
+    corrupt: Option<String>,
 }
 
 /// A recorded event that could not be applied to a read model.

@@ -79,7 +79,7 @@ pub(crate) async fn events(
     let limit = query.take("limit", read_limit).unwrap_or(DEFAULT_LIMIT);
     query.finish()?;
 
-    let reader = EventReader::new(state.database.pool().clone());
+    let reader = EventReader::new(&state.database);
     // One more than asked for tells whether there is a next page.
     let mut events = reader.page(&filter, cursor, limit + 1).await.map_err(QueryError::from)?;
     let next_cursor = cut_page(&mut events, limit, |last| last.cursor.to_string());

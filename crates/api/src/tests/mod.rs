@@ -42,7 +42,9 @@ use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, Failure, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
+use ytcaption_eventstore::{
+    Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator, RecordedEvent, read_stream,
+};
 use ytcaption_projections::{JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
 
@@ -96,13 +98,12 @@ impl Api {
         record_traces();
         let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 8 };
         let database = Database::open(&settings).expect("a valid URL");
-        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let appender = Appender::start(&database);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let stamp = Stamp::system();
         let stop = CancellationToken::new();
         let streams = StreamLimits { all: MAX_STREAMS, per_client: MAX_STREAMS };
         let state = ApiState {
-            jobs: Arc::new(CommandBus::new(&database, appender, stamp)),
+            jobs: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
             queries: JobQueries::new(&database),
             blobs: Arc::new(LocalFolder::open(folder.path()).await.expect("a folder of blobs")),
             nats,
@@ -113,9 +114,9 @@ impl Api {
                 ..ApiSettings::default()
             }),
             models: Arc::new(|| Err("there are no models in this test".to_owned())),
-            stamp,
+            ids: IdGenerator::system(),
             metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
-            streams: Streams::start(&database, Wake::listen(database.pool().clone()), streams, stop.clone()),
+            streams: Streams::start(&database, EventListener::start(&database), streams, stop.clone()),
             database,
         };
         Self { router: router(&state), projector: Projector::new(&state.database), state, folder, stop }
@@ -163,7 +164,7 @@ impl Api {
         let context = CommandContext {
             account: AccountId::local(),
             actor: Actor::Worker("test".to_owned()),
-            correlation_id: (self.state.stamp.new_id)(),
+            correlation_id: self.state.ids.new_id(),
             causation_id: None,
             traceparent: None,
         };
@@ -205,7 +206,7 @@ impl Api {
     }
 
     async fn events(&self, job: JobId) -> Vec<RecordedEvent> {
-        read_stream(self.state.database.pool(), "job", &job.to_string()).await.expect("the store answers")
+        read_stream(&self.state.database, "job", &job.to_string()).await.expect("the store answers")
     }
 
     /// The event that created a job.

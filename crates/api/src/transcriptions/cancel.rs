@@ -80,7 +80,7 @@ pub(crate) async fn cancel(
     let view = super::find(&state, &caller, id).await?;
     let executed = state
         .jobs
-        .execute(id.0, JobCommand::Cancel { reason }, &caller.context(state.stamp))
+        .execute(id.0, JobCommand::Cancel { reason }, &caller.context(state.ids))
         .await
         .map_err(|error| ApiError::of_command(id, error))?;
     let status = executed.aggregate.status.unwrap_or(view.status);

@@ -55,7 +55,7 @@ impl IdempotencyKey {
 /// It was created by another request, or the database does not answer.
 pub(super) async fn repeat(state: &ApiState, id: JobId, command: &JobCommand) -> Result<Receipt, ApiError> {
     let mut created_by_same = false;
-    if let Some(first) = read_stream(state.database.pool(), Job::TYPE, &id.to_string()).await?.first() {
+    if let Some(first) = read_stream(&state.database, Job::TYPE, &id.to_string()).await?.first() {
         created_by_same = first.decode()?.iter().any(|event| is_result_of(command, event));
     }
     match state.queries.find(id).await? {

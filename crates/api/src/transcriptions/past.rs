@@ -90,7 +90,7 @@ pub(super) async fn text_as_it_was(
 /// The history of a job of the caller's account.
 async fn history(state: &ApiState, caller: &Caller, id: JobId) -> Result<JobHistory, ApiError> {
     tracing::Span::current().record("job_id", tracing::field::display(id));
-    let reader = EventReader::new(state.database.pool().clone());
+    let reader = EventReader::new(&state.database);
     let history = JobHistory::load(&reader, id).await.map_err(refusal)?;
     // Asked of the event: what has happened to a job is known even if this program cannot make a view of it.
     let of_caller = history.events().iter().any(|event| event.metadata.context.account == caller.account);

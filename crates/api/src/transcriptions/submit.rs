@@ -79,9 +79,9 @@ pub(crate) async fn submit(
     let key = IdempotencyKey::of(request.headers())?;
     let Form { wish, upload } = read(&state, request).await?;
     let order = Order {
-        id: key.as_ref().map_or_else(|| JobId((state.stamp.new_id)()), |key| key.job_id(&caller.account)),
+        id: key.as_ref().map_or_else(|| JobId(state.ids.new_id()), |key| key.job_id(&caller.account)),
         repeatable: key.is_some(),
-        context: caller.context(state.stamp),
+        context: caller.context(state.ids),
         wish,
         upload,
     };

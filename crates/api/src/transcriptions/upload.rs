@@ -117,7 +117,7 @@ async fn read_text(state: &ApiState, mut part: Field<'_>, left: &mut u64) -> Res
 
 async fn store(state: &ApiState, part: Field<'_>) -> Result<StoredUpload, ApiError> {
     let file_name = display_name(part.file_name());
-    let key = BlobKey::new(format!("uploads/{}", (state.stamp.new_id)()))?;
+    let key = BlobKey::new(format!("uploads/{}", state.ids.new_id()))?;
     let limit = state.settings.max_upload_bytes;
     let mut reader = StreamReader::new(Box::pin(pieces(part)));
     let stored = state.blobs.put_stream(&key, &mut reader, limit).await.map_err(|error| match error {

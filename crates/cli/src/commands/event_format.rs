@@ -68,7 +68,7 @@ fn text(event: &RecordedEvent) -> String {
         event.sequence,
         event.event_type,
         event.metadata.context.actor,
-        event.damage.as_ref().map(|damage| format!("  [{}]", damage.error)).unwrap_or_default(),
+        event.corrupt.as_ref().map(|corrupt| format!("  [{}]", corrupt.error)).unwrap_or_default(),
     )
 }
 
@@ -138,7 +138,7 @@ mod tests {
                 },
             },
             recorded_at,
-            damage: None,
+            corrupt: None,
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::Args;
 use uuid::Uuid;
 use ytcaption_domain::JobId;
-use ytcaption_eventstore::{EventQuery, Stamp};
+use ytcaption_eventstore::{Clock, EventQuery};
 
 /// How times are written; part of the help.
 pub(super) const TIMES: &str = "\
@@ -53,7 +53,7 @@ impl Filters {
 
 /// Reads a time as [`TIMES`] says.
 pub(super) fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
-    time((Stamp::system().now)(), text)
+    time(Clock::system().now(), text)
 }
 
 /// The time that `text` names at the time `now`.

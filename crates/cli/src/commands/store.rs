@@ -19,7 +19,7 @@ Reads the database in DATABASE_URL (or database.url), else that of the `ytcaptio
 /// # Errors
 /// No store is named, it does not answer, or it is not ours.
 pub(super) async fn open(global: &Global) -> anyhow::Result<EventReader> {
-    Ok(EventReader::new(open_database(global).await?.pool().clone()))
+    Ok(EventReader::new(&open_database(global).await?))
 }
 
 /// Opens the database of the store, which must be there.

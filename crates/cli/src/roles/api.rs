@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use ytcaption_api::{ApiSettings, ApiState, Hosts, StreamLimits, Streams};
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::IdGenerator;
 use ytcaption_projections::JobQueries;
 
 use super::Deps;
@@ -25,7 +25,7 @@ pub(super) async fn serve(
     let streams = StreamLimits { all: asked.max_streams, per_client: asked.max_streams_per_client };
     let public_name = asked.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
     let state = ApiState {
-        streams: Streams::start(&deps.database, deps.wake, streams, stop.clone()),
+        streams: Streams::start(&deps.database, deps.listener, streams, stop.clone()),
         queries: JobQueries::new(&deps.database),
         jobs: deps.worker.jobs,
         blobs: deps.blobs,
@@ -39,7 +39,7 @@ pub(super) async fn serve(
             max_body_bytes: asked.max_body_bytes,
         }),
         models: Arc::new(move || settings::seen(&settings).map_err(|error| error.to_string())),
-        stamp: Stamp::system(),
+        ids: IdGenerator::system(),
         metrics: deps.metrics,
     };
     ytcaption_api::serve(listener, ytcaption_api::router(state), asked.header_timeout, stop.cancelled_owned()).await;

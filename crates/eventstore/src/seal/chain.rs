@@ -1,4 +1,4 @@
-//! The hash chain and the prints of events; [`super`] says what exactly is hashed.
+//! The hash chain and the fingerprints of events; [`super`] says what exactly is hashed.
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -6,15 +6,15 @@ use crate::ExportedEvent;
 
 /// Bytes of SHA-256.
 const HASH_BYTES: usize = 32;
-/// Bytes of the print of one part of an event.
+/// Bytes of the fingerprint of one part of an event.
 pub(super) const PART_BYTES: usize = 8;
-/// Bytes of the prints of one event.
-pub(super) const PRINT_BYTES: usize = 4 * PART_BYTES;
+/// Bytes of the fingerprints of one event.
+pub(super) const FINGERPRINT_BYTES: usize = 4 * PART_BYTES;
 
 /// A SHA-256.
 pub type Hash = [u8; HASH_BYTES];
-/// The prints of one event.
-pub(super) type Print = [u8; PRINT_BYTES];
+/// The fingerprints of one event.
+pub(super) type Fingerprint = [u8; FINGERPRINT_BYTES];
 
 /// The chain up to some event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Chain {
 pub(crate) struct Link {
     /// The hash of its canonical form.
     pub(crate) hash: Hash,
-    pub(super) print: Print,
+    pub(super) fingerprint: Fingerprint,
 }
 
 impl Link {
@@ -46,20 +46,20 @@ impl Link {
     ///
     /// # Errors
     /// None that Postgres' own JSON could cause.
-    pub(crate) fn of(event: &ExportedEvent) -> Result<Self, serde_json::Error> {
+    pub(crate) fn from_event(event: &ExportedEvent) -> Result<Self, serde_json::Error> {
         let identity = identity(&event.aggregate_type, &event.aggregate_id, event.sequence)?;
         let kind = serde_json::to_vec(&(&event.event_type, &event.event_version, &event.recorded_at))?;
-        let mut print = [0; PRINT_BYTES];
+        let mut fingerprint = [0; FINGERPRINT_BYTES];
         let parts =
             [identity, part(&kind), part(event.payload.get().as_bytes()), part(event.metadata.get().as_bytes())];
-        for (place, part) in print.chunks_exact_mut(PART_BYTES).zip(parts) {
+        for (place, part) in fingerprint.chunks_exact_mut(PART_BYTES).zip(parts) {
             place.copy_from_slice(&part);
         }
-        Ok(Self { hash: sha256(event.to_line()?.as_bytes()), print })
+        Ok(Self { hash: sha256(event.to_line()?.as_bytes()), fingerprint })
     }
 }
 
-/// The print of an event's identity.
+/// The fingerprint of an event's identity.
 pub(super) fn identity(
     aggregate_type: &str,
     aggregate_id: &str,
@@ -69,9 +69,9 @@ pub(super) fn identity(
 }
 
 fn part(bytes: &[u8]) -> [u8; PART_BYTES] {
-    let mut print = [0; PART_BYTES];
-    print.copy_from_slice(&sha256(bytes)[..PART_BYTES]);
-    print
+    let mut fingerprint = [0; PART_BYTES];
+    fingerprint.copy_from_slice(&sha256(bytes)[..PART_BYTES]);
+    fingerprint
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> Hash {

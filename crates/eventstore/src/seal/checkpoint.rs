@@ -32,7 +32,7 @@ impl Checkpoint {
     }
 
     /// What a note says, whoever signed it; none if it is no checkpoint.
-    pub fn read(note: &str) -> Option<Self> {
+    pub fn parse(note: &str) -> Option<Self> {
         let mut lines = note::text(note)?.lines();
         let (origin, events, hash, time) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);
         let chain = Chain { events: events.parse().ok()?, hash: STANDARD.decode(hash).ok()?.try_into().ok()? };

@@ -1,19 +1,19 @@
-//! Compares the events that are there with the prints of those that were sealed, both in order, with as little in
+//! Compares the events that are there with the fingerprints of those that were sealed, both in order, with as little in
 //! memory as they differ.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::chain::{Chain, Hash, Link, PART_BYTES, PRINT_BYTES, Print};
-use super::finding::{EventName, Finding, Part, SealFault};
+use super::chain::{Chain, FINGERPRINT_BYTES, Fingerprint, Hash, Link, PART_BYTES};
+use super::finding::{EventRef, Finding, Part, SealDefect};
 use crate::Cursor;
 
 type Identity = [u8; PART_BYTES];
 
 /// An event that is there.
-pub(super) struct Met {
+pub(super) struct Present {
     pub(super) cursor: Option<Cursor>,
-    pub(super) name: EventName,
+    pub(super) name: EventRef,
     pub(super) link: Link,
 }
 
@@ -29,7 +29,7 @@ struct Open {
 /// An event that was sealed and has not been met yet.
 struct Awaited {
     number: u64,
-    print: Print,
+    fingerprint: Fingerprint,
     seal: u64,
     /// Its place under that seal.
     place: usize,
@@ -39,14 +39,14 @@ struct Awaited {
 struct Displaced {
     was: u64,
     is: u64,
-    name: EventName,
+    name: EventRef,
 }
 
 /// A comparison under way.
 #[derive(Default)]
 pub(super) struct Comparison {
     awaited: HashMap<Identity, Vec<Awaited>>,
-    unknown: HashMap<Identity, Vec<(u64, Met)>>,
+    unknown: HashMap<Identity, Vec<(u64, Present)>>,
     open: HashMap<u64, Open>,
     displaced: Vec<Displaced>,
     /// Numbers that no seal covers, because it was removed or cut short.
@@ -57,10 +57,10 @@ pub(super) struct Comparison {
 }
 
 /// What was sealed and never met, and what was met and never sealed.
-pub(super) struct Leftovers {
+pub(super) struct Unmatched {
     /// Numbers and identities of events that are not there.
     pub(super) removed: Vec<(u64, Identity)>,
-    pub(super) inserted: Vec<(u64, Met)>,
+    pub(super) inserted: Vec<(u64, Present)>,
 }
 
 impl Comparison {
@@ -69,17 +69,17 @@ impl Comparison {
         !self.awaited.is_empty()
     }
 
-    /// A seal that covers the events after `first - 1`, one for each print.
-    pub(super) fn sealed(&mut self, seal: u64, first: u64, prints: &[u8], before: Option<Chain>, claimed: Hash) {
-        let events = prints.len() / PRINT_BYTES;
+    /// A seal that covers the events after `first - 1`, one for each fingerprint.
+    pub(super) fn sealed(&mut self, seal: u64, first: u64, fingerprints: &[u8], before: Option<Chain>, claimed: Hash) {
+        let events = fingerprints.len() / FINGERPRINT_BYTES;
         self.open.insert(seal, Open { before, claimed, hashes: vec![None; events], left: events });
-        for (place, bytes) in prints.chunks_exact(PRINT_BYTES).enumerate() {
-            let mut print = [0; PRINT_BYTES];
-            print.copy_from_slice(bytes);
-            let awaited = Awaited { number: first + place as u64, print, seal, place };
-            match take(&mut self.unknown, identity_of(&print)) {
+        for (place, bytes) in fingerprints.chunks_exact(FINGERPRINT_BYTES).enumerate() {
+            let mut fingerprint = [0; FINGERPRINT_BYTES];
+            fingerprint.copy_from_slice(bytes);
+            let awaited = Awaited { number: first + place as u64, fingerprint, seal, place };
+            match take(&mut self.unknown, identity_of(&fingerprint)) {
                 Some((number, met)) => self.found(&awaited, number, met),
-                None => self.awaited.entry(identity_of(&print)).or_default().push(awaited),
+                None => self.awaited.entry(identity_of(&fingerprint)).or_default().push(awaited),
             }
         }
     }
@@ -90,19 +90,19 @@ impl Comparison {
     }
 
     /// An event that stands under that number.
-    pub(super) fn met(&mut self, number: u64, met: Met) {
-        let identity = identity_of(&met.link.print);
+    pub(super) fn met(&mut self, number: u64, met: Present) {
+        let identity = identity_of(&met.link.fingerprint);
         match take(&mut self.awaited, identity) {
             Some(awaited) => self.found(&awaited, number, met),
             None => self.unknown.entry(identity).or_default().push((number, met)),
         }
     }
 
-    fn found(&mut self, awaited: &Awaited, number: u64, met: Met) {
+    fn found(&mut self, awaited: &Awaited, number: u64, met: Present) {
         self.last_met = self.last_met.max(number);
         let differs = |n: &usize| {
             let part = n * PART_BYTES..(n + 1) * PART_BYTES;
-            awaited.print[part.clone()] != met.link.print[part]
+            awaited.fingerprint[part.clone()] != met.link.fingerprint[part]
         };
         let parts: Vec<Part> = (0..Part::ALL.len()).filter(differs).map(|n| Part::ALL[n]).collect();
         if awaited.number != number {
@@ -119,12 +119,12 @@ impl Comparison {
             && let Some(whole) = self.open.remove(&awaited.seal)
             && whole.is_refuted()
         {
-            self.findings.push(Finding::Seal { seal: awaited.seal, fault: SealFault::Hash });
+            self.findings.push(Finding::Seal { seal: awaited.seal, defect: SealDefect::Hash });
         }
     }
 
     /// Ends the comparison: what is left over is told apart, and what stands elsewhere.
-    pub(super) fn finish(&mut self) -> Leftovers {
+    pub(super) fn finish(&mut self) -> Unmatched {
         self.pair_changed_identities();
         let mut removed: Vec<(u64, Identity)> = self
             .awaited
@@ -132,32 +132,32 @@ impl Comparison {
             .flat_map(|(identity, all)| all.into_iter().map(move |a| (a.number, identity)))
             .collect();
         removed.sort_unstable();
-        let mut inserted: Vec<(u64, Met)> = self.unknown.drain().flat_map(|(_, all)| all).collect();
+        let mut inserted: Vec<(u64, Present)> = self.unknown.drain().flat_map(|(_, all)| all).collect();
         // What follows on all that was sealed is new.
         let uncovered = |number: u64| self.uncovered.iter().any(|numbers| numbers.contains(&number));
         inserted.retain(|(number, _)| *number < self.last_met && !uncovered(*number));
         inserted.sort_unstable_by_key(|(number, _)| *number);
         self.find_moved(&removed, &inserted);
-        Leftovers { removed, inserted }
+        Unmatched { removed, inserted }
     }
 
     /// An event that is gone and one that nobody knows, with the same contents, are one whose identity was changed.
     fn pair_changed_identities(&mut self) {
-        let contents = |print: &Print| -> [u8; 2 * PART_BYTES] {
+        let contents = |fingerprint: &Fingerprint| -> [u8; 2 * PART_BYTES] {
             let mut contents = [0; 2 * PART_BYTES];
-            contents.copy_from_slice(&print[2 * PART_BYTES..]);
+            contents.copy_from_slice(&fingerprint[2 * PART_BYTES..]);
             contents
         };
         let mut gone: HashMap<[u8; 2 * PART_BYTES], Vec<Identity>> = HashMap::new();
         for (identity, all) in &self.awaited {
             for awaited in all {
-                gone.entry(contents(&awaited.print)).or_default().push(*identity);
+                gone.entry(contents(&awaited.fingerprint)).or_default().push(*identity);
             }
         }
         let unknown: Vec<(Identity, [u8; 2 * PART_BYTES])> = self
             .unknown
             .iter()
-            .flat_map(|(identity, all)| all.iter().map(|(_, met)| (*identity, contents(&met.link.print))))
+            .flat_map(|(identity, all)| all.iter().map(|(_, met)| (*identity, contents(&met.link.fingerprint))))
             .collect();
         for (identity, contents) in unknown {
             let Some(was) = gone.get_mut(&contents).and_then(Vec::pop) else { continue };
@@ -170,9 +170,9 @@ impl Comparison {
     }
 
     /// Numbers shift behind what was removed or inserted; what stands elsewhere beyond that was moved.
-    fn find_moved(&mut self, removed: &[(u64, Identity)], inserted: &[(u64, Met)]) {
+    fn find_moved(&mut self, removed: &[(u64, Identity)], inserted: &[(u64, Present)]) {
         self.displaced.sort_unstable_by_key(|displaced| displaced.is);
-        let mut run: Option<(EventName, u64, u64, u64)> = None;
+        let mut run: Option<(EventRef, u64, u64, u64)> = None;
         for Displaced { was, is, name } in self.displaced.drain(..) {
             let was_among = was - removed.partition_point(|(number, _)| *number < was) as u64;
             let is_among = is - inserted.partition_point(|(number, _)| *number < is) as u64;
@@ -193,7 +193,7 @@ impl Comparison {
     }
 }
 
-fn moved((event, events, was, is): (EventName, u64, u64, u64)) -> Finding {
+fn moved((event, events, was, is): (EventRef, u64, u64, u64)) -> Finding {
     Finding::Moved { event, events, was, is }
 }
 
@@ -209,9 +209,9 @@ impl Open {
     }
 }
 
-fn identity_of(print: &Print) -> Identity {
+fn identity_of(fingerprint: &Fingerprint) -> Identity {
     let mut identity = [0; PART_BYTES];
-    identity.copy_from_slice(&print[..PART_BYTES]);
+    identity.copy_from_slice(&fingerprint[..PART_BYTES]);
     identity
 }
 

@@ -9,7 +9,7 @@ use crate::Exporter;
 async fn found_in_export(change: impl FnOnce(&mut Vec<String>)) -> Vec<String> {
     let key = key();
     let database = sealed(&key).await;
-    let mut export = Exporter::begin(database.pool().clone()).await.expect("an answer");
+    let mut export = Exporter::begin(&database).await.expect("an answer");
     let mut lines = export.next_lines().await.expect("an answer");
     lines.extend(export.next_lines().await.expect("an answer"));
     assert_eq!(lines.len(), 13);
@@ -37,7 +37,7 @@ async fn a_changed_export_is_found_without_a_database() {
     let cut = "line 10: the last line is missing: the export is cut off".to_owned();
     assert_eq!(cut_off, [cut, "seal 2: it is missing at the end".to_owned()]);
     let garbled = found_in_export(|lines| lines[2].truncate(50)).await;
-    assert!(garbled[0].starts_with("line 3: it is no exported event"), "{garbled:?}");
+    assert!(garbled[0].starts_with("line 3: it is not an exported event"), "{garbled:?}");
     assert_eq!(garbled[1], format!("removed: number 2, {}", of(1, 2)));
     let no_end = found_in_export(|lines| drop(lines.remove(0))).await;
     assert!(no_end[0].contains("of an earlier version"), "{no_end:?}");
@@ -46,7 +46,7 @@ async fn a_changed_export_is_found_without_a_database() {
 #[tokio::test]
 async fn the_chain_is_what_its_description_says() {
     let database = sealed(&key()).await;
-    let mut export = Exporter::begin(database.pool().clone()).await.expect("an answer");
+    let mut export = Exporter::begin(&database).await.expect("an answer");
     let mut lines = export.next_lines().await.expect("an answer");
     lines.extend(export.next_lines().await.expect("an answer"));
     // Anybody's SHA-256 over the lines as they stand in the file.
@@ -57,7 +57,7 @@ async fn the_chain_is_what_its_description_says() {
         \x20   if 'event_type' in said: h = hashlib.sha256(h + hashlib.sha256(line).digest()).digest()\n\
         \x20   note = said.get('seal', {}).get('note') or f\"\\n\\n{said.get('ytcaption_events_end', {}).get('hash')}\"\n\
         \x20   if 'event_type' not in said and 'ytcaption_events_export' not in said: assert note.split('\\n')[2] == base64.b64encode(h).decode(), line\n\
-        print(base64.b64encode(h).decode())\n";
+        fingerprint(base64.b64encode(h).decode())\n";
     let file = std::env::temp_dir().join(format!("ytcaption-chain-{}", std::process::id()));
     std::fs::write(&file, lines.join("\n")).expect("a temporary file");
     let python = std::process::Command::new("python3")

@@ -9,7 +9,7 @@ use crate::Cursor;
 
 /// Which event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct EventName {
+pub struct EventRef {
     /// Kind of the aggregate.
     pub aggregate_type: String,
     /// Identity of the aggregate.
@@ -18,13 +18,13 @@ pub struct EventName {
     pub sequence: u64,
 }
 
-impl fmt::Display for EventName {
+impl fmt::Display for EventRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "event {} of {} {}", self.sequence, self.aggregate_type, self.aggregate_id)
     }
 }
 
-/// A part of an event that has a print of its own.
+/// A part of an event that has a fingerprint of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
@@ -39,7 +39,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// In the order of the prints.
+    /// In the order of the fingerprints.
     pub(super) const ALL: [Self; 4] = [Self::Identity, Self::TypeAndTime, Self::Payload, Self::Metadata];
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Part {
 /// What is wrong with a seal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SealFault {
+pub enum SealDefect {
     /// Seals before it are missing.
     Missing,
     /// It should be there, being counted, and is not.
@@ -68,13 +68,13 @@ pub enum SealFault {
     ForeignKey,
     /// Its signature is not by the key it names.
     Signature,
-    /// It covers another number of events than it has prints for.
+    /// It covers another number of events than it has fingerprints for.
     Count,
-    /// The events are those of its prints, and yet the chain has another hash.
+    /// The events are those of its fingerprints, and yet the chain has another hash.
     Hash,
 }
 
-impl fmt::Display for SealFault {
+impl fmt::Display for SealDefect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "it does not follow on the seal before: at least one between them was removed",
@@ -82,7 +82,7 @@ impl fmt::Display for SealFault {
             Self::Unreadable => "it was changed: its note cannot be read",
             Self::ForeignKey => "it is signed with a key that is not trusted: the events were sealed anew by somebody, or on another machine, whose key --public-key can add",
             Self::Signature => "it was changed: its signature is wrong",
-            Self::Count => "it was changed: it covers another number of events than it has prints for",
+            Self::Count => "it was changed: it covers another number of events than it has fingerprints for",
             Self::Hash => "it or the one before was changed: the hash of the chain is another",
         })
     }
@@ -100,7 +100,7 @@ pub enum Finding {
         #[serde(serialize_with = "as_text")]
         cursor: Option<Cursor>,
         /// The event as it is now.
-        event: EventName,
+        event: EventRef,
         /// What of it is not as it was.
         parts: Vec<Part>,
     },
@@ -109,7 +109,7 @@ pub enum Finding {
         /// The number it had in the chain.
         number: u64,
         /// Which one it was; none if its aggregate has no events left.
-        event: Option<EventName>,
+        event: Option<EventRef>,
     },
     /// An event stands among sealed ones and was not sealed.
     Inserted {
@@ -119,12 +119,12 @@ pub enum Finding {
         #[serde(serialize_with = "as_text")]
         cursor: Option<Cursor>,
         /// The event.
-        event: EventName,
+        event: EventRef,
     },
     /// Events stand elsewhere than they did.
     Moved {
         /// The first of them.
-        event: EventName,
+        event: EventRef,
         /// How many follow each other.
         events: u64,
         /// The number of the first in the chain.
@@ -137,7 +137,7 @@ pub enum Finding {
         /// Its number.
         seal: u64,
         /// What is wrong with it.
-        fault: SealFault,
+        defect: SealDefect,
     },
     /// A checkpoint kept elsewhere tells of more events than the seals do.
     CutOff {
@@ -165,7 +165,7 @@ pub enum Finding {
         /// Its number, from 1; the one after the last if lines are missing at the end.
         line: u64,
         /// What is wrong with it.
-        fault: String,
+        defect: String,
     },
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for Finding {
             Self::Moved { event, events, was, is } => {
                 write!(f, "moved: {event} and the {} after it: from number {was} to {is}", events - 1)
             }
-            Self::Seal { seal, fault } => write!(f, "seal {seal}: {fault}"),
+            Self::Seal { seal, defect } => write!(f, "seal {seal}: {defect}"),
             Self::CutOff { then, now } => {
                 write!(f, "cut off: there were {then} events when the checkpoint was signed, and seals tell of {now}")
             }
@@ -210,7 +210,7 @@ impl fmt::Display for Finding {
                 "not sealed: {events} events since {}: `ytcaption seal` does not run, or seals were removed",
                 since.to_rfc3339_opts(SecondsFormat::Secs, true)
             ),
-            Self::Line { line, fault } => write!(f, "line {line}: {fault}"),
+            Self::Line { line, defect } => write!(f, "line {line}: {defect}"),
         }
     }
 }

@@ -5,15 +5,10 @@ use std::time::Duration;
 use sqlx::PgPool;
 
 use super::store;
-use crate::Feed;
+use crate::feed::lag;
 
 /// Events are counted up to here: more would say nothing else and take longer.
 const MOST_COUNTED: u32 = 100_000;
-
-/// How long the oldest event after a place has been in the store; one that readers do not see yet counts too.
-const WAITING: &str = "
-    SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 FROM events
-     WHERE (transaction_id, position) > ($1::text::xid8, $2) ORDER BY transaction_id, position LIMIT 1";
 
 /// What no seal covers yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -30,14 +25,17 @@ impl SealLag {
     /// # Errors
     /// The database does not answer.
     pub async fn look(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        let sealed = store::newest_seal(pool).await?.map(|(_, place)| place).unwrap_or_default();
-        let waiting: Option<f64> = sqlx::query_scalar(WAITING)
-            .bind(sealed.transaction_id.to_string())
-            .bind(sealed.position)
-            .fetch_optional(pool)
-            .await?;
+        let sealed = store::newest_seal(pool).await?.map(|(_, cursor)| cursor).unwrap_or_default();
+        // Events that readers do not see yet count too.
+        let waiting = sqlx::query_scalar!(
+            r#"SELECT greatest(0, extract(epoch FROM clock_timestamp() - recorded_at))::float8 AS "seconds!" FROM events
+                WHERE (transaction_id, position) > ($1::text::xid8, $2) ORDER BY transaction_id, position LIMIT 1"#,
+            sealed.transaction_id.to_string(),
+            sealed.position,
+        );
+        let waiting = waiting.fetch_optional(pool).await?;
         let Some(seconds) = waiting else { return Ok(Self::default()) };
-        let events = Feed::new(pool.clone()).lag(sealed, MOST_COUNTED).await?;
+        let events = lag(pool, sealed, MOST_COUNTED).await?;
         Ok(Self { events, waiting: Duration::from_secs_f64(seconds) })
     }
 }

@@ -1,7 +1,7 @@
 //! Evidence of tampering: every event is part of a chain of hashes, and the chain is signed as it grows.
 //!
 //! ```text
-//! events in commit order ─▶ Sealer ─▶ seals: prints of each event + signed note ─▶ Verifier ─▶ findings
+//! events in commit order ─▶ Sealer ─▶ seals: fingerprints of each event + signed note ─▶ Verifier ─▶ findings
 //! ```
 //!
 //! # The chain, to be recomputed by anybody
@@ -23,7 +23,7 @@
 //!
 //! A seal says how many events there were and what the hash of their chain was, as a signed note (C2SP `signed-note`,
 //! Ed25519). So that a finding can name the event and what of it was changed, it also holds 32 bytes for each event
-//! since the seal before, the *prints*: the first eight bytes of SHA-256 of each of
+//! since the seal before, the *fingerprints*: the first eight bytes of SHA-256 of each of
 //!
 //! 1. identity: `["<aggregate_type>","<aggregate_id>",<sequence>]`
 //! 2. type and time: `["<event_type>","<event_version>","<recorded_at>"]`
@@ -47,7 +47,7 @@ pub use chain::{Chain, Hash};
 
 pub(crate) use chain::Link;
 pub use checkpoint::Checkpoint;
-pub use finding::{EventName, Finding, Part, SealFault};
+pub use finding::{EventRef, Finding, Part, SealDefect};
 pub use key::{KeyError, SealingKey, VerifyingKey};
 pub use lag::SealLag;
 pub use sealer::{SealError, Sealer};

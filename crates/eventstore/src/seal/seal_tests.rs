@@ -15,8 +15,8 @@ async fn what_was_done_to_the_seals_is_named() {
         ),
         ("UPDATE seals SET note = overlay(note placing 'A' from length(note) - 20) WHERE number = 1", vec![signature]),
         (
-            "UPDATE seals SET prints = substr(prints, 33) WHERE number = 1",
-            vec!["seal 1: it was changed: it covers another number of events than it has prints for"],
+            "UPDATE seals SET fingerprints = substr(fingerprints, 33) WHERE number = 1",
+            vec!["seal 1: it was changed: it covers another number of events than it has fingerprints for"],
         ),
         (
             "DELETE FROM seals WHERE number = 1",
@@ -26,11 +26,12 @@ async fn what_was_done_to_the_seals_is_named() {
     ] {
         assert_eq!(found_after(sql).await, expected, "{sql}");
     }
-    // Also the print of an event: it then differs from the event, which the hash of the chain still covers.
-    let print =
-        found_after("UPDATE seals SET prints = set_byte(prints, 20, 255 - get_byte(prints, 20)) WHERE number = 1")
-            .await;
-    assert_eq!(print, [format!("changed: number 1, {}: payload", of(1, 1))]);
+    // Also the fingerprint of an event: it then differs from the event, which the hash of the chain still covers.
+    let fingerprint = found_after(
+        "UPDATE seals SET fingerprints = set_byte(fingerprints, 20, 255 - get_byte(fingerprints, 20)) WHERE number = 1",
+    )
+    .await;
+    assert_eq!(fingerprint, [format!("changed: number 1, {}: payload", of(1, 1))]);
 }
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn a_store_that_was_sealed_anew_by_somebody_else_is_found_by_the_key_and_b
     assert!(sealer(&database, &forger).seal_all().await.expect("an answer") >= 8);
 
     let by_key = verify(&database, Verifier::trusting(vec![key.verifying_key()])).await;
-    assert_eq!(by_key.findings, [Finding::Seal { seal: 1, fault: SealFault::ForeignKey }]);
+    assert_eq!(by_key.findings, [Finding::Seal { seal: 1, defect: SealDefect::ForeignKey }]);
     assert!(!by_key.trusted);
     let kept = Some(checkpoint.clone());
     let both = vec![key.verifying_key(), forger.verifying_key()];

@@ -10,8 +10,8 @@ use super::checkpoint::Checkpoint;
 use super::key::SealingKey;
 use super::lag::SealLag;
 use super::store::{self, Seal};
-use crate::query::horizon;
-use crate::{Cursor, Database, Stamp, exported};
+use crate::feed::horizon;
+use crate::{Clock, Cursor, Database, exported};
 
 /// Most events under one seal.
 const SEAL_EVENTS: u32 = 256;
@@ -38,13 +38,13 @@ pub enum SealError {
 pub struct Sealer {
     pool: PgPool,
     key: SealingKey,
-    stamp: Stamp,
+    clock: Clock,
 }
 
 impl Sealer {
     /// A sealer of a database that signs with that key.
-    pub fn new(database: &Database, key: SealingKey, stamp: Stamp) -> Self {
-        Self { pool: database.pool().clone(), key, stamp }
+    pub fn new(database: &Database, key: SealingKey, clock: Clock) -> Self {
+        Self { pool: database.pool().clone(), key, clock }
     }
 
     /// Seals until it is dropped, and measures how far that is behind; rides out failures of the database.
@@ -95,22 +95,22 @@ impl Sealer {
         let (number, mut chain, after) = match before {
             None => Default::default(),
             Some((seal, place)) => {
-                let said = Checkpoint::read(&seal.note).ok_or(SealError::Unreadable(seal.number))?;
+                let said = Checkpoint::parse(&seal.note).ok_or(SealError::Unreadable(seal.number))?;
                 (seal.number, said.chain, place)
             }
         };
         let page = exported::page(&self.pool, after, horizon(&self.pool).await?, SEAL_EVENTS).await?;
         let Some(last) = page.last() else { return Ok(0) };
-        let mut prints = Vec::new();
+        let mut fingerprints = Vec::new();
         for placed in &page {
-            let link = Link::of(&placed.event)?;
+            let link = Link::from_event(&placed.event)?;
             chain.add(link.hash);
-            prints.extend(link.print);
+            fingerprints.extend(link.fingerprint);
         }
         let seal = Seal {
             number: number + 1,
-            prints,
-            note: Checkpoint { chain, sealed_at: (self.stamp.now)() }.sign(&self.key),
+            fingerprints,
+            note: Checkpoint { chain, sealed_at: self.clock.now() }.sign(&self.key),
             signed_by: self.key.verifying_key().to_string(),
         };
         // Another process may have been faster; then its seal is the one to go on from.

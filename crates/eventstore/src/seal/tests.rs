@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::tests::{bus, context, create, database, first, start};
-use crate::{Database, Stamp, begin};
+use crate::{Clock, Database, begin};
 
 /// Jobs, each with two events: numbers 1 to 4 create them, 5 to 8 start them.
 const JOBS: u128 = 4;
@@ -18,7 +18,7 @@ pub(super) fn key() -> SealingKey {
 
 pub(super) fn sealer(database: &Database, key: &SealingKey) -> Sealer {
     let same = SealingKey::from_pem(&key.to_pem().expect("a key")).expect("a key");
-    Sealer::new(database, same, Stamp::system())
+    Sealer::new(database, same, Clock::system())
 }
 
 /// A store with eight events under two seals, and one without.
@@ -208,6 +208,6 @@ async fn events_and_seals_are_only_ever_added() {
         "TRUNCATE seals",
     ] {
         let refusal = sqlx::query(sql).execute(database.pool()).await.expect_err(sql).to_string();
-        assert!(refusal.contains("what has happened is never changed"), "{sql}: {refusal}");
+        assert!(refusal.contains("events and seals are never changed"), "{sql}: {refusal}");
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::chain::{Chain, Hash, Link, PART_BYTES, PRINT_BYTES, identity};
+use super::chain::{Chain, FINGERPRINT_BYTES, Hash, Link, PART_BYTES, identity};
 use super::checkpoint::Checkpoint;
-use super::compare::{Comparison, Leftovers, Met};
-use super::finding::{EventName, Finding, SealFault};
+use super::compare::{Comparison, Present, Unmatched};
+use super::finding::{EventRef, Finding, SealDefect};
 use super::key::VerifyingKey;
 use super::note;
 use super::store::Seal;
@@ -99,12 +99,12 @@ impl Verifier {
         let last = self.aggregates.entry(aggregate).or_default();
         *last = event.sequence.max(*last);
         if self.seals < self.expected_seals || self.comparison.awaits() {
-            let name = EventName {
+            let name = EventRef {
                 aggregate_type: event.aggregate_type.clone(),
                 aggregate_id: event.aggregate_id.clone(),
                 sequence: event.sequence,
             };
-            self.comparison.met(self.events, Met { cursor, name, link: Link::of(event)? });
+            self.comparison.met(self.events, Present { cursor, name, link: Link::from_event(event)? });
         } else {
             self.unsealed_since.get_or_insert(event.recorded_at);
         }
@@ -113,65 +113,65 @@ impl Verifier {
 
     /// The next seal.
     pub fn seal(&mut self, seal: &Seal) {
-        let mut faults = self.signature_faults(seal);
+        let mut defects = self.signature_defects(seal);
         if seal.number != self.seals.saturating_add(1) {
-            faults.push(SealFault::Missing);
+            defects.push(SealDefect::Missing);
             self.before = None;
         }
         self.seals = seal.number;
-        let said = Checkpoint::read(&seal.note);
+        let said = Checkpoint::parse(&seal.note);
         if let Some(said) = &said {
-            faults.extend(self.covers(seal, said));
+            defects.extend(self.covers(seal, said));
             self.look_at_kept(said);
         } else {
-            faults.push(SealFault::Unreadable);
-            // Its prints still tell its events from others.
-            self.comparison.sealed(seal.number, self.covered + 1, &seal.prints, None, Hash::default());
-            self.covered += (seal.prints.len() / PRINT_BYTES) as u64;
+            defects.push(SealDefect::Unreadable);
+            // Its fingerprints still tell its events from others.
+            self.comparison.sealed(seal.number, self.covered + 1, &seal.fingerprints, None, Hash::default());
+            self.covered += (seal.fingerprints.len() / FINGERPRINT_BYTES) as u64;
         }
         self.before = said.map(|said| said.chain);
         self.newest = Some(seal.note.clone());
         let seal = seal.number;
-        self.comparison.findings.extend(faults.into_iter().map(|fault| Finding::Seal { seal, fault }));
+        self.comparison.findings.extend(defects.into_iter().map(|defect| Finding::Seal { seal, defect }));
     }
 
     /// Compares the events that a seal covers.
-    fn covers(&mut self, seal: &Seal, said: &Checkpoint) -> Option<SealFault> {
+    fn covers(&mut self, seal: &Seal, said: &Checkpoint) -> Option<SealDefect> {
         let last = said.chain.events;
-        let prints = (seal.prints.len() / PRINT_BYTES) as u64;
+        let fingerprints = (seal.fingerprints.len() / FINGERPRINT_BYTES) as u64;
         // Somebody else's number may be any.
         if last > MOST_EVENTS {
-            return Some(SealFault::Unreadable);
+            return Some(SealDefect::Unreadable);
         }
-        let before = last.saturating_sub(prints);
-        let whole = seal.prints.len().is_multiple_of(PRINT_BYTES) && before + prints == last;
+        let before = last.saturating_sub(fingerprints);
+        let whole = seal.fingerprints.len().is_multiple_of(FINGERPRINT_BYTES) && before + fingerprints == last;
         let miscounted = !whole || self.before.is_some_and(|chain| chain.events != before);
         if miscounted {
             self.before = None;
         }
         self.comparison.uncovered(self.covered + 1..before + 1);
-        self.comparison.sealed(seal.number, before + 1, &seal.prints, self.before, said.chain.hash);
+        self.comparison.sealed(seal.number, before + 1, &seal.fingerprints, self.before, said.chain.hash);
         self.covered = last;
-        miscounted.then_some(SealFault::Count)
+        miscounted.then_some(SealDefect::Count)
     }
 
-    fn signature_faults(&mut self, seal: &Seal) -> Vec<SealFault> {
-        let Ok(key) = seal.signed_by.parse::<VerifyingKey>() else { return vec![SealFault::Signature] };
-        let mut faults = Vec::new();
+    fn signature_defects(&mut self, seal: &Seal) -> Vec<SealDefect> {
+        let Ok(key) = seal.signed_by.parse::<VerifyingKey>() else { return vec![SealDefect::Signature] };
+        let mut defects = Vec::new();
         if !note::is_signed_by(&seal.note, &key) {
-            faults.push(SealFault::Signature);
+            defects.push(SealDefect::Signature);
         }
         if !self.trusted.is_empty() && !self.trusted.contains(&key) {
-            faults.push(SealFault::ForeignKey);
+            defects.push(SealDefect::ForeignKey);
         }
         if !self.signed_by.contains(&key) {
             self.signed_by.push(key);
         }
-        faults
+        defects
     }
 
     fn look_at_kept(&mut self, said: &Checkpoint) {
-        let kept = self.kept.as_deref().and_then(Checkpoint::read);
+        let kept = self.kept.as_deref().and_then(Checkpoint::parse);
         if let Some(kept) = kept.filter(|kept| kept.chain.events == said.chain.events) {
             self.kept_found = Some(kept.chain.hash == said.chain.hash);
         }
@@ -179,7 +179,7 @@ impl Verifier {
 
     /// What has come of it.
     pub fn finish(mut self) -> Report {
-        let Leftovers { removed, inserted } = self.comparison.finish();
+        let Unmatched { removed, inserted } = self.comparison.finish();
         let names = self.names_of(&removed);
         let mut findings = std::mem::take(&mut self.comparison.findings);
         findings.extend(
@@ -208,7 +208,8 @@ impl Verifier {
     fn kept_finding(&self) -> Option<Finding> {
         let kept = self.kept.as_deref()?;
         let keys = if self.trusted.is_empty() { &self.signed_by } else { &self.trusted };
-        let Some(said) = Checkpoint::read(kept).filter(|_| keys.iter().any(|key| note::is_signed_by(kept, key))) else {
+        let Some(said) = Checkpoint::parse(kept).filter(|_| keys.iter().any(|key| note::is_signed_by(kept, key)))
+        else {
             return Some(Finding::UntrustedCheckpoint);
         };
         let then = said.chain.events;
@@ -219,8 +220,8 @@ impl Verifier {
         }
     }
 
-    /// The names of removed events: those among the possible ones that have these prints.
-    fn names_of(&self, removed: &[(u64, [u8; PART_BYTES])]) -> HashMap<[u8; PART_BYTES], EventName> {
+    /// The names of removed events: those among the possible ones that have these fingerprints.
+    fn names_of(&self, removed: &[(u64, [u8; PART_BYTES])]) -> HashMap<[u8; PART_BYTES], EventRef> {
         let wanted: std::collections::HashSet<[u8; PART_BYTES]> =
             removed.iter().map(|(_, identity)| *identity).collect();
         let mut names = HashMap::new();
@@ -229,10 +230,10 @@ impl Verifier {
         }
         for ((aggregate_type, aggregate_id), last) in &self.aggregates {
             for sequence in 1..=last + BEYOND_LAST {
-                let Ok(print) = identity(aggregate_type, aggregate_id, sequence) else { continue };
-                if wanted.contains(&print) {
+                let Ok(fingerprint) = identity(aggregate_type, aggregate_id, sequence) else { continue };
+                if wanted.contains(&fingerprint) {
                     let (aggregate_type, aggregate_id) = (aggregate_type.clone(), aggregate_id.clone());
-                    names.insert(print, EventName { aggregate_type, aggregate_id, sequence });
+                    names.insert(fingerprint, EventRef { aggregate_type, aggregate_id, sequence });
                 }
             }
         }

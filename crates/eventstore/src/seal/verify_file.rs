@@ -1,7 +1,7 @@
 //! Verifies an export, without a database.
 
 use super::chain::{Chain, Link};
-use super::finding::{Finding, SealFault};
+use super::finding::{Finding, SealDefect};
 use super::verify::{Report, Verifier};
 use crate::export::{Begin, End, ExportLine};
 
@@ -36,14 +36,14 @@ impl FileVerifier {
     /// The next line, without its end.
     pub fn line(&mut self, line: &str) {
         self.lines += 1;
-        if let Err(fault) = self.read(line) {
-            self.fault(fault);
+        if let Err(defect) = self.read(line) {
+            self.defect(defect);
         }
     }
 
     fn read(&mut self, line: &str) -> Result<(), String> {
-        let no_event = |error: serde_json::Error| format!("it is no exported event: {error}");
-        let line = ExportLine::read(line).map_err(no_event)?;
+        let no_event = |error: serde_json::Error| format!("it is not an exported event: {error}");
+        let line = ExportLine::parse(line).map_err(no_event)?;
         if self.ended {
             return Err("the export has ended before".to_owned());
         }
@@ -54,7 +54,7 @@ impl FileVerifier {
             }
             ExportLine::Begin(_) => return Err("an export begins anew, or is of a newer version".to_owned()),
             ExportLine::Event(event) => {
-                self.chain.add(Link::of(&event).map_err(no_event)?.hash);
+                self.chain.add(Link::from_event(&event).map_err(no_event)?.hash);
                 self.verifier.event(&event, None).map_err(no_event)?;
             }
             ExportLine::Seal(seal) => {
@@ -63,17 +63,17 @@ impl FileVerifier {
             }
             ExportLine::End(end) => {
                 self.ended = true;
-                if end != End::of(self.chain) {
-                    let fault = "the events before it are not those that were exported".to_owned();
-                    self.other_end = Some(Finding::Line { line: self.lines, fault });
+                if end != End::from_chain(self.chain) {
+                    let defect = "the events before it are not those that were exported".to_owned();
+                    self.other_end = Some(Finding::Line { line: self.lines, defect });
                 }
             }
         }
         Ok(())
     }
 
-    fn fault(&mut self, fault: String) {
-        self.findings.push(Finding::Line { line: self.lines, fault });
+    fn defect(&mut self, defect: String) {
+        self.findings.push(Finding::Line { line: self.lines, defect });
     }
 
     /// What has come of it.
@@ -83,7 +83,7 @@ impl FileVerifier {
                 0,
                 Finding::Line {
                     line: 1,
-                    fault: "the first line of an export is missing; one of an earlier version has no seals, \
+                    defect: "the first line of an export is missing; one of an earlier version has no seals, \
                             and nothing could tell whether it was changed"
                         .to_owned(),
                 },
@@ -91,10 +91,10 @@ impl FileVerifier {
             Some(begin) => {
                 if !self.ended {
                     self.lines += 1;
-                    self.fault("the last line is missing: the export is cut off".to_owned());
+                    self.defect("the last line is missing: the export is cut off".to_owned());
                 }
                 if self.seals < begin.seals {
-                    self.findings.push(Finding::Seal { seal: begin.seals, fault: SealFault::Gone });
+                    self.findings.push(Finding::Seal { seal: begin.seals, defect: SealDefect::Gone });
                 }
             }
         }

@@ -4,7 +4,7 @@ use sqlx::PgPool;
 
 use super::store::{newest_seal, seals_after};
 use super::verify::{Report, Verifier};
-use crate::query::horizon;
+use crate::feed::horizon;
 use crate::{Cursor, exported};
 
 /// Events read at a time.

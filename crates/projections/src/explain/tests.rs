@@ -94,7 +94,7 @@ impl Story {
                 },
             },
             recorded_at: Self::time(ms),
-            damage: None,
+            corrupt: None,
         });
     }
 

@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use ytcaption_domain::job::{JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{AccountId, JobId};
-use ytcaption_eventstore::{Checkpoints, DecodeError, Stamp, begin, read_stream};
+use ytcaption_eventstore::{Checkpoints, DecodeError, IdGenerator, begin, read_stream};
 
 use super::{House, context};
 use crate::generation::{self, JOBS};
@@ -78,7 +78,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
     // What a program leaves that knew JobCreated up to version 1 only: the checkpoint behind all events,
     // no row, the first event parked and the others behind it.
     let pool = house.database.pool();
-    let events = read_stream(pool, "job", &id.to_string()).await.expect("events");
+    let events = read_stream(&house.database, "job", &id.to_string()).await.expect("events");
     let checkpoint = Checkpoints::new(pool.clone(), JOBS);
     let mut transaction = begin(pool).await.expect("a transaction");
     let from = checkpoint.lock(&mut transaction).await.expect("a checkpoint");
@@ -89,7 +89,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
         .map(|event| {
             let misfit = if event.sequence == 1 {
                 let source = PayloadError::NewerVersion { newest: 1 };
-                Misfit::Unreadable(DecodeError { event: Box::new(event.name()), source })
+                Misfit::Unreadable(DecodeError { event: Box::new(event.event_ref()), source })
             } else {
                 Misfit::Waits { aggregate_type: event.aggregate_type.clone(), expected: 1 }
             };
@@ -113,9 +113,9 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
 #[tokio::test]
 async fn an_event_that_the_database_refuses_is_parked_alone() {
     let house = House::open().await;
-    let (before, refused) = (house.create(None).await, (Stamp::system().new_id)());
+    let (before, refused) = (house.create(None).await, IdGenerator::system().new_id());
     // No index entry can be so long.
-    let name: String = (0..2_000).map(|_| (Stamp::system().new_id)().simple().to_string()).collect();
+    let name: String = (0..2_000).map(|_| IdGenerator::system().new_id().simple().to_string()).collect();
     let command = JobCommand::Create {
         account: AccountId(name),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
@@ -140,14 +140,14 @@ async fn an_event_that_the_database_refuses_is_parked_alone() {
 async fn a_delivery_whose_job_is_not_there_waits_for_it() {
     let house = House::open().await;
     let id = house.create(Some("https://example.org/hook")).await;
-    let unknown = JobId((Stamp::system().new_id)());
+    let unknown = JobId(IdGenerator::system().new_id());
     let delivered = |job_id| ytcaption_domain::delivery::DeliveryCommand::RecordDelivered {
         job_id,
         host: "example.org".into(),
         http_status: 200,
     };
     for job in [id, unknown] {
-        house.deliveries.create((Stamp::system().new_id)(), delivered(job), &context()).await.expect("a delivery");
+        house.deliveries.create(IdGenerator::system().new_id(), delivered(job), &context()).await.expect("a delivery");
     }
     house.project().await;
     assert_eq!(house.view(id).await.webhook_status.as_deref(), Some("delivered"));

@@ -4,7 +4,7 @@ use serde_json::json;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::DeliveryCommand;
 use ytcaption_domain::job::JobCommand;
-use ytcaption_eventstore::{Stamp, begin};
+use ytcaption_eventstore::{IdGenerator, begin};
 
 use super::{House, context};
 use crate::generation::TABLES;
@@ -17,7 +17,7 @@ async fn three_jobs(house: &House) -> [JobId; 3] {
     house.complete(jobs[0]).await;
     house.tell(jobs[1], JobCommand::StartDownload { worker: "w".into() }).await;
     let delivered = DeliveryCommand::RecordDelivered { job_id: jobs[0], host: "example.org".into(), http_status: 200 };
-    house.deliveries.create((Stamp::system().new_id)(), delivered, &context()).await.expect("a delivery");
+    house.deliveries.create(IdGenerator::system().new_id(), delivered, &context()).await.expect("a delivery");
     house.project().await;
     jobs
 }
@@ -230,7 +230,7 @@ async fn a_page_that_waits_for_the_switch_goes_to_the_new_generation() {
 async fn the_role_of_the_services_is_enough() {
     let house = House::open().await;
     three_jobs(&house).await;
-    house.database.let_in("services_of_projections", None).await.expect("an owner may");
+    house.database.grant_service_role("services_of_projections", None).await.expect("an owner may");
     let services = house.as_another_process(Some("services_of_projections"));
     let denied = sqlx::query("DELETE FROM events").execute(services.pool()).await.expect_err("it may not");
     assert!(denied.to_string().contains("permission denied"), "{denied}");

@@ -15,7 +15,7 @@ use ytcaption_domain::job::{
     Audio, Failure, Job, JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions, decide, evolve,
 };
 use ytcaption_domain::{AccountId, EventMetadata, JobId};
-use ytcaption_eventstore::{Appender, Checkpoints, Cursor, Feed, Stamp, read_stream};
+use ytcaption_eventstore::{Appender, Checkpoints, Clock, Cursor, Feed, IdGenerator, read_stream};
 
 use super::{House, context, segment};
 use crate::generation::{self, JOBS};
@@ -133,8 +133,8 @@ fn stored<E: DomainEvent>(aggregate_type: &str, id: Uuid, events: &[E]) -> Vec<S
         sequence += 1;
         let metadata = EventMetadata {
             data_key: Uuid::nil(),
-            event_id: (Stamp::system().new_id)(),
-            occurred_at: (Stamp::system().now)(),
+            event_id: IdGenerator::system().new_id(),
+            occurred_at: Clock::system().now(),
             route: "normal".into(),
             context: context(),
         };
@@ -209,7 +209,7 @@ impl Case<'_> {
         let pool = self.house.database.pool();
         let checkpoint = Checkpoints::new(pool.clone(), JOBS);
         let now = checkpoint.get().await.expect("an answer");
-        let seen = Feed::new(pool.clone()).after(self.start, 10_000).await.expect("an answer");
+        let seen = Feed::new(&self.house.database).after(self.start, 10_000).await.expect("an answer");
         if let Some(place) = seen.get(number).map(|event| event.cursor).filter(|place| *place < now) {
             checkpoint.advance(pool, now, place).await.expect("nobody else moves it");
         }
@@ -218,7 +218,7 @@ impl Case<'_> {
     /// Everything is appended, final and applied.
     async fn finish(&mut self, events: usize) {
         self.append(usize::MAX).await;
-        let feed = Feed::new(self.house.database.pool().clone());
+        let feed = Feed::new(&self.house.database);
         while feed.after(self.start, 10_000).await.expect("an answer").len() < events {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -234,15 +234,14 @@ async fn apply(projector: &Projector) {
 
 /// What the events of a job and of its delivery say, one after the other.
 async fn folded(house: &House, id: JobId, delivery: Uuid) -> (JobView, usize) {
-    let pool = house.database.pool();
     let (mut view, mut chunks) = (None, 0);
-    for recorded in read_stream(pool, "job", &id.to_string()).await.expect("an answer") {
+    for recorded in read_stream(&house.database, "job", &id.to_string()).await.expect("an answer") {
         let events: Vec<JobEvent> = recorded.decode().expect("readable");
         chunks += events.iter().filter(|event| matches!(event, JobEvent::ChunkTranscribed { .. })).count();
         JobView::fold(&mut view, &recorded, &events).expect("in order");
     }
     let mut view = view.expect("a job");
-    for recorded in read_stream(pool, "delivery", &delivery.to_string()).await.expect("an answer") {
+    for recorded in read_stream(&house.database, "delivery", &delivery.to_string()).await.expect("an answer") {
         view.fold_delivery(&recorded, &recorded.decode().expect("readable")).expect("in order");
     }
     (view, chunks)
@@ -253,7 +252,7 @@ async fn the_read_models_are_the_same(
     appender: &Appender,
     (lives, picks, actions, again): (Vec<Life>, Vec<usize>, Vec<Action>, usize),
 ) {
-    let new_id = Stamp::system().new_id;
+    let new_id = || IdGenerator::system().new_id();
     let ids: Vec<(JobId, Uuid)> = lives.iter().map(|_| (JobId(new_id()), new_id())).collect();
     let streams = lives.iter().zip(&ids).map(|((choices, failures), (job, delivery))| {
         // A webhook is told of what has happened.
@@ -291,8 +290,7 @@ fn duplicates_reorderings_and_crashes_leave_the_same_read_models() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let house = runtime.block_on(House::open());
-    let appender = runtime
-        .block_on(async { Appender::start(house.database.pool().clone(), house.database.connect_options().clone()) });
+    let appender = runtime.block_on(async { Appender::start(&house.database) });
     let life = (vec(0..20_u8, 0..80), 0..3_u8);
     let case = (vec(life, 1..6), vec(0..1_000_usize, 1..50), vec(action(), 0..16), 0..1_000_usize);
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };

@@ -56,7 +56,7 @@ async fn wait_for(house: &House, job: JobId, event: &str) {
 async fn wait_until_all_is_published(house: &House) {
     until("everything is published", async || {
         let relay = Checkpoints::new(house.deps.database.pool().clone(), CHECKPOINT).get().await.unwrap();
-        let left = Feed::new(house.deps.database.pool().clone()).lag(relay, 1).await.unwrap();
+        let left = Feed::new(&house.deps.database).lag(relay, 1).await.unwrap();
         left == 0 && relay != Cursor::default()
     })
     .await;
@@ -177,7 +177,7 @@ async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
     let deps = RelayDeps {
         database: house.deps.database.clone(),
         nats: house.deps.nats.clone(),
-        wake: Wake::listen(house.deps.database.pool().clone()),
+        listener: EventListener::start(&house.deps.database),
     };
     let mut old = Relay::begin(&deps).await.unwrap();
     let mut new = Relay::begin(&deps).await.unwrap();
@@ -223,7 +223,7 @@ async fn acks_that_were_lost_are_made_up_for() {
 }
 
 async fn first(house: &House, count: usize) -> Vec<RecordedEvent> {
-    let feed = Feed::new(house.deps.database.pool().clone());
+    let feed = Feed::new(&house.deps.database);
     until("the events are final", async || feed.after(Cursor::default(), 1000).await.unwrap().len() == count).await;
     feed.after(Cursor::default(), 1000).await.unwrap()
 }

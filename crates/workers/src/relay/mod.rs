@@ -25,7 +25,9 @@ use async_nats::Client;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed, Horizon, RecordedEvent, Wake};
+use ytcaption_eventstore::{
+    CheckpointError, Checkpoints, Cursor, Database, EventListener, Feed, Horizon, RecordedEvent,
+};
 use ytcaption_telemetry::metrics;
 
 use crate::topology::{self, TopologyError};
@@ -58,7 +60,7 @@ pub struct RelayDeps {
     /// The connection to NATS, see [`crate::nats::connect`].
     pub nats: Client,
     /// Tells that something was appended.
-    pub wake: Arc<Wake>,
+    pub listener: Arc<EventListener>,
 }
 
 /// Why the relay stopped for a moment; it goes on by itself, except for [`RelayError::Topology`].
@@ -133,7 +135,7 @@ async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToke
     let mut relay = Relay::begin(deps).await?;
     let connects = || deps.nats.statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
     let mut stall = StallWatch::new(Horizon::new(deps.database.pool().clone()));
-    let mut alarm = deps.wake.alarm();
+    let mut subscription = deps.listener.subscribe();
     let mut looked: Option<(Instant, u64)> = None;
     let mut measured: Option<Instant> = None;
     while !shutdown.is_cancelled() {
@@ -150,7 +152,7 @@ async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToke
             measured = Some(Instant::now());
         }
         if published == 0 {
-            alarm.wait().await;
+            subscription.wait().await;
         }
     }
     Ok(())
@@ -165,6 +167,7 @@ struct Relay {
     cursor: Cursor,
     /// Number of the stream's first message when something was last put back.
     first_sequence: Option<u64>,
+    database: Database,
     pool: PgPool,
 }
 
@@ -176,12 +179,13 @@ impl Relay {
         Ok(Self {
             cursor: checkpoints.get().await?,
             checkpoints,
-            feed: Feed::new(pool.clone()),
+            feed: Feed::new(&deps.database),
             guard: StreamGuard::new(topology::jetstream(&deps.nats), pool.clone()),
             ledger: Ledger::new(pool.clone()),
             publisher: Publisher::new(topology::jetstream(&deps.nats), deps.nats.clone()),
             first_sequence: None,
             pool: pool.clone(),
+            database: deps.database.clone(),
         })
     }
 
@@ -201,13 +205,13 @@ impl Relay {
 /// The relay carries events without looking into them, so one of an unknown type or version goes to whoever knows it.
 /// Only without an id and a route there is nothing to send it by.
 fn can_be_carried(event: &RecordedEvent) -> bool {
-    if let Some(damage) = &event.damage {
+    if let Some(corrupt) = &event.corrupt {
         tracing::error!(
-            cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %damage.error,
+            cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %corrupt.error,
             "an event is not published, because its metadata are damaged: restore it from a backup"
         );
     }
-    event.damage.is_none()
+    event.corrupt.is_none()
 }
 
 #[cfg(test)]

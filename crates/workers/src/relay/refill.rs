@@ -26,7 +26,7 @@ impl Relay {
         self.ledger.forget_finished(&losses).await?;
         let mut events = Vec::with_capacity(losses.needed.len());
         for lost in &losses.needed {
-            let event = read_event(&self.pool, "job", &lost.job_id, lost.sequence).await?;
+            let event = read_event(&self.database, "job", &lost.job_id, lost.sequence).await?;
             events.extend(event.map(|event| Again { message_id: lost.new_id(event.metadata.event_id), event }));
         }
         if events.is_empty() {

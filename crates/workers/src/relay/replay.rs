@@ -69,7 +69,7 @@ impl StreamReplay {
     pub fn new(database: &Database, nats: Client) -> Self {
         let pool = database.pool().clone();
         Self {
-            reader: EventReader::new(pool.clone()),
+            reader: EventReader::new(database),
             publisher: Publisher::new(topology::jetstream(&nats), nats),
             ledger: Ledger::new(pool.clone()),
             pool,

@@ -31,7 +31,7 @@ impl StallWatch {
             }
             return Ok(());
         }
-        let culprit = view.holder.as_ref().map(ytcaption_eventstore::Holder::remedy).unwrap_or_default();
+        let culprit = view.blocking.as_ref().map(ytcaption_eventstore::BlockingTransaction::remedy).unwrap_or_default();
         if self.told.as_ref().is_none_or(|(named, at)| *named != culprit || at.elapsed() > REMINDER) {
             tell(&view);
             self.told = Some((culprit, Instant::now()));
@@ -42,23 +42,23 @@ impl StallWatch {
 
 fn tell(view: &HorizonView) {
     let waiting_s = view.waiting.as_secs();
-    let Some(holder) = &view.holder else {
+    let Some(blocking) = &view.blocking else {
         tracing::warn!(waiting_s, "events wait for an older transaction, which has ended in this moment");
         return;
     };
     tracing::warn!(
         waiting_s,
-        pid = holder.pid,
-        prepared = holder.prepared,
-        application = holder.application,
-        user = holder.user_name,
-        database = holder.database,
-        client = holder.client,
-        state = holder.state,
-        transaction_age_s = holder.age.map(f64::round),
-        query = holder.query,
+        pid = blocking.pid,
+        prepared = blocking.prepared,
+        application = blocking.application,
+        user = blocking.user_name,
+        database = blocking.database,
+        client = blocking.client,
+        state = blocking.state,
+        transaction_age_s = blocking.age.map(f64::round),
+        query = blocking.query,
         "events wait for an older transaction that is still open: no reader of the feed sees them until it ends. If it \
          was forgotten, end it: {}",
-        holder.remedy()
+        blocking.remedy()
     );
 }

@@ -38,7 +38,7 @@ pub(super) fn ids(messages: &[(async_nats::jetstream::Message, CloudEvent)]) -> 
 }
 
 pub(super) async fn stored_ids(house: &House) -> Vec<uuid::Uuid> {
-    let page = Feed::new(house.deps.database.pool().clone()).after(Cursor::default(), 1000).await.unwrap();
+    let page = Feed::new(&house.deps.database).after(Cursor::default(), 1000).await.unwrap();
     page.iter().map(|event| event.metadata.event_id).collect()
 }
 

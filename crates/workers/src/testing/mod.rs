@@ -18,7 +18,9 @@ use ytcaption_blobstore::LocalFolder;
 use ytcaption_domain::job::{JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
-use ytcaption_eventstore::{Appender, CommandBus, Database, DatabaseSettings, RecordedEvent, Stamp, Wake, read_stream};
+use ytcaption_eventstore::{
+    Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator, RecordedEvent, read_stream,
+};
 use ytcaption_testing::{NatsServer, Postgres};
 
 use crate::relay::RelayDeps;
@@ -32,7 +34,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 pub(crate) struct House {
     pub(crate) deps: WorkerDeps,
     pub(crate) folder: TempDir,
-    wake: Arc<Wake>,
+    listener: Arc<EventListener>,
     roles: Vec<(CancellationToken, AbortOnDropHandle<()>)>,
     _nats: NatsServer,
 }
@@ -45,21 +47,21 @@ impl House {
         let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).unwrap();
         database.prepare().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let appender = Appender::start(database.pool().clone(), database.connect_options().clone());
+        let appender = Appender::start(&database);
         let nats = nats::connect(&server.url()).await.unwrap();
         topology::ensure(&nats).await.unwrap();
-        let wake = Wake::listen(database.pool().clone());
+        let listener = EventListener::start(&database);
         let deps = WorkerDeps {
             nats,
-            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Stamp::system())),
-            deliveries: Arc::new(CommandBus::new(&database, appender, Stamp::system())),
+            jobs: Arc::new(CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system())),
+            deliveries: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
             blobs: Arc::new(LocalFolder::open(&folder.path().join("blobs")).await.unwrap()),
             network: AddressPolicy::new(["127.0.0.1/32"]).unwrap(),
             worker: "test:1".into(),
             grace: Duration::from_secs(1),
             database,
         };
-        Self { deps, folder, wake, roles: Vec::new(), _nats: server }
+        Self { deps, folder, listener, roles: Vec::new(), _nats: server }
     }
 
     /// Starts a role; returns what stops it.
@@ -75,9 +77,9 @@ impl House {
     }
 
     pub(crate) fn start_relay(&mut self) -> CancellationToken {
-        let wake = Arc::clone(&self.wake);
+        let listener = Arc::clone(&self.listener);
         self.start(|deps, stop| {
-            let deps = RelayDeps { database: deps.database, nats: deps.nats, wake };
+            let deps = RelayDeps { database: deps.database, nats: deps.nats, listener };
             Box::pin(relay::run(deps, stop))
         })
     }
@@ -112,7 +114,7 @@ impl House {
     }
 
     pub(crate) async fn events(&self, job: JobId) -> Vec<RecordedEvent> {
-        read_stream(self.deps.database.pool(), "job", &job.to_string()).await.unwrap()
+        read_stream(&self.deps.database, "job", &job.to_string()).await.unwrap()
     }
 
     pub(crate) async fn names(&self, job: JobId) -> Vec<String> {
@@ -152,7 +154,7 @@ impl House {
 }
 
 pub(crate) fn new_id() -> Uuid {
-    (Stamp::system().new_id)()
+    IdGenerator::system().new_id()
 }
 
 pub(crate) fn client() -> CommandContext {

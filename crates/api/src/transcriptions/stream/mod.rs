@@ -1,7 +1,7 @@
 //! `GET /api/v1/transcriptions/{id}/stream`: captions while the job runs, as Server-Sent Events.
 //!
 //! ```text
-//!  append, in any process ─▶ Wake ─▶ streams: which jobs are newer? ─▶ teller: the job's next events
+//!  append, in any process ─▶ EventListener ─▶ streams: which jobs are newer? ─▶ teller: the job's next events
 //!                                        (one question for all)             │ narrator: in which order
 //!                                                                           ▼
 //!                                                      id: <version>.<chunks>   event: captions   data: {…}
@@ -106,7 +106,7 @@ pub(crate) async fn stream(
         Err(ResumeError::Unavailable(error)) => return Err(error.into()),
         Err(error @ ResumeError::NeverThere(_)) => return Err(refusal(&error)),
     };
-    let events = Sse::new(teller::start(seat, pool, id, narrator));
+    let events = Sse::new(teller::start(seat, state.database.clone(), id, narrator));
     Ok(([(CACHE_CONTROL, "no-store"), NO_PROXY_BUFFER], events).into_response())
 }
 

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use ytcaption_domain::JobId;
-use ytcaption_eventstore::{Database, Wake};
+use ytcaption_eventstore::{Database, EventListener};
 
 use super::clients::{Clients, Place};
 use crate::problem::ApiError;
@@ -64,7 +64,12 @@ pub(super) struct Seat {
 impl Streams {
     /// No stream is open yet. Streams end when `stop` is cancelled, so that a server can: clients come back, to this
     /// process or another, and go on where they were.
-    pub fn start(database: &Database, wake: Arc<Wake>, most: StreamLimits, stop: CancellationToken) -> Self {
+    pub fn start(
+        database: &Database,
+        listener: Arc<EventListener>,
+        most: StreamLimits,
+        stop: CancellationToken,
+    ) -> Self {
         let inner = Arc::new(Inner {
             seats: Arc::new(Semaphore::new(most.all)),
             clients: Arc::new(Clients::new(most.per_client)),
@@ -72,7 +77,7 @@ impl Streams {
             watched: Mutex::default(),
             stop,
         });
-        tokio::spawn(watch_jobs(Arc::downgrade(&inner), database.pool().clone(), wake));
+        tokio::spawn(watch_jobs(Arc::downgrade(&inner), database.pool().clone(), listener));
         Self(inner)
     }
 
@@ -108,10 +113,10 @@ impl Seat {
 }
 
 /// Asks for the versions of the jobs that somebody watches, whenever something was appended, until nobody can any more.
-async fn watch_jobs(streams: std::sync::Weak<Inner>, pool: PgPool, wake: Arc<Wake>) {
-    let mut alarm = wake.alarm();
+async fn watch_jobs(streams: std::sync::Weak<Inner>, pool: PgPool, listener: Arc<EventListener>) {
+    let mut subscription = listener.subscribe();
     loop {
-        alarm.wait().await;
+        subscription.wait().await;
         let Some(streams) = streams.upgrade() else { return };
         let jobs: Vec<String> = {
             let mut watched = streams.watched.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,12 +7,11 @@ use std::time::Duration;
 use axum::response::sse::Event;
 use cqrs_es::Aggregate as _;
 use futures::Stream;
-use sqlx::PgPool;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::timeout;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{Job, JobEvent};
-use ytcaption_eventstore::{RecordedEvent, read_stream_page};
+use ytcaption_eventstore::{Database, RecordedEvent, read_stream_page};
 
 use super::message::Message;
 use super::narrator::{Narrator, text_of};
@@ -45,18 +44,18 @@ enum Halt {
 /// for it is one message, and the page it is from.
 pub(super) fn start(
     seat: Seat,
-    pool: PgPool,
+    database: Database,
     job: JobId,
     narrator: Narrator,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, mut receiver) = mpsc::channel(1);
-    tokio::spawn(Teller { seat, pool, job, narrator, sender }.run());
+    tokio::spawn(Teller { seat, database, job, narrator, sender }.run());
     futures::stream::poll_fn(move |context| receiver.poll_recv(context).map(|event| event.map(Ok)))
 }
 
 struct Teller {
     seat: Seat,
-    pool: PgPool,
+    database: Database,
     job: JobId,
     narrator: Narrator,
     sender: Sender<Event>,
@@ -141,7 +140,7 @@ impl Teller {
     async fn read(&self, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, Halt> {
         let _turn = self.seat.turn().await;
         let id = self.job.to_string();
-        read_stream_page(&self.pool, Job::TYPE, &id, after, limit).await.map_err(Halt::Away)
+        read_stream_page(&self.database, Job::TYPE, &id, after, limit).await.map_err(Halt::Away)
     }
 
     async fn say(&self, message: &Message, position: Position) -> Result<(), Halt> {

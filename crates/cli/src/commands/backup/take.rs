@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::json;
 use ytcaption_blobstore::BlobSettings;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::Clock;
 
 use super::manifest::{Manifest, files_below, make_folder};
 use super::{BLOBS, DATABASE, KEYS, SETTINGS, keys, postgres};
@@ -107,7 +107,7 @@ async fn take(
         BlobSettings::S3(s3) => Some(format!("s3://{}", s3.bucket)),
         BlobSettings::Folder { .. } => None,
     };
-    let mut manifest = Manifest::new((Stamp::system().now)(), elsewhere);
+    let mut manifest = Manifest::new(Clock::system().now(), elsewhere);
     postgres::dump(database, &backup.join(DATABASE)).await?;
     manifest.note(backup, DATABASE)?;
     bar.step("keys");

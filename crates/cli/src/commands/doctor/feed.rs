@@ -36,15 +36,15 @@ async fn look(url: String) -> anyhow::Result<Option<HorizonView>> {
 }
 
 fn judge(view: &HorizonView) -> Outcome {
-    match &view.holder {
-        Some(holder) if view.is_stalled() => Outcome::Bad(format!(
-            "events have waited for {} s behind {holder}. Until it ends no worker and no read model sees them. If it was \
+    match &view.blocking {
+        Some(blocking) if view.is_stalled() => Outcome::Bad(format!(
+            "events have waited for {} s behind {blocking}. Until it ends no worker and no read model sees them. If it was \
              forgotten: {}",
             view.waiting.as_secs(),
-            holder.remedy()
+            blocking.remedy()
         )),
-        Some(holder) if holder.age.is_some_and(|age| age > OLD_TRANSACTION_S) => {
-            Outcome::Note(format!("new events will wait behind {holder}. If it was forgotten: {}", holder.remedy()))
+        Some(blocking) if blocking.age.is_some_and(|age| age > OLD_TRANSACTION_S) => {
+            Outcome::Note(format!("new events will wait behind {blocking}. If it was forgotten: {}", blocking.remedy()))
         }
         _ => Outcome::Ok("no open transaction holds events back".to_owned()),
     }

@@ -38,7 +38,7 @@ impl Checkpoint {
         let (newest, _) = newest_seal(database.pool())
             .await?
             .context("nothing is sealed yet: `ytcaption seal` does it, also as part of `ytcaption up`")?;
-        let said = seal::Checkpoint::read(&newest.note)
+        let said = seal::Checkpoint::parse(&newest.note)
             .with_context(|| format!("seal {} was changed; `ytcaption events verify` says more", newest.number))?;
         let mut out = Output::new();
         if self.json {

@@ -48,7 +48,7 @@ impl Export {
         if let Some(there) = file.filter(|file| file.exists()) {
             bail!("{} exists already and is not overwritten; name another file", there.display());
         }
-        let export = Exporter::begin(store::open_sealed(global).await?.pool().clone()).await?;
+        let export = Exporter::begin(&store::open_sealed(global).await?).await?;
         let Some(file) = file else {
             export_to(export, BufWriter::new(std::io::stdout())).await?;
             return Ok(());

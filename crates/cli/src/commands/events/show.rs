@@ -69,7 +69,7 @@ fn text(event: &RecordedEvent) -> serde_json::Result<String> {
         ("payload", serde_json::to_string_pretty(&event.payload)?.replace('\n', "\n  ")),
     ];
     let line = |(name, value)| format!("  {name:<12} {value}\n");
-    let damage = event.damage.as_ref().map(|damage| line(("damage", damage.error.to_string())));
-    let lines = fields.map(line).concat() + &damage.unwrap_or_default();
+    let corrupt = event.corrupt.as_ref().map(|corrupt| line(("corrupt", corrupt.error.to_string())));
+    let lines = fields.map(line).concat() + &corrupt.unwrap_or_default();
     Ok(format!("{} {} #{}\n{lines}", event.aggregate_type, event.aggregate_id, event.sequence))
 }

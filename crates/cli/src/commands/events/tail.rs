@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use futures::TryStreamExt as _;
-use ytcaption_eventstore::{Cursor, EventReader, RecordedEvent, Wake};
+use ytcaption_eventstore::{Cursor, EventListener, EventReader, RecordedEvent};
 
 use crate::commands::Global;
 use crate::commands::event_format::EventFormat;
@@ -46,7 +46,7 @@ impl Tail {
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
         let database = store::open_database(global).await?;
-        let reader = EventReader::new(database.pool().clone());
+        let reader = EventReader::new(&database);
         let shutdown = Shutdown::on_signals().context("listening for Ctrl-C")?;
         let query = self.filters.query();
         let format = if self.json { EventFormat::Jsonl } else { EventFormat::Text };
@@ -63,7 +63,7 @@ impl Tail {
             }
             return Ok(());
         }
-        let mut pages = pin!(reader.follow(query, after, Wake::listen(database.pool().clone())));
+        let mut pages = pin!(reader.follow(query, after, EventListener::start(&database)));
         while let Some(page) = shutdown.drain.run_until_cancelled(pages.try_next()).await {
             print(&mut out, format, &page?.unwrap_or_default())?;
         }

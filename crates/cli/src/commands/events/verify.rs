@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::Clock;
 use ytcaption_eventstore::seal::{Checkpoint, FileVerifier, Finding, Report, Verifier, VerifyingKey};
 
 use super::STREAM;
@@ -104,7 +104,7 @@ async fn verify_database(verifier: Verifier, global: &Global, bar: &Bar) -> anyh
     let total: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(database.pool()).await?;
     let total = u64::try_from(total).unwrap_or_default();
     let mut report = verifier.database(database.pool(), |events| bar.set(events, total)).await?;
-    let overdue = |since: &DateTime<Utc>| (Stamp::system().now)() - since > SEALED_AFTER;
+    let overdue = |since: &DateTime<Utc>| Clock::system().now() - since > SEALED_AFTER;
     if let Some(since) = report.unsealed_since.filter(overdue) {
         report.findings.push(Finding::Unsealed { events: report.events - report.sealed.min(report.events), since });
     }
@@ -136,7 +136,7 @@ fn verify_file(verifier: Verifier, path: &Path, bar: &Bar) -> anyhow::Result<Rep
 
 fn print(out: &mut Output, report: &Report) -> std::io::Result<()> {
     let Report { events, sealed, seals, checkpoint, signed_by, trusted, findings, .. } = report;
-    let said = checkpoint.as_deref().and_then(Checkpoint::read);
+    let said = checkpoint.as_deref().and_then(Checkpoint::parse);
     let until = said.map(|said| format!(", the last of {}", said.sealed_at)).unwrap_or_default();
     out.line(&format!("{events} events; the first {sealed} are covered by {seals} seals{until}."))?;
     if events > sealed {

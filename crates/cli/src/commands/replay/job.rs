@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use ytcaption_domain::JobId;
-use ytcaption_eventstore::Stamp;
+use ytcaption_eventstore::Clock;
 use ytcaption_projections::{JobAt, JobHistory, Moment};
 
 use crate::commands::Global;
@@ -42,7 +42,7 @@ impl Job {
         let history = JobHistory::load(&store::open(global).await?, self.id).await?;
         // The database's clock may be a little ahead of this one; what is recorded has happened.
         let newest = history.events().iter().map(|event| event.recorded_at).max();
-        let now = newest.unwrap_or_else(Stamp::system().now);
+        let now = newest.unwrap_or_else(|| Clock::system().now());
         let job = history.at(self.at.unwrap_or(Moment::Time(now)))?;
         let mut out = Output::new();
         if self.json {

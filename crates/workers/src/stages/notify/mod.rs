@@ -114,7 +114,7 @@ impl Created {
 impl Notify {
     /// An event of the job, by its place in the job's life. Those between the first and the last hold all its text.
     async fn event(&self, message: &Message, sequence: i64) -> Result<Option<RecordedEvent>, sqlx::Error> {
-        read_event(self.deps.database.pool(), "job", &message.job_id.to_string(), sequence).await
+        read_event(&self.deps.database, "job", &message.job_id.to_string(), sequence).await
     }
 
     async fn deliver(&self, message: &Message, url: &Url, end: &RecordedEvent, ending: &Ending) -> Outcome {
@@ -154,7 +154,7 @@ impl Notify {
             return Ok(None);
         }
         let last = i64::from(delivery.attempts);
-        let Some(last) = read_event(self.deps.database.pool(), "delivery", id, last).await? else { return Ok(None) };
+        let Some(last) = read_event(&self.deps.database, "delivery", id, last).await? else { return Ok(None) };
         let ended = last.decode().ok().and_then(|mut events| events.pop());
         let Some(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = ended else {
             return Ok(None);

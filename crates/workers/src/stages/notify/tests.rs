@@ -43,7 +43,7 @@ async fn cancelled_job(house: &House, webhook: &str) -> JobId {
 async fn delivery_events(house: &House, job: JobId) -> Vec<DeliveryEvent> {
     let end = house.events(job).await.pop().unwrap();
     let id = delivery_id(end.metadata.event_id).to_string();
-    let events = read_stream(house.deps.database.pool(), "delivery", &id).await.unwrap();
+    let events = read_stream(&house.deps.database, "delivery", &id).await.unwrap();
     events.iter().flat_map(|event| event.decode().unwrap()).collect()
 }
 
