@@ -1,5 +1,5 @@
 //! A system is backed up while jobs run and restored as a new one, with another Postgres and an empty nats-server: ended
-//! jobs are as they were, the others go on to their end, and nobody is told twice.
+//! jobs are unchanged, the others run to their end, and each webhook is delivered once.
 
 use std::path::Path;
 use std::process::Output;
@@ -8,60 +8,62 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use ytcaption_testing::Postgres;
 
-use crate::client::{Client, PATIENCE};
-use crate::held::Held;
+use crate::client::{Client, JOB_TIMEOUT};
 use crate::history::{History, names};
+use crate::stalled_site::StalledSite;
 use crate::system::{System, program};
 
-/// Held while the backup is taken: two are being downloaded, one waits in JetStream for its turn.
-const HELD: [&str; 3] = ["a", "b", "c"];
+/// Downloads that stall while the backup is taken: two are in progress, one waits in JetStream.
+const STALLED: [&str; 3] = ["a", "b", "c"];
 
 #[tokio::test]
-async fn a_restored_system_goes_on_where_the_backup_was_taken() {
+async fn a_restored_system_continues_where_the_backup_was_taken() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
-    let ended = client.submit(&json!({ "url": held.talk(1), "webhook_url": held.webhook() })).await;
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
+    let ended = client.submit(&json!({ "url": stalled.talk_url(1), "webhook_url": stalled.webhook_url() })).await;
     history.assert_completed_once(&client, &ended, 1).await;
     let mut open = Vec::new();
-    for name in HELD {
-        open.push(client.submit(&json!({ "url": held.recording(name), "webhook_url": held.webhook() })).await);
+    for name in STALLED {
+        open.push(
+            client.submit(&json!({ "url": stalled.video_url(name), "webhook_url": stalled.webhook_url() })).await,
+        );
     }
     history.until(&open[0], "DownloadStarted", 1).await;
     history.until(&open[1], "DownloadStarted", 1).await;
     let checkpoint = newest_checkpoint(&system).await;
-    let (job, captions) = (told(&client, &ended).await, client.result(&ended, "srt").await);
+    let (job, captions) = (delivered(&client, &ended).await, client.result(&ended, "srt").await);
 
-    let folder = tempfile::tempdir().unwrap();
-    let backup = folder.path().join("backup");
+    let directory = tempfile::tempdir().unwrap();
+    let backup = directory.path().join("backup");
     let taken = output(system.command(&["backup", backup.to_str().unwrap(), "--json"])).await;
     assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     let taken: Value = serde_json::from_slice(&taken.stdout).unwrap();
     assert_eq!((&taken["keys"], &taken["blobs_elsewhere"]), (&json!(2), &Value::Null));
     let occupied = output(system.command(&["backup", backup.to_str().unwrap()])).await;
     assert!(!occupied.status.success(), "a backup is never overwritten");
-    // The machine is lost, its JetStream with it.
+    // The machine is lost, and its JetStream with it.
     drop(system);
-    is_refused_where_it_could_do_harm(&backup, folder.path()).await;
+    unsafe_restores_are_rejected(&backup, directory.path()).await;
 
     let restored = System::restored(&backup).await;
-    let (client, history) = (Client::of(&restored), History::at(restored.database_url()));
-    held.let_go();
+    let (client, history) = (Client::for_system(&restored), History::new(restored.database_url()));
+    stalled.release();
     for job in &open {
         history.assert_completed_once(&client, job, 1).await;
     }
-    assert_eq!(told(&client, &ended).await, job);
+    assert_eq!(delivered(&client, &ended).await, job);
     assert_eq!(client.result(&ended, "srt").await, captions);
-    let told = history.events(&ended).await;
-    assert_eq!(names(&told).last(), Some(&"JobCompleted"));
-    let mut webhooks = held.webhooks();
-    assert_eq!(webhooks.len(), 1 + HELD.len(), "each end was told once");
+    let events = history.events(&ended).await;
+    assert_eq!(names(&events).last(), Some(&"JobCompleted"));
+    let mut webhooks = stalled.webhook_ids();
+    assert_eq!(webhooks.len(), 1 + STALLED.len(), "each terminal event was delivered once");
     webhooks.sort();
     webhooks.dedup();
-    assert_eq!(webhooks.len(), 1 + HELD.len());
+    assert_eq!(webhooks.len(), 1 + STALLED.len());
 
-    // The chain goes on, signed with the same key, and holds what was sealed before the disaster.
-    let kept = folder.path().join("checkpoint.txt");
+    // The chain continues, signed with the same key, and contains what was sealed before the machine was lost.
+    let kept = directory.path().join("checkpoint.txt");
     std::fs::write(&kept, checkpoint).unwrap();
     let verified =
         output(restored.command(&["events", "verify", "--checkpoint", kept.to_str().unwrap(), "--json"])).await;
@@ -70,14 +72,14 @@ async fn a_restored_system_goes_on_where_the_backup_was_taken() {
     assert_eq!((&report["trusted"], &report["findings"]), (&json!(true), &json!([])));
 }
 
-/// A job whose webhook was told.
-async fn told(client: &Client, job: &str) -> Value {
+/// The job, once its webhook has been delivered.
+async fn delivered(client: &Client, job: &str) -> Value {
     client.wait_until(job, |job| job["webhook"]["status"] == "delivered").await
 }
 
-/// The newest signed checkpoint, once there is one.
+/// Waits for a signed checkpoint and returns the newest.
 async fn newest_checkpoint(system: &System) -> String {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + JOB_TIMEOUT;
     loop {
         let printed = output(system.command(&["events", "checkpoint"])).await;
         if printed.status.success() {
@@ -88,36 +90,36 @@ async fn newest_checkpoint(system: &System) -> String {
     }
 }
 
-async fn is_refused_where_it_could_do_harm(backup: &Path, folder: &Path) {
-    let refused = async |backup: &Path, data: &str, database: Option<&str>, why: &str| {
+async fn unsafe_restores_are_rejected(backup: &Path, directory: &Path) {
+    let rejected = async |backup: &Path, data: &str, database: Option<&str>, why: &str| {
         let mut restore = program();
-        restore.arg("restore").arg(backup).arg("--data-dir").arg(folder.join(data));
+        restore.arg("restore").arg(backup).arg("--data-dir").arg(directory.join(data));
         restore.envs(database.map(|url| ("DATABASE_URL", url)));
         let output = output(restore).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && error.contains(why), "{why}: {error}");
     };
-    refused(&folder.join("nowhere"), "new", None, "is no complete backup").await;
-    std::fs::create_dir(folder.join("used")).unwrap();
-    std::fs::write(folder.join("used/webhook-secret"), "another").unwrap();
-    refused(backup, "used", None, "is there already; restore into a new data folder").await;
-    std::fs::create_dir_all(folder.join("with-jetstream/nats")).unwrap();
-    refused(backup, "with-jetstream", None, "it holds messages of another time").await;
-    // The test's own database, once with a table in it.
+    rejected(&directory.join("nowhere"), "new", None, "is no complete backup").await;
+    std::fs::create_dir(directory.join("used")).unwrap();
+    std::fs::write(directory.join("used/webhook-secret"), "another").unwrap();
+    rejected(backup, "used", None, "is there already; restore into a new data folder").await;
+    std::fs::create_dir_all(directory.join("with-jetstream/nats")).unwrap();
+    rejected(backup, "with-jetstream", None, "it holds messages of another time").await;
+    // A database of the test's own, with one table in it.
     let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
-    sqlx::query("CREATE TABLE something (else_ text)").execute(History::at(&url).pool()).await.unwrap();
-    refused(backup, "external", Some(&url), "the database is not empty").await;
+    sqlx::query("CREATE TABLE something (else_ text)").execute(History::new(&url).pool()).await.unwrap();
+    rejected(backup, "external", Some(&url), "the database is not empty").await;
 
-    let damaged = folder.join("damaged");
-    copy_all(backup, &damaged);
+    let corrupt = directory.join("corrupt");
+    copy_all(backup, &corrupt);
     let dump = std::fs::read(backup.join("database.dump")).unwrap();
-    std::fs::write(damaged.join("database.dump"), &dump[..dump.len() - 1]).unwrap();
-    refused(&damaged, "new", None, "database.dump in the backup is not what was backed up").await;
-    std::fs::remove_file(damaged.join("database.dump")).unwrap();
-    refused(&damaged, "new", None, "the backup lacks database.dump").await;
+    std::fs::write(corrupt.join("database.dump"), &dump[..dump.len() - 1]).unwrap();
+    rejected(&corrupt, "new", None, "database.dump in the backup is not what was backed up").await;
+    std::fs::remove_file(corrupt.join("database.dump")).unwrap();
+    rejected(&corrupt, "new", None, "the backup lacks database.dump").await;
     let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
-    std::fs::write(damaged.join("manifest.json"), manifest.replace("database.dump", "../backup/x")).unwrap();
-    refused(&damaged, "new", None, "names a file outside the backup").await;
+    std::fs::write(corrupt.join("manifest.json"), manifest.replace("database.dump", "../backup/x")).unwrap();
+    rejected(&corrupt, "new", None, "names a file outside the backup").await;
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -1,56 +1,56 @@
-//! A cancelled job is left alone within two seconds, whatever was being done for it.
+//! The work for a cancelled job stops within two seconds, in each step.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::client::{Client, JOBS};
-use crate::held::Held;
 use crate::history::History;
+use crate::stalled_site::StalledSite;
 use crate::system::System;
 
-/// The promise.
-const SOON: Duration = Duration::from_secs(2);
+/// How soon the work must have stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Repeats of a talk that is still being transcribed when the test cancels it; less than one chunk.
 const LONG: u32 = 10;
 
 #[tokio::test]
 async fn cancelling_stops_the_work() {
-    // One at a time, so that a chunk begins when another is left alone.
-    let system = System::with(&[("YTCAPTION_TRANSCRIPTION__CONCURRENCY", "1")]).await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
-    during_the_download(&held, &client, &history).await;
-    during_the_transcription(&held, &client, &history).await;
+    // One at a time, so that a waiting chunk begins only when another is abandoned.
+    let system = System::start_with(&[("YTCAPTION_TRANSCRIPTION__CONCURRENCY", "1")]).await;
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
+    during_the_download(&stalled, &client, &history).await;
+    during_the_transcription(&stalled, &client, &history).await;
 }
 
-async fn during_the_download(held: &Held, client: &Client, history: &History) {
-    let url = held.recording("unwanted");
+async fn during_the_download(stalled: &StalledSite, client: &Client, history: &History) {
+    let url = stalled.video_url("unwanted");
     let job = client.submit(&json!({ "url": url })).await;
     until("yt-dlp fetches it", Duration::from_mins(1), || is_named_by_a_process(&url)).await;
     cancel(client, &job).await;
-    until("yt-dlp is gone", SOON, || !is_named_by_a_process(&url)).await;
+    until("yt-dlp is gone", STOP_TIMEOUT, || !is_named_by_a_process(&url)).await;
     assert_eq!(history.count(&job, "AudioDownloaded").await, 0);
 }
 
-async fn during_the_transcription(held: &Held, client: &Client, history: &History) {
-    let talk = json!({ "url": held.talk(LONG) });
+async fn during_the_transcription(stalled: &StalledSite, client: &Client, history: &History) {
+    let talk = json!({ "url": stalled.talk_url(LONG) });
     let (one, other) = (client.submit(&talk).await, client.submit(&talk).await);
     tokio::join!(history.until(&one, "ChunkScheduled", 1), history.until(&other, "ChunkScheduled", 1));
     let (running, waiting) = if history.count(&one, "ChunkStarted").await == 1 { (one, other) } else { (other, one) };
     history.until(&running, "ChunkStarted", 1).await;
     assert_eq!(history.count(&waiting, "ChunkStarted").await, 0);
-    let asked = Instant::now();
+    let requested = Instant::now();
     cancel(client, &running).await;
     history.until(&waiting, "ChunkStarted", 1).await;
-    assert!(asked.elapsed() < SOON, "the next began after {:?}", asked.elapsed());
+    assert!(requested.elapsed() < STOP_TIMEOUT, "the next began after {:?}", requested.elapsed());
     assert_eq!(client.ended(&running).await["status"], "cancelled");
     assert_eq!(history.count(&running, "ChunkTranscribed").await, 0);
 }
 
 async fn cancel(client: &Client, job: &str) {
-    let answer = client.post(&format!("{JOBS}/{job}/cancel"), &json!({})).await;
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    let response = client.post(&format!("{JOBS}/{job}/cancel"), &json!({})).await;
+    assert!(response.status().is_success(), "{}", response.text().await.unwrap());
 }
 
 async fn until(what: &str, within: Duration, holds: impl Fn() -> bool) {

@@ -1,4 +1,4 @@
-//! Caption files as others read them: webvtt-py, pysubs2 and ffmpeg.
+//! Caption files, read by the parsers of others: webvtt-py, pysubs2 and ffmpeg.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,7 +7,7 @@ use ytcaption_domain::captions::{Cue, CueStyle, Format, Segment, Transcript, Wor
 
 use crate::system;
 
-/// Text that a careless writer would break a file with.
+/// Texts that break a caption file unless the writer escapes them.
 const ODD: [&str; 14] = [
     "An ordinary sentence, long enough that it has to be broken into two lines somewhere.",
     "1 --> 2 and <b>bold</b> & {\\an8} {comment} R&B &amp; 3 < 4 > 2",
@@ -15,16 +15,16 @@ const ODD: [&str; 14] = [
     "00:00:01.000 --> 00:00:02.000",
     "42",
     "WEBVTT",
-    "NOTE this is no comment",
+    "NOTE this is not a comment",
     "STYLE ::cue { color: red }",
     "[00:10.00] [ti:no title] <00:11.00>",
-    "a line\n\nbreak, a tab\t, a return\r\nand a bell\u{7}",
+    "a line\n\nbreak, a tab\t, a return\r\nand a beep\u{7}",
     "👩‍👩‍👧 שלום עולם, مرحبا بالعالم! עוד מילים כאן כדי לשבור שורה",
     "這是一個沒有空格的很長的句子，用來測試換行是否正確，也不會在標點之前斷開。",
     "Dialogue: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,no\\Nbreak, \\h",
     "#comment; ;comment ! \\ / | ~ ` ^",
 ];
-/// What the writers put in place of what would be read as something else; it looks the same.
+/// Characters that the writers substitute for text that parsers would interpret; they look the same.
 const LOOKALIKES: [(&str, &str); 4] = [("→", "-->"), ("｛", "{"), ("｝", "}"), ("\u{2060}", "")];
 
 fn transcript<'a>(texts: impl IntoIterator<Item = &'a str>) -> Transcript {
@@ -50,14 +50,14 @@ fn transcript<'a>(texts: impl IntoIterator<Item = &'a str>) -> Transcript {
     Transcript { language: "en".to_owned(), duration_ms: 90_000, segments: segments.collect() }
 }
 
-fn file(folder: &Path, transcript: &Transcript, format: Format, style: &CueStyle) -> PathBuf {
-    let path = folder.join(format!("odd.{}", format.extension()));
+fn file(directory: &Path, transcript: &Transcript, format: Format, style: &CueStyle) -> PathBuf {
+    let path = directory.join(format!("odd.{}", format.extension()));
     std::fs::write(&path, format.write(transcript, style).unwrap()).unwrap();
     path
 }
 
-/// The cues that other people's parsers find in a file.
-fn read(path: &Path) -> Vec<(u64, u64, String)> {
+/// The cues that the parsers of others find in a file.
+fn parse_cues(path: &Path) -> Vec<(u64, u64, String)> {
     let cache = std::env::var("YTCAPTION_CACHE").expect("run the tests by `make test`, or after `. scripts/env.sh`");
     let python = Path::new(&cache).join("tools/caption-parsers/bin/python");
     let script = system::root().join("tests/it/read_captions.py");
@@ -75,8 +75,8 @@ fn expected(cue: &Cue) -> String {
 }
 
 #[test]
-fn others_read_the_cues_that_were_written() {
-    let folder = tempfile::tempdir().unwrap();
+fn other_parsers_read_the_cues_that_were_written() {
+    let directory = tempfile::tempdir().unwrap();
     let plain = CueStyle::default();
     let karaoke = CueStyle { highlight_words: true, ..plain };
     let transcript = transcript(ODD);
@@ -88,7 +88,7 @@ fn others_read_the_cues_that_were_written() {
         (Format::Ass, plain),
         (Format::Ass, karaoke),
     ] {
-        let found = read(&file(folder.path(), &transcript, format, &style));
+        let found = parse_cues(&file(directory.path(), &transcript, format, &style));
         assert_eq!(found.len(), cues.len(), "{format}: {found:#?}");
         for (cue, (start_ms, end_ms, text)) in cues.iter().zip(found) {
             // ASS has hundredths of a second.
@@ -101,10 +101,10 @@ fn others_read_the_cues_that_were_written() {
 
 #[test]
 fn ffmpeg_reads_lyrics() {
-    let folder = tempfile::tempdir().unwrap();
-    // ffmpeg hands the text on as SRT as it is, where quoted times and braces would mean something.
+    let directory = tempfile::tempdir().unwrap();
+    // ffmpeg copies the text into SRT unchanged, where times and braces are interpreted.
     let transcript = transcript(ODD.into_iter().filter(|text| !text.contains("0:00:") && !text.contains('{')));
-    let lyrics = file(folder.path(), &transcript, Format::Lrc, &CueStyle::default());
+    let lyrics = file(directory.path(), &transcript, Format::Lrc, &CueStyle::default());
     let said = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(&lyrics)
@@ -112,9 +112,9 @@ fn ffmpeg_reads_lyrics() {
         .output()
         .unwrap();
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    let srt = folder.path().join("back.srt");
+    let srt = directory.path().join("back.srt");
     std::fs::write(&srt, said.stdout).unwrap();
-    let found: Vec<_> = read(&srt).into_iter().filter(|(.., text)| !text.trim().is_empty()).collect();
+    let found: Vec<_> = parse_cues(&srt).into_iter().filter(|(.., text)| !text.trim().is_empty()).collect();
     let cues = cues(&transcript, &CueStyle::default());
     assert_eq!(found.len(), cues.len(), "{found:#?}");
     for (cue, (start_ms, _, text)) in cues.iter().zip(found) {

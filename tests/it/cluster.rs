@@ -1,9 +1,9 @@
-//! The system as a cluster runs it: every role a process of its own, Postgres, NATS and storage shared.
+//! The system as a cluster runs it: every role is a process of its own; Postgres, NATS and storage are shared.
 //!
 //! ```ignore
 //! let cluster = Cluster::start().await;
 //! cluster.kill(Role::Relay);    // SIGKILL
-//! cluster.launch(Role::Relay);  // again
+//! cluster.launch(Role::Relay);  // starts it again
 //! ```
 
 use std::collections::HashMap;
@@ -52,10 +52,10 @@ impl Role {
     }
 }
 
-/// Processes that share two servers and a folder; all gone when dropped.
+/// Processes that share two servers and a directory; all are killed when dropped.
 pub(crate) struct Cluster {
-    folder: TempDir,
-    /// Where its storage lies; that of another cluster if it runs beside one.
+    directory: TempDir,
+    /// The directory of its storage, shared with another cluster by [`Cluster::beside`].
     data: PathBuf,
     database_url: String,
     nats_url: String,
@@ -66,12 +66,12 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts every role with a fresh database, as the role that can change no event, and a nats-server of its own.
+    /// Starts every role with a new database, connected as the role that cannot change events, and a nats-server of its own.
     pub(crate) async fn start() -> Self {
         let database_url = migrated_for_services(&new_database().await).await;
         let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let nats_url = nats.url();
-        let cluster = Self::between(&database_url, &nats_url, Some(nats));
+        let cluster = Self::with_servers(&database_url, &nats_url, Some(nats));
         for role in Role::ALL {
             cluster.launch(role);
         }
@@ -79,24 +79,24 @@ impl Cluster {
         cluster
     }
 
-    /// A cluster in which nothing runs yet, between these servers.
-    pub(crate) fn at(database_url: &str, nats_url: &str) -> Self {
-        Self::between(database_url, nats_url, None)
+    /// A cluster on these servers, in which no process runs yet.
+    pub(crate) fn on(database_url: &str, nats_url: &str) -> Self {
+        Self::with_servers(database_url, nats_url, None)
     }
 
-    /// More processes for the same system, none of which runs yet. They must end before this one.
+    /// A second set of processes for the same system, none of which runs yet. It must be dropped before `self`.
     pub(crate) fn beside(&self) -> Self {
-        let mut beside = Self::at(&self.database_url, &self.nats_url);
+        let mut beside = Self::on(&self.database_url, &self.nats_url);
         beside.data.clone_from(&self.data);
         beside
     }
 
-    fn between(database_url: &str, nats_url: &str, nats: Option<NatsServer>) -> Self {
+    fn with_servers(database_url: &str, nats_url: &str, nats: Option<NatsServer>) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let folder = tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap();
+        let directory = tempfile::Builder::new().prefix("ytcaption-it-cluster-").tempdir().unwrap();
         Self {
-            data: folder.path().join("data"),
-            folder,
+            data: directory.path().join("data"),
+            directory,
             database_url: database_url.to_owned(),
             nats_url: nats_url.to_owned(),
             api: listener.local_addr().unwrap().port(),
@@ -105,7 +105,7 @@ impl Cluster {
         }
     }
 
-    /// Starts a role.
+    /// Starts the process of a role.
     pub(crate) fn launch(&self, role: Role) {
         let log = File::options().create(true).append(true).open(self.log_path(role)).unwrap();
         let mut command = program();
@@ -116,13 +116,13 @@ impl Cluster {
             _ => {}
         }
         command.env("DATABASE_URL", &self.database_url).env("NATS_URL", &self.nats_url);
-        command.env("YTCAPTION_NETWORK__ALLOW", "127.0.0.0/8").current_dir(self.folder.path());
+        command.env("YTCAPTION_NETWORK__ALLOW", "127.0.0.0/8").current_dir(self.directory.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let before = self.running.lock().unwrap().insert(role, command.spawn().unwrap());
-        assert!(before.is_none(), "{role:?} runs already");
+        assert!(before.is_none(), "{role:?} is already running");
     }
 
-    /// Kills a role as a crash would.
+    /// Kills the process of a role (SIGKILL).
     pub(crate) fn kill(&self, role: Role) {
         let mut child = self.running.lock().unwrap().remove(&role).unwrap();
         assert!(child.try_wait().unwrap().is_none(), "{role:?} has ended by itself");
@@ -132,32 +132,32 @@ impl Cluster {
 
     /// A client of its API.
     pub(crate) fn client(&self) -> Client {
-        Client::at(&format!("http://127.0.0.1:{}", self.api))
+        Client::new(&format!("http://127.0.0.1:{}", self.api))
     }
 
     /// The event store behind it.
     pub(crate) fn history(&self) -> History {
-        History::at(&self.database_url)
+        History::new(&self.database_url)
     }
 
-    /// Where it stores audio and uploads.
+    /// The directory in which it stores audio and uploads.
     pub(crate) fn blobs(&self) -> PathBuf {
         self.data.join("blobs")
     }
 
-    /// What a role has logged so far, over all its runs.
+    /// The log of a role so far, of all its runs.
     pub(crate) fn log(&self, role: Role) -> String {
         std::fs::read_to_string(self.log_path(role)).unwrap_or_default()
     }
 
-    /// Waits until the API answers, if only that it lacks something.
-    pub(crate) async fn answers(&self) {
+    /// Waits until the API responds, even if it is not ready.
+    pub(crate) async fn is_live(&self) {
         while self.health("live").await.is_none() {
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Waits until the API has all it needs, the schema of its database among it.
+    /// Waits until the API is ready: all its dependencies are up and its database has the schema.
     pub(crate) async fn ready(&self) {
         while self.health("ready").await != Some(StatusCode::OK) {
             tokio::time::sleep(POLL).await;
@@ -165,19 +165,19 @@ impl Cluster {
     }
 
     async fn health(&self, page: &str) -> Option<StatusCode> {
-        let answer = reqwest::get(format!("http://127.0.0.1:{}/health/{page}", self.api)).await;
-        answer.ok().map(|answer| answer.status())
+        let response = reqwest::get(format!("http://127.0.0.1:{}/health/{page}", self.api)).await;
+        response.ok().map(|response| response.status())
     }
 
     fn log_path(&self, role: Role) -> std::path::PathBuf {
-        self.folder.path().join(format!("{role:?}.log"))
+        self.directory.path().join(format!("{role:?}.log"))
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         let failing = std::thread::panicking();
-        // A poisoned lock means that the test fails already.
+        // A poisoned lock means that the test has already failed.
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (_, mut child) in running.drain() {
             let _ = child.kill();
@@ -196,7 +196,7 @@ pub(crate) async fn new_database() -> String {
     tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap()
 }
 
-/// Makes the schema of an empty database as its owner; returns the URL for the services, who are not.
+/// Creates the schema of an empty database as its owner; returns the URL with the role of the services, which own nothing.
 async fn migrated_for_services(owner_url: &str) -> String {
     let mut service_url: url::Url = owner_url.parse().unwrap();
     service_url.set_username("ytcaption_service").unwrap();

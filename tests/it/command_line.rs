@@ -1,4 +1,4 @@
-//! What a person meets on the command line before anything runs.
+//! Commands that need no running system.
 
 use std::process::Output;
 
@@ -9,7 +9,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn every_fault_of_the_settings_is_listed_at_once() {
+fn all_errors_of_the_settings_are_listed_at_once() {
     let output = program()
         .args(["settings", "show", "--data-dir", "/srv/ytcaption"])
         .env("YTCAPTION_API__LISTEN", "nowhere")
@@ -25,7 +25,7 @@ fn every_fault_of_the_settings_is_listed_at_once() {
 }
 
 #[test]
-fn a_role_on_its_own_says_which_servers_it_needs() {
+fn a_role_says_which_servers_it_needs() {
     for role in [&["serve"][..], &["relay"], &["project"], &["worker", "notify"]] {
         let output = program().args(role).output().unwrap();
         let said = text(&output);
@@ -35,25 +35,26 @@ fn a_role_on_its_own_says_which_servers_it_needs() {
 }
 
 #[test]
-fn a_folder_that_is_no_model_ends_up_before_anything_is_started() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let output = program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(folder.path()).output().unwrap();
+fn up_rejects_a_directory_without_a_model_before_it_starts_anything() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let output =
+        program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(directory.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("is no model folder"), "{}", text(&output));
     assert!(!data.exists());
 }
 
 #[test]
-fn the_doctor_finds_what_this_machine_has_and_what_it_lacks() {
-    let folder = tempfile::tempdir().unwrap();
+fn doctor_reports_what_this_machine_has_and_lacks() {
+    let directory = tempfile::tempdir().unwrap();
     let doctor = |path: Option<&str>, more: &[&str]| {
         let mut command = program();
         command
             .arg("doctor")
             .args(more)
             .arg("--data-dir")
-            .arg(folder.path())
+            .arg(directory.path())
             .env("YTCAPTION_TRANSCRIPTION__MODEL", model());
         if let Some(path) = path {
             command.env("PATH", path);
@@ -75,7 +76,7 @@ fn the_doctor_finds_what_this_machine_has_and_what_it_lacks() {
 }
 
 #[test]
-fn a_fault_is_told_in_one_sentence() {
+fn an_error_is_reported_in_one_sentence() {
     let output = program().args(["transcribe", "/no/such/talk.mp4", "--model"]).arg(model()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output);
@@ -84,8 +85,8 @@ fn a_fault_is_told_in_one_sentence() {
 }
 
 #[test]
-fn submitting_to_nobody_has_an_exit_code_of_its_own() {
-    // Port 9 (discard) is served by nobody.
+fn an_unreachable_api_has_an_exit_code_of_its_own() {
+    // No service listens on port 9 (discard).
     let output = program().args(["submit", "https://example.org/a", "--api", "http://127.0.0.1:9"]).output().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", text(&output));
     assert!(text(&output).contains("ytcaption up"));

@@ -8,21 +8,21 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use ytcaption_eventstore::begin;
 
-use crate::client::{Client, JOBS, PATIENCE};
+use crate::client::{Client, JOB_TIMEOUT, JOBS};
 use crate::cluster::{Cluster, Role};
-use crate::held::{Held, REPEATS, assert_heard_all};
 use crate::history::History;
 use crate::speech;
+use crate::stalled_site::{REPEATS, StalledSite, assert_all_transcribed};
 
-async fn submit(client: &Client, held: &Held, url: &str) -> String {
-    client.submit(&json!({ "url": url, "webhook_url": held.webhook() })).await
+async fn submit(client: &Client, stalled: &StalledSite, url: &str) -> String {
+    client.submit(&json!({ "url": url, "webhook_url": stalled.webhook_url() })).await
 }
 
 #[tokio::test]
 async fn workers_are_killed() {
     let cluster = Cluster::start().await;
     let (client, history) = (cluster.client(), cluster.history());
-    // All at once, since what a dead worker held is only given to another after a while.
+    // All at once, because JetStream redelivers the messages of a killed worker only after a while.
     tokio::join!(
         download_is_killed(&cluster, &client, &history),
         transcribe_is_killed(&cluster, &client, &history),
@@ -31,43 +31,43 @@ async fn workers_are_killed() {
 }
 
 async fn download_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    let job = submit(client, &held, &held.recording("a")).await;
+    let stalled = StalledSite::start().await;
+    let job = submit(client, &stalled, &stalled.video_url("a")).await;
     history.until(&job, "DownloadStarted", 1).await;
     cluster.kill(Role::Download);
     cluster.launch(Role::Download);
     history.until(&job, "DownloadStarted", 2).await;
-    held.let_go();
+    stalled.release();
     history.assert_completed_once(client, &job, 1).await;
     assert_eq!(history.count(&job, "DownloadStarted").await, 2);
 }
 
 async fn transcribe_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    let job = submit(client, &held, &held.talk(REPEATS)).await;
+    let stalled = StalledSite::start().await;
+    let job = submit(client, &stalled, &stalled.talk_url(REPEATS)).await;
     history.until(&job, "ChunkStarted", 1).await;
     cluster.kill(Role::Transcribe);
-    assert_eq!(history.count(&job, "ChunkTranscribed").await, 0, "it was in the middle of the chunk");
+    assert_eq!(history.count(&job, "ChunkTranscribed").await, 0, "the worker was in the middle of the chunk");
     cluster.launch(Role::Transcribe);
     history.assert_completed_once(client, &job, REPEATS).await;
     assert_eq!(history.count(&job, "ChunkStarted").await, 2);
 }
 
 async fn notify_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    held.answer_webhooks(false);
-    held.let_go();
-    let job = submit(client, &held, &held.recording("b")).await;
-    while held.webhooks().is_empty() {
+    let stalled = StalledSite::start().await;
+    stalled.respond_to_webhooks(false);
+    stalled.release();
+    let job = submit(client, &stalled, &stalled.video_url("b")).await;
+    while stalled.webhook_ids().is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     cluster.kill(Role::Notify);
-    held.answer_webhooks(true);
+    stalled.respond_to_webhooks(true);
     cluster.launch(Role::Notify);
     history.assert_completed_once(client, &job, 1).await;
-    // The receiver never answered the first, so it is told again, by the same id: that is how it knows it.
-    let told = held.webhooks();
-    assert_eq!((told.len(), &told[0]), (2, &told[1]));
+    // The first request got no response, so the webhook is sent again, with the same id, by which a receiver recognizes it.
+    let ids = stalled.webhook_ids();
+    assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
 }
 
 #[tokio::test]
@@ -80,13 +80,13 @@ async fn relay_projector_and_api_are_killed() {
 }
 
 async fn relay_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    let job = submit(client, &held, &held.recording("a")).await;
+    let stalled = StalledSite::start().await;
+    let job = submit(client, &stalled, &stalled.video_url("a")).await;
     history.until(&job, "DownloadStarted", 1).await;
     cluster.kill(Role::Relay);
-    held.let_go();
+    stalled.release();
     history.until(&job, "ChunkScheduled", 1).await;
-    // As if it had died between publishing and moving its checkpoint, for everything that it ever published.
+    // As if it had died between publishing and moving its checkpoint, for all events that it has published.
     sqlx::query("UPDATE checkpoints SET transaction_id = '0', position = 0 WHERE name = 'relay'")
         .execute(history.pool())
         .await
@@ -95,16 +95,16 @@ async fn relay_is_killed(cluster: &Cluster, client: &Client, history: &History) 
     history.assert_completed_once(client, &job, 1).await;
     assert_eq!(history.count(&job, "DownloadStarted").await, 1);
     assert_eq!(history.count(&job, "ChunkStarted").await, 1);
-    assert_eq!(held.webhooks().len(), 1);
+    assert_eq!(stalled.webhook_ids().len(), 1);
 }
 
 async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    held.let_go();
-    // It cannot write, so it is killed within a transaction in which its checkpoint has moved.
+    let stalled = StalledSite::start().await;
+    stalled.release();
+    // The lock blocks its writes, so it is killed within a transaction in which its checkpoint has moved.
     let mut lock = begin(history.pool()).await.unwrap();
     sqlx::query("LOCK TABLE jobs IN SHARE MODE").execute(&mut *lock).await.unwrap();
-    let job = submit(client, &held, &held.recording("b")).await;
+    let job = submit(client, &stalled, &stalled.video_url("b")).await;
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'jobs'::regclass";
     while sqlx::query_scalar::<_, i64>(waits).fetch_one(history.pool()).await.unwrap() == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -116,34 +116,35 @@ async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &Histo
     let projected = async || -> Option<String> {
         sqlx::query_scalar(status).bind(&job).fetch_optional(history.pool()).await.unwrap()
     };
-    assert_eq!(projected().await, None, "what was not committed is not there");
-    // Its captions can be had nevertheless, from the events.
-    assert_heard_all(&client.result(&job, "txt").await, 1);
+    assert_eq!(projected().await, None, "the transaction was not committed");
+    // The captions are available nevertheless, from the events.
+    assert_all_transcribed(&client.result(&job, "txt").await, 1);
     cluster.launch(Role::Project);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + JOB_TIMEOUT;
     while projected().await.as_deref() != Some("completed") {
-        assert!(Instant::now() < deadline, "the read model does not catch up: {:?}", projected().await);
+        assert!(Instant::now() < deadline, "the read model has not caught up: {:?}", projected().await);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     history.assert_completed_once(client, &job, 1).await;
 }
 
 async fn api_is_killed(cluster: &Cluster, client: &Client, history: &History) {
-    let held = Held::start().await;
-    let accepted = submit(client, &held, &held.recording("c")).await;
+    let stalled = StalledSite::start().await;
+    let accepted = submit(client, &stalled, &stalled.video_url("c")).await;
     let (first_half, second_half) = speech::video().split_at(speech::video().len() / 2);
     let (send, piece) = futures::channel::mpsc::unbounded::<std::io::Result<&'static [u8]>>();
     send.unbounded_send(Ok(first_half)).unwrap();
     let upload = |body: reqwest::Body| {
-        let form =
-            Form::new().part("file", Part::stream(body).file_name("talk.mp4")).text("webhook_url", held.webhook());
+        let form = Form::new()
+            .part("file", Part::stream(body).file_name("talk.mp4"))
+            .text("webhook_url", stalled.webhook_url());
         client.request(Method::POST, JOBS).header("Idempotency-Key", "an-upload").multipart(form).send()
     };
     let sending = tokio::spawn(upload(reqwest::Body::wrap_stream(piece)));
     history.until(&accepted, "DownloadStarted", 1).await;
     cluster.kill(Role::Serve);
     send.unbounded_send(Ok(second_half)).ok();
-    assert!(sending.await.unwrap().is_err(), "the upload broke off");
+    assert!(sending.await.unwrap().is_err(), "the upload was interrupted");
     cluster.launch(Role::Serve);
     cluster.ready().await;
 
@@ -151,8 +152,8 @@ async fn api_is_killed(cluster: &Cluster, client: &Client, history: &History) {
     let same = upload(speech::video().into()).await.unwrap().json::<Value>().await.unwrap();
     let uploaded = again["job_id"].as_str().unwrap();
     assert_eq!(same["job_id"], uploaded, "the same key is the same job");
-    held.let_go();
+    stalled.release();
     history.assert_completed_once(client, &accepted, 1).await;
     history.assert_completed_once(client, uploaded, 1).await;
-    assert_eq!(held.webhooks().len(), 2);
+    assert_eq!(stalled.webhook_ids().len(), 2);
 }

@@ -3,18 +3,18 @@
 use serde_json::json;
 
 use crate::client::Client;
-use crate::held::{Held, REPEATS};
 use crate::history::History;
+use crate::stalled_site::{REPEATS, StalledSite};
 use crate::system::System;
 
 #[tokio::test]
-async fn a_killed_up_goes_on_with_what_it_was_downloading_and_transcribing() {
+async fn a_killed_up_continues_its_download_and_its_transcription() {
     let mut system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let hook = held.webhook();
-    let downloading = client.submit(&json!({ "url": held.recording("a"), "webhook_url": hook })).await;
-    let transcribing = client.submit(&json!({ "url": held.talk(REPEATS), "webhook_url": hook })).await;
-    let history = History::at(system.database_url());
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let hook = stalled.webhook_url();
+    let downloading = client.submit(&json!({ "url": stalled.video_url("a"), "webhook_url": hook })).await;
+    let transcribing = client.submit(&json!({ "url": stalled.talk_url(REPEATS), "webhook_url": hook })).await;
+    let history = History::new(system.database_url());
     history.until(&downloading, "DownloadStarted", 1).await;
     history.until(&transcribing, "ChunkStarted", 1).await;
     system.kill();
@@ -22,14 +22,14 @@ async fn a_killed_up_goes_on_with_what_it_was_downloading_and_transcribing() {
     assert_eq!(history.count(&transcribing, "ChunkTranscribed").await, 0, "it was in the middle of the chunk");
 
     system.restart().await;
-    // Another Postgres, at another address.
-    let (history, client) = (History::at(system.database_url()), Client::of(&system));
-    held.let_go();
+    // A new Postgres process, at another address.
+    let (history, client) = (History::new(system.database_url()), Client::for_system(&system));
+    stalled.release();
     tokio::join!(
         history.assert_completed_once(&client, &downloading, 1),
         history.assert_completed_once(&client, &transcribing, REPEATS),
     );
     assert_eq!(history.count(&downloading, "DownloadStarted").await, 2);
     assert_eq!(history.count(&transcribing, "ChunkStarted").await, 2);
-    assert_eq!(held.webhooks().len(), 2);
+    assert_eq!(stalled.webhook_ids().len(), 2);
 }

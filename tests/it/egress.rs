@@ -1,4 +1,5 @@
-//! Whatever an address leads on to, nothing inside is reached, and the client is told why. By the real yt-dlp and ffmpeg.
+//! Redirects, pages and playlists that lead to private addresses are refused, and the job says why. With the real yt-dlp
+//! and ffmpeg.
 
 use axum::Router;
 use axum::response::{Html, Redirect};
@@ -9,35 +10,35 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::Client;
-use crate::site;
-use crate::speech::assert_heard;
+use crate::media_site;
+use crate::speech::assert_transcribed;
 use crate::system::System;
 
-/// Only this address of this machine may be connected to.
+/// The only address of this machine that downloads may connect to.
 const ALLOW: (&str, &str) = ("YTCAPTION_NETWORK__ALLOW", "127.0.0.1/32");
-/// An operator's exceptions from a proxy are not exceptions from the policy.
+/// The operator's exceptions from a proxy must not become exceptions from the address policy.
 const NO_PROXY: [(&str, &str); 2] = [("NO_PROXY", "*"), ("no_proxy", "*")];
 
-/// A server on 127.0.0.2 that nobody may reach; tells how many came.
-async fn inside() -> (u16, AbortOnDropHandle<()>, tokio::sync::watch::Receiver<u32>) {
+/// A server on 127.0.0.2, which downloads may not connect to; counts its connections.
+async fn private_server() -> (u16, AbortOnDropHandle<()>, tokio::sync::watch::Receiver<u32>) {
     let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (count, came) = tokio::sync::watch::channel(0);
+    let (count, connections) = tokio::sync::watch::channel(0);
     let running = tokio::spawn(async move {
         while listener.accept().await.is_ok() {
             count.send_modify(|count| *count += 1);
         }
     });
-    (port, AbortOnDropHandle::new(running), came)
+    (port, AbortOnDropHandle::new(running), connections)
 }
 
-/// A public site that leads inside; its address.
-async fn trap(port: u16) -> (String, AbortOnDropHandle<()>) {
-    let inside = format!("http://127.0.0.2:{port}");
-    let redirect = Redirect::temporary(&format!("{inside}/secret.mp4"));
-    let page = Html(format!("<title>T</title><video src='{inside}/secret.mp4'></video>"));
+/// A site on an allowed address that leads to the private server; returns its URL.
+async fn malicious_site(port: u16) -> (String, AbortOnDropHandle<()>) {
+    let private = format!("http://127.0.0.2:{port}");
+    let redirect = Redirect::temporary(&format!("{private}/secret.mp4"));
+    let page = Html(format!("<title>T</title><video src='{private}/secret.mp4'></video>"));
     let head = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n";
-    let playlist = format!("{head}#EXTINF:3,\n{inside}/a.ts\n#EXT-X-ENDLIST\n");
+    let playlist = format!("{head}#EXTINF:3,\n{private}/a.ts\n#EXT-X-ENDLIST\n");
     let router = Router::new()
         .route("/redirect.mp4", get(async move || redirect))
         .route("/page", get(async move || page))
@@ -49,11 +50,11 @@ async fn trap(port: u16) -> (String, AbortOnDropHandle<()>) {
 }
 
 #[tokio::test]
-async fn what_an_address_leads_on_to_is_refused_like_an_address_itself() {
-    let system = System::with(&[ALLOW, NO_PROXY[0], NO_PROXY[1]]).await;
-    let client = Client::of(&system);
-    let (port, _inside, came) = inside().await;
-    let (url, _trap) = trap(port).await;
+async fn redirects_pages_and_playlists_to_private_addresses_are_refused() {
+    let system = System::start_with(&[ALLOW, NO_PROXY[0], NO_PROXY[1]]).await;
+    let client = Client::for_system(&system);
+    let (port, _server, connections) = private_server().await;
+    let (url, _site) = malicious_site(port).await;
     for path in ["/redirect.mp4", "/page", "/list.m3u8"] {
         let id = client.submit_url(&format!("{url}{path}")).await;
         let job = client.ended(&id).await;
@@ -62,26 +63,26 @@ async fn what_an_address_leads_on_to_is_refused_like_an_address_itself() {
         for part in ["127.0.0.2", &port.to_string(), "network.allow"] {
             assert!(message.contains(part), "{path}: {part} is not in {message:?}");
         }
-        assert!(!message.contains("secret.mp4"), "the path is nobody's business: {message:?}");
+        assert!(!message.contains("secret.mp4"), "the message shows the path: {message:?}");
     }
-    assert_eq!(*came.borrow(), 0, "somebody came");
-    let good = client.submit_url(&site::url("/page")).await;
+    assert_eq!(*connections.borrow(), 0, "the private server was connected to");
+    let good = client.submit_url(&media_site::url("/page")).await;
     client.completed(&good).await;
-    assert_heard(&client.result(&good, "txt").await);
+    assert_transcribed(&client.result(&good, "txt").await);
 }
 
-/// Whoever finds the port of a download's proxy on the machine can do nothing with it; its programs can do no more than
-/// the policy allows, and know no other way.
+/// Other processes of the machine cannot use the proxy of a download, which requires a password. The programs of the
+/// download can only connect where the policy allows it.
 #[tokio::test]
-async fn the_proxy_of_a_download_is_for_its_programs_alone() {
-    let system = System::with(&[ALLOW, NO_PROXY[0], NO_PROXY[1]]).await;
-    let client = Client::of(&system);
-    let (port, _inside, came) = inside().await;
-    let url = site::url(&format!("/slow.mp4?{}", uuid::Uuid::new_v4()));
+async fn the_proxy_of_a_download_serves_only_its_own_programs() {
+    let system = System::start_with(&[ALLOW, NO_PROXY[0], NO_PROXY[1]]).await;
+    let client = Client::for_system(&system);
+    let (port, _server, connections) = private_server().await;
+    let url = media_site::url(&format!("/slow.mp4?{}", uuid::Uuid::new_v4()));
     let id = client.submit_url(&url).await;
     client.downloading(&id).await;
     let (command_line, variables) = loop {
-        if let Some(found) = ytdlp_of(&url) {
+        if let Some(found) = ytdlp_process(&url) {
             break found;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -90,39 +91,39 @@ async fn the_proxy_of_a_download_is_for_its_programs_alone() {
     let proxy = variables.iter().find_map(|line| line.strip_prefix("https_proxy=http://")).unwrap();
     let (userinfo, address) = proxy.split_once('@').unwrap();
     let (_, password) = userinfo.split_once(':').unwrap();
-    assert!(!command_line.contains(password), "everybody on the machine can read a command line");
+    assert!(!command_line.contains(password), "every user of the machine can read a command line");
 
     let key = format!("Proxy-Authorization: Basic {}\r\n", base64(userinfo));
     let wrong = format!("Proxy-Authorization: Basic {}\r\n", base64("download:guess"));
     for (target, key, status) in [
         (format!("CONNECT 127.0.0.2:{port}"), "", 407),
         (format!("CONNECT 127.0.0.2:{port}"), &wrong, 407),
-        (format!("GET {}", site::url("/video.mp4")), "", 407),
+        (format!("GET {}", media_site::url("/video.mp4")), "", 407),
         (format!("CONNECT 127.0.0.2:{port}"), &key, 403),
         (format!("GET http://127.0.0.2:{port}/"), &key, 403),
-        (format!("HEAD {}", site::url("/video.mp4")), &key, 200),
+        (format!("HEAD {}", media_site::url("/video.mp4")), &key, 200),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!("{target} HTTP/1.1\r\nHost: x\r\n{key}Connection: close\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{target}: {response}");
     }
-    assert_eq!(*came.borrow(), 0, "somebody came");
+    assert_eq!(*connections.borrow(), 0, "the private server was connected to");
     client.post(&format!("/api/v1/transcriptions/{id}/cancel"), &Value::Object(serde_json::Map::new())).await;
     client.ended(&id).await;
-    assert!(!system.log().contains(password), "the log tells a password");
+    assert!(!system.log().contains(password), "the log contains the password");
     let closed = async || TcpStream::connect(address).await.is_err();
-    let deadline = std::time::Instant::now() + crate::client::PATIENCE;
+    let deadline = std::time::Instant::now() + crate::client::JOB_TIMEOUT;
     while !closed().await {
         assert!(std::time::Instant::now() < deadline, "the proxy outlives its download");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
-/// The command line and the environment of the yt-dlp that fetches `url`.
-fn ytdlp_of(url: &str) -> Option<(String, Vec<String>)> {
+/// The command line and the environment of the yt-dlp process that downloads `url`.
+fn ytdlp_process(url: &str) -> Option<(String, Vec<String>)> {
     let read = |path: std::path::PathBuf| std::fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
     std::fs::read_dir("/proc").unwrap().flatten().find_map(|process| {
         let command_line = read(process.path().join("cmdline")).ok().filter(|line| line.contains(url))?;

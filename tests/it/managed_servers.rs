@@ -1,4 +1,4 @@
-//! `up` runs a Postgres and a nats-server of its own: started, kept running, found again, stopped.
+//! `up` manages a Postgres and a nats-server: it starts them, restarts them, replaces those of a killed run, stops them.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use reqwest::StatusCode;
 
 use crate::system::{System, model};
 
-/// How long a killed server may be away.
+/// How long a killed server may be unreachable.
 const RECOVERY: Duration = Duration::from_secs(20);
 
 async fn readiness(system: &System) -> Option<StatusCode> {
-    reqwest::get(system.url("/health/ready")).await.ok().map(|answer| answer.status())
+    reqwest::get(system.url("/health/ready")).await.ok().map(|response| response.status())
 }
 
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + RECOVERY;
     while !holds().await {
-        assert!(Instant::now() < deadline, "not within {RECOVERY:?}: {what}");
+        assert!(Instant::now() < deadline, "timed out after {RECOVERY:?}: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -41,7 +41,7 @@ async fn killed_servers_come_back_at_the_same_address() {
 }
 
 #[tokio::test]
-async fn after_sigterm_nothing_is_left_running() {
+async fn sigterm_stops_all_servers() {
     let mut system = System::start().await;
     until_ready(&system).await;
     let status = system.terminate().await;
@@ -62,12 +62,12 @@ async fn a_killed_up_leaves_servers_that_the_next_one_replaces() {
 }
 
 #[tokio::test]
-async fn two_on_one_data_folder_are_refused() {
+async fn a_second_up_on_the_same_data_directory_is_rejected() {
     let system = System::start().await;
     let second = system.command(&["up", "--listen", "127.0.0.1:0"]).arg("--model").arg(model()).output().unwrap();
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(1), "{said}");
     assert!(said.contains("another `ytcaption up`"), "{said}");
-    // And the first does not mind.
+    // The first is not affected.
     until_ready(&system).await;
 }

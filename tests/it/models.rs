@@ -1,4 +1,4 @@
-//! Models: fetched, listed, checked, chosen; broken ones harm nobody else.
+//! Models are downloaded, listed, verified and selected; a broken model does not affect the others.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -12,25 +12,25 @@ use crate::speech;
 use crate::system::{System, model, program};
 
 const REPOSITORY: &str = "Systran/faster-whisper-tiny";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PULL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A folder of models, outside of any running system.
-struct Folder(TempDir);
+/// A directory of models that no running system uses.
+struct ModelDirectory(TempDir);
 
-impl Folder {
+impl ModelDirectory {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     /// A copy of the demo model under a name.
     fn copy(&self, name: &str) -> PathBuf {
-        let folder = self.0.path().join(name);
-        std::fs::create_dir(&folder).unwrap();
+        let directory = self.0.path().join(name);
+        std::fs::create_dir(&directory).unwrap();
         for file in std::fs::read_dir(model()).unwrap() {
             let file = file.unwrap().path();
-            std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+            std::fs::copy(&file, directory.join(file.file_name().unwrap())).unwrap();
         }
-        folder
+        directory
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -47,7 +47,7 @@ impl Folder {
         self.command(arguments).output().unwrap()
     }
 
-    /// What `models list` says of each model.
+    /// The models in the output of `models list`.
     fn list(&self) -> Vec<Value> {
         let listed = self.run(&["models", "list", "--json"]);
         assert!(listed.status.success(), "{}", said(&listed));
@@ -60,43 +60,43 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn damage_middle(file: &Path) {
+fn corrupt_middle(file: &Path) {
     let mut bytes = std::fs::read(file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xFF;
     std::fs::write(file, bytes).unwrap();
 }
 
-/// Takes the empty token away, which is what makes a model one of many languages.
-fn make_english(folder: &Path) {
-    let file = folder.join("vocabulary.json");
+/// Makes a model English-only by removing the empty token, which only multilingual models have.
+fn make_english_only(directory: &Path) {
+    let file = directory.join("vocabulary.json");
     let tokens: Vec<String> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let tokens: Vec<String> =
         tokens.into_iter().map(|token| if token.is_empty() { "<|none|>".to_owned() } else { token }).collect();
     std::fs::write(&file, serde_json::to_string(&tokens).unwrap()).unwrap();
-    std::fs::remove_file(folder.join("SHA256SUMS")).unwrap();
+    std::fs::remove_file(directory.join("SHA256SUMS")).unwrap();
 }
 
 #[test]
-fn a_pull_that_was_killed_goes_on_where_it_was() {
-    let (hub, folder) = (ModelHub::start(REPOSITORY, &model()), Folder::new());
+fn a_killed_pull_resumes_where_it_was() {
+    let (hub, directory) = (ModelHub::start(REPOSITORY, &model()), ModelDirectory::new());
     let pull = || {
-        let mut command = folder.command(&["models", "pull", "tiny"]);
+        let mut command = directory.command(&["models", "pull", "tiny"]);
         command.env("HF_ENDPOINT", hub.endpoint()).env("HF_TOKEN", "hf_confidential");
         command
     };
     hub.misbehave(Faults { pause_ms: 20, ..Faults::default() });
     let mut killed = pull().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let part = folder.0.path().join(".pull-tiny-0123456789ab/model.bin");
-    let deadline = Instant::now() + PATIENCE;
+    let part = directory.0.path().join(".pull-tiny-0123456789ab/model.bin");
+    let deadline = Instant::now() + PULL_TIMEOUT;
     while std::fs::metadata(&part).map_or(0, |part| part.len()) < 100_000 {
-        assert!(Instant::now() < deadline, "nothing arrives");
+        assert!(Instant::now() < deadline, "nothing was downloaded");
         std::thread::sleep(Duration::from_millis(5));
     }
     killed.kill().unwrap();
     killed.wait().unwrap();
-    let names: Vec<Value> = folder.list().iter().map(|model| model["name"].clone()).collect();
-    assert_eq!(names, ["demo"], "half a model is no model");
+    let names: Vec<Value> = directory.list().iter().map(|model| model["name"].clone()).collect();
+    assert_eq!(names, ["demo"], "an incomplete download is not listed");
 
     hub.misbehave(Faults::default());
     let pulled = pull().output().unwrap();
@@ -104,24 +104,24 @@ fn a_pull_that_was_killed_goes_on_where_it_was() {
     assert!(!said(&pulled).contains("confidential"), "{}", said(&pulled));
     let ranges: Vec<_> = hub.asked().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect();
     assert!(matches!(ranges.as_slice(), [None, Some(_)]), "{ranges:?}");
-    let verified = folder.run(&["models", "verify", "tiny"]);
+    let verified = directory.run(&["models", "verify", "tiny"]);
     assert!(verified.status.success() && said(&verified).contains("checksums agree"), "{}", said(&verified));
-    let tiny = folder.list().into_iter().find(|model| model["name"] == "tiny").unwrap();
+    let tiny = directory.list().into_iter().find(|model| model["name"] == "tiny").unwrap();
     assert_eq!((&tiny["languages"], &tiny["precision"]), (&json!(["en", "pt"]), &json!("int8")));
 
-    let wrong = folder.command(&["models", "pull", "small"]).env("HF_ENDPOINT", hub.endpoint()).output().unwrap();
+    let wrong = directory.command(&["models", "pull", "small"]).env("HF_ENDPOINT", hub.endpoint()).output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     assert!(said(&wrong).contains("Systran/faster-whisper-small is not on 127.0.0.1"), "{}", said(&wrong));
 }
 
 #[test]
-fn each_broken_model_is_told_apart_and_the_others_stay_usable() {
-    let folder = Folder::new();
+fn each_broken_model_is_reported_and_the_others_stay_usable() {
+    let directory = ModelDirectory::new();
     for name in ["sound", "torn", "cut", "garbage", "mixed", "bert", "bare"] {
-        folder.copy(name);
+        directory.copy(name);
     }
-    let file = |name: &str, file: &str| folder.0.path().join(name).join(file);
-    damage_middle(&file("torn", "model.bin"));
+    let file = |name: &str, file: &str| directory.0.path().join(name).join(file);
+    corrupt_middle(&file("torn", "model.bin"));
     let weights = std::fs::read(file("cut", "model.bin")).unwrap();
     std::fs::write(file("cut", "model.bin"), &weights[..weights.len() - 1]).unwrap();
     std::fs::write(file("garbage", "model.bin"), "a text that is long enough").unwrap();
@@ -131,10 +131,10 @@ fn each_broken_model_is_told_apart_and_the_others_stay_usable() {
     std::fs::write(file("bert", "model.bin"), bert).unwrap();
     std::fs::remove_file(file("bare", "model.bin")).unwrap();
 
-    let broken: Vec<Value> = folder.list().into_iter().filter(|model| model.get("problem").is_some()).collect();
+    let broken: Vec<Value> = directory.list().into_iter().filter(|model| model.get("problem").is_some()).collect();
     let names: Vec<&Value> = broken.iter().map(|model| &model["name"]).collect();
-    assert_eq!(names, ["bare", "bert", "cut", "garbage", "mixed"], "checksums are for `verify`");
-    let verified = folder.run(&["models", "verify"]);
+    assert_eq!(names, ["bare", "bert", "cut", "garbage", "mixed"], "only `verify` compares checksums");
+    let verified = directory.run(&["models", "verify"]);
     let text = said(&verified);
     assert_eq!(verified.status.code(), Some(1), "{text}");
     for line in [
@@ -155,12 +155,12 @@ fn each_broken_model_is_told_apart_and_the_others_stay_usable() {
     ] {
         assert!(text.contains(line), "{line:?} is not in: {text}");
     }
-    let doctor = said(&folder.run(&["doctor"]));
+    let doctor = said(&directory.run(&["doctor"]));
     assert!(doctor.contains("ok    model        demo (understands en, pt"), "{doctor}");
     assert!(doctor.contains("broken: bare, bert, cut, garbage, mixed"), "{doctor}");
 }
 
-/// What a program says that finds no such NVIDIA card, or was built without a use for one.
+/// Part of the error message of a program that finds no such NVIDIA card, or was built without support for one.
 const NO_CARD: &str = if cfg!(any(feature = "shared", feature = "cuda")) {
     "no NVIDIA card number 15"
 } else {
@@ -168,14 +168,14 @@ const NO_CARD: &str = if cfg!(any(feature = "shared", feature = "cuda")) {
 };
 
 #[test]
-fn what_a_model_or_this_machine_cannot_do_is_said() {
-    let folder = Folder::new();
-    make_english(&folder.copy("english"));
-    let recording = folder.0.path().join("talk.mp4");
-    std::fs::write(&recording, speech::video()).unwrap();
+fn options_that_a_model_or_this_machine_does_not_support_are_rejected() {
+    let directory = ModelDirectory::new();
+    make_english_only(&directory.copy("english"));
+    let video = directory.0.path().join("talk.mp4");
+    std::fs::write(&video, speech::video()).unwrap();
     let transcribe = |arguments: &[&str], variables: &[(&str, &str)]| {
-        let mut command = folder.command(&["transcribe"]);
-        command.arg(&recording).args(["--format", "txt"]).args(arguments);
+        let mut command = directory.command(&["transcribe"]);
+        command.arg(&video).args(["--format", "txt"]).args(arguments);
         command.envs(variables.iter().copied()).output().unwrap()
     };
     for (arguments, variables, part) in [
@@ -191,26 +191,26 @@ fn what_a_model_or_this_machine_cannot_do_is_said() {
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {}", said(&refused));
         assert!(said(&refused).contains(part), "{part:?} is not in: {}", said(&refused));
     }
-    // A prompt longer than the context: what does not fit is left out, as faster-whisper does.
+    // A prompt longer than the context is truncated, as in faster-whisper.
     let prompt = format!("initial_prompt={}", "The blue bird sleeps here. ".repeat(400));
-    let heard = transcribe(&["--option", &prompt], &[]);
-    assert!(heard.status.success(), "{}", said(&heard));
+    let transcribed = transcribe(&["--option", &prompt], &[]);
+    assert!(transcribed.status.success(), "{}", said(&transcribed));
 }
 
 #[tokio::test]
-async fn a_job_is_heard_with_the_model_it_asks_for() {
-    let folder = Folder::new();
-    folder.copy("second");
-    let system = System::with(&[("YTCAPTION_MODELS__FOLDER", folder.0.path().to_str().unwrap())]).await;
-    let recording = system.scratch().join("talk.mp4");
-    std::fs::write(&recording, speech::video()).unwrap();
+async fn a_job_is_transcribed_with_the_model_that_it_names() {
+    let directory = ModelDirectory::new();
+    directory.copy("second");
+    let system = System::start_with(&[("YTCAPTION_MODELS__FOLDER", directory.0.path().to_str().unwrap())]).await;
+    let video = system.scratch().join("talk.mp4");
+    std::fs::write(&video, speech::video()).unwrap();
     let submit = |model: &str| {
-        let recording = recording.to_str().unwrap();
-        system.command(&["submit", recording, "--wait", "--format", "txt", "--model", model]).output().unwrap()
+        let video = video.to_str().unwrap();
+        system.command(&["submit", video, "--wait", "--format", "txt", "--model", model]).output().unwrap()
     };
-    let heard = submit("second");
-    assert!(heard.status.success(), "{}", said(&heard));
-    speech::assert_heard(&String::from_utf8_lossy(&heard.stdout));
+    let transcribed = submit("second");
+    assert!(transcribed.status.success(), "{}", said(&transcribed));
+    speech::assert_transcribed(&String::from_utf8_lossy(&transcribed.stdout));
     assert!(system.log().contains("second"), "the log says which model was loaded");
     let refused = submit("third");
     assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));

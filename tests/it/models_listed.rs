@@ -1,4 +1,4 @@
-//! `GET /api/v1/models`: what may be asked for, told by a server that has the models and by one that has none.
+//! `GET /api/v1/models`: the models that a job may name, from a server that has the models and from one that has none.
 
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
@@ -9,30 +9,30 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Client, PATIENCE, problem};
+use crate::client::{Client, JOB_TIMEOUT, problem};
 use crate::system::{System, model, program};
 
 const MODELS: &str = "/api/v1/models";
 
 fn copy(home: &TempDir, name: &str) {
-    let folder = home.path().join(name);
-    std::fs::create_dir(&folder).unwrap();
+    let directory = home.path().join(name);
+    std::fs::create_dir(&directory).unwrap();
     for file in std::fs::read_dir(model()).unwrap() {
         let file = file.unwrap().path();
-        std::fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+        std::fs::copy(&file, directory.join(file.file_name().unwrap())).unwrap();
     }
 }
 
-async fn ask(client: &Client, known: &str) -> Response {
+async fn get_models(client: &Client, known: &str) -> Response {
     client.request(Method::GET, MODELS).header(IF_NONE_MATCH, known).send().await.unwrap()
 }
 
 #[tokio::test]
-async fn models_are_listed_as_they_come_and_break() {
+async fn the_list_of_models_follows_the_directory() {
     let home = tempfile::tempdir().unwrap();
     copy(&home, "second");
-    let system = System::with(&[("YTCAPTION_MODELS__FOLDER", home.path().to_str().unwrap())]).await;
-    let client = Client::of(&system);
+    let system = System::start_with(&[("YTCAPTION_MODELS__FOLDER", home.path().to_str().unwrap())]).await;
+    let client = Client::for_system(&system);
     let first = client.get(MODELS).await;
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
     let list: Value = first.json().await.unwrap();
@@ -42,9 +42,9 @@ async fn models_are_listed_as_they_come_and_break() {
     let second = &list["models"][1];
     assert_eq!((&second["weights_bytes"], &second["default"]), (&json!(size), &json!(false)));
     assert_eq!((&second["languages"], &second["precision"]), (&json!(["en", "pt"]), &json!("int8")));
-    assert_eq!(ask(&client, &tag).await.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(get_models(&client, &tag).await.status(), StatusCode::NOT_MODIFIED);
 
-    // Every way to break one, while the system runs.
+    // Models that are broken in each way, added while the system runs.
     for name in ["bare", "cut", "garbage", "mixed"] {
         copy(&home, name);
     }
@@ -53,8 +53,8 @@ async fn models_are_listed_as_they_come_and_break() {
     File::options().write(true).open(file("cut/model.bin")).unwrap().set_len(size - 1).unwrap();
     std::fs::write(file("garbage/model.bin"), "a text that is long enough").unwrap();
     std::fs::write(file("mixed/vocabulary.json"), "[\"a\"]").unwrap();
-    let changed = ask(&client, &tag).await;
-    assert_eq!(changed.status(), StatusCode::OK, "the list is another one");
+    let changed = get_models(&client, &tag).await;
+    assert_eq!(changed.status(), StatusCode::OK, "the list has changed");
     let list: Value = changed.json().await.unwrap();
     let models = list["models"].as_array().unwrap();
     let broken = models.iter().filter(|model| model["usable"] == false);
@@ -68,13 +68,16 @@ async fn models_are_listed_as_they_come_and_break() {
     ]) {
         assert_eq!(*name, expected);
         assert!(problem.contains(reason), "{problem}");
-        assert!(!problem.contains(home.path().to_str().unwrap()), "where it lies is no client's affair: {problem}");
+        assert!(
+            !problem.contains(home.path().to_str().unwrap()),
+            "the path of the directory is not for clients: {problem}"
+        );
     }
     assert_eq!((broken.len(), models.len()), (4, 6));
     assert_eq!(client.get("/health/ready").await.status(), StatusCode::OK);
 }
 
-/// `ytcaption serve` on a machine of its own, far from its servers; killed when dropped.
+/// `ytcaption serve` without reachable servers; killed when dropped.
 struct Serve(Child);
 
 impl Serve {
@@ -82,17 +85,17 @@ impl Serve {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = program();
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(home.path().join("data"));
-        command.env("DATABASE_URL", "postgres://nobody@127.0.0.1:9/nothing").env("NATS_URL", "nats://127.0.0.1:9");
+        command.env("DATABASE_URL", "postgres://unreachable@127.0.0.1:9/none").env("NATS_URL", "nats://127.0.0.1:9");
         settings(&mut command);
         let child = command.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let serve = Self(child.spawn().unwrap());
-        let deadline = Instant::now() + PATIENCE;
-        let address = format!("http://127.0.0.1:{port}");
-        while reqwest::get(format!("{address}/health/live")).await.is_err() {
-            assert!(Instant::now() < deadline, "it does not answer");
+        let deadline = Instant::now() + JOB_TIMEOUT;
+        let base_url = format!("http://127.0.0.1:{port}");
+        while reqwest::get(format!("{base_url}/health/live")).await.is_err() {
+            assert!(Instant::now() < deadline, "the API does not respond");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        (serve, Client::at(&address))
+        (serve, Client::new(&base_url))
     }
 }
 
@@ -104,11 +107,11 @@ impl Drop for Serve {
 }
 
 #[tokio::test]
-async fn a_server_tells_what_it_sees_and_no_more() {
+async fn a_server_without_models_says_so() {
     let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join("models");
+    let directory = home.path().join("models");
     let settings = |command: &mut Command| {
-        command.env("YTCAPTION_MODELS__FOLDER", &folder).env("YTCAPTION_TRANSCRIPTION__MODEL", "large");
+        command.env("YTCAPTION_MODELS__FOLDER", &directory).env("YTCAPTION_TRANSCRIPTION__MODEL", "large");
     };
     let (_serve, client) = Serve::start(&home, settings).await;
     let unseen = problem(client.get(MODELS).await, 404, "models-not-seen").await;
@@ -116,8 +119,8 @@ async fn a_server_tells_what_it_sees_and_no_more() {
     assert!(detail.contains("`ytcaption models list`") && detail.contains("models.folder"), "{detail}");
     assert!(!unseen.to_string().contains(home.path().to_str().unwrap()), "{unseen}");
 
-    // The folder comes while it runs, without the model that is the default.
-    std::fs::create_dir(&folder).unwrap();
+    // The directory appears while the server runs, without the default model.
+    std::fs::create_dir(&directory).unwrap();
     problem(client.get(MODELS).await, 404, "models-not-seen").await;
     copy(&home, "models/small");
     let list: Value = client.get(MODELS).await.json().await.unwrap();

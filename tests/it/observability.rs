@@ -1,4 +1,4 @@
-//! A job can be followed from outside: in the logs, in one trace, in the metrics.
+//! A job can be observed in the logs, in one trace and in the metrics.
 
 use std::collections::HashSet;
 
@@ -6,46 +6,46 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Client, JOBS};
-use crate::collector::Collector;
-use crate::receiver::Receiver;
-use crate::site;
+use crate::media_site;
 use crate::system::System;
+use crate::trace_collector::Collector;
+use crate::webhook_receiver::WebhookReceiver;
 
-/// The client's own trace, and its span, which the job is to go on in.
+/// The trace id and span id that the client sends; the job must continue this trace.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CLIENT_SPAN: &str = "b7ad6b7169203331";
 
 #[tokio::test]
-async fn a_job_is_seen_in_logs_traces_and_metrics() {
-    let (collector, receiver) = (Collector::start().await, Receiver::start().await);
-    let system = System::with(&[
+async fn a_job_is_observed_in_logs_traces_and_metrics() {
+    let (collector, receiver) = (Collector::start().await, WebhookReceiver::start().await);
+    let system = System::start_with(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint),
         ("OTEL_BSP_SCHEDULE_DELAY", "500"),
         ("YTCAPTION_LOG__FORMAT", "json"),
     ])
     .await;
-    let client = Client::of(&system);
-    let answer = client
+    let client = Client::for_system(&system);
+    let response = client
         .request(Method::POST, JOBS)
         .header("traceparent", format!("00-{TRACE}-{CLIENT_SPAN}-01"))
-        .json(&json!({ "url": site::url("/video.mp4"), "webhook_url": receiver.url("told") }))
+        .json(&json!({ "url": media_site::url("/video.mp4"), "webhook_url": receiver.url("hook") }))
         .send()
         .await
         .unwrap();
-    assert!(answer.headers()["traceparent"].to_str().unwrap().contains(TRACE));
-    let receipt: Value = answer.json().await.unwrap();
-    let id = receipt["job_id"].as_str().unwrap();
-    let told = receiver.wait_for("told", 1).await.remove(0);
+    assert!(response.headers()["traceparent"].to_str().unwrap().contains(TRACE));
+    let accepted: Value = response.json().await.unwrap();
+    let id = accepted["job_id"].as_str().unwrap();
+    let webhook = receiver.wait_for("hook", 1).await.remove(0);
     client.completed(id).await;
 
-    one_trace(&collector, told.header("traceparent")).await;
+    one_trace(&collector, webhook.header("traceparent")).await;
     log_lines_of_every_step(&system.log(), id);
     client.get(&format!("{JOBS}/{id}")).await;
     metrics(&client).await;
 }
 
-/// From the request over each message to the webhook, every span has its parent in the trace.
-async fn one_trace(collector: &Collector, told: &str) {
+/// From the request through each message to the webhook, every span has its parent in the trace.
+async fn one_trace(collector: &Collector, webhook_traceparent: &str) {
     let [download, transcribe, notify] =
         [("download", "JobCreated", 2), ("transcribe", "ChunkScheduled", 1), ("notify", "JobCompleted", 1)].map(
             |(stage, event, version)| (format!("relay {event}"), format!("{stage} ytcaption.job.{event}.v{version}")),
@@ -56,7 +56,7 @@ async fn one_trace(collector: &Collector, told: &str) {
     let ids: HashSet<&str> = spans.iter().map(|span| span.id.as_str()).collect();
     for span in &spans {
         let known = if span.name == request { span.parent == CLIENT_SPAN } else { ids.contains(&*span.parent) };
-        assert!(known, "{span:?} hangs in the air");
+        assert!(known, "{span:?} has no parent in the trace");
     }
     // Each step follows from the one before it.
     let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
@@ -64,11 +64,11 @@ async fn one_trace(collector: &Collector, told: &str) {
         assert_eq!(named(pair[1]).parent, named(pair[0]).id, "{} follows from {}", pair[1], pair[0]);
     }
     let notified = named(&notify.1);
-    assert_eq!(told, format!("00-{TRACE}-{}-01", notified.id), "the webhook carries the trace on");
+    assert_eq!(webhook_traceparent, format!("00-{TRACE}-{}-01", notified.id), "the webhook continues the trace");
 }
 
 fn log_lines_of_every_step(log: &str, id: &str) {
-    // The announcement for people, on standard output, is in the same file.
+    // The same file has the text that `up` prints for people; only the log is JSON.
     let lines = log.lines().filter(|line| line.starts_with('{'));
     let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     let of_job: Vec<&Value> = lines.iter().filter(|line| line["job_id"] == id).collect();
@@ -110,13 +110,13 @@ async fn metrics(client: &Client) {
         let depth = value(&format!("queue_depth{{queue=\"{queue}\"}}"));
         assert!((0.0..=2.0).contains(&depth), "{queue}: {depth}");
     }
-    // Nothing was in trouble, so every breaker is closed.
+    // No dependency failed, so every breaker is closed.
     for breaker in
         [r#"service="download",dependency="media_host""#, r#"service="notify",dependency="webhook_receiver""#]
     {
         assert!(value(&format!("circuit_breaker_state{{{breaker}}}")).abs() < f64::EPSILON);
     }
     for series in text.lines().filter(|line| !line.starts_with('#')) {
-        assert!(!series.contains("127.0.0.1"), "labels hold few values: {series}");
+        assert!(!series.contains("127.0.0.1"), "a label with unbounded values: {series}");
     }
 }

@@ -1,42 +1,42 @@
-//! Events that no read model could take, over REST: the same list as on the command line.
+//! Events that could not be applied to a read model, over REST: the same list as on the command line.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::client::{Client, JOBS, PATIENCE, problem};
-use crate::held::Held;
+use crate::client::{Client, JOB_TIMEOUT, JOBS, problem};
+use crate::stalled_site::StalledSite;
 use crate::system::System;
 
 const PARKED: &str = "/api/v1/audit/parked";
 
-/// Two events after the first of a job: one of a program of the future, and one that waits behind it.
-async fn append_from_the_future(system: &System, job: &str) {
+/// Appends two events to a job: one with a version that this program does not know, and one that waits behind it.
+async fn append_unknown_version(system: &System, job: &str) {
     let mut store = PgConnection::connect(system.database_url()).await.unwrap();
     let insert = "
         INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-        SELECT aggregate_type, aggregate_id, newest + place, 'DownloadStarted', version,
+        SELECT aggregate_type, aggregate_id, newest + number, 'DownloadStarted', version,
                '{\"type\": \"DownloadStarted\", \"attempt\": 1, \"worker\": \"w\"}', metadata
           FROM events, (SELECT max(sequence) AS newest FROM events WHERE aggregate_id = $1) AS job,
-               (VALUES (1, '9'), (2, '1')) AS later (place, version)
+               (VALUES (1, '9'), (2, '1')) AS later (number, version)
          WHERE aggregate_id = $1 AND sequence = 1";
     sqlx::query(insert).bind(job).execute(&mut store).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_could_not_be_applied_is_listed_page_by_page() {
+async fn parked_events_are_listed_page_by_page() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
     let page = async |query: &str| client.get(&format!("{PARKED}{query}")).await.json::<Value>().await.unwrap();
     assert_eq!(page("").await, json!({ "total": 0, "events": [] }));
     for name in ["a", "b"] {
-        let job = client.submit_url(&held.recording(name)).await;
+        let job = client.submit_url(&stalled.video_url(name)).await;
         client.post(&format!("{JOBS}/{job}/cancel"), &json!({})).await.error_for_status().unwrap();
         client.wait_until(&job, |job| job["status"] == "cancelled").await;
-        append_from_the_future(&system, &job).await;
+        append_unknown_version(&system, &job).await;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + JOB_TIMEOUT;
     while page("").await["total"] != 4 {
         assert!(Instant::now() < deadline, "{}", page("").await);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -51,10 +51,10 @@ async fn what_could_not_be_applied_is_listed_page_by_page() {
         query = format!("?limit=1&cursor={next}");
     }
     let waits: Vec<&Value> = events.iter().map(|event| &event["waits"]).collect();
-    assert_eq!(waits, [false, false, true, true], "those to blame come first");
+    assert_eq!(waits, [false, false, true, true], "the events that cannot be applied come first");
     assert!(events[0]["error"].as_str().unwrap().contains("a newer version of the program"), "{}", events[0]);
 
-    // The projector tries again every minute and then notes the time.
+    // The projector retries every minute and updates this time.
     let without_retry = |mut event: Value| {
         event["retried_at"] = Value::Null;
         event

@@ -1,4 +1,4 @@
-"""Prints the cues of a caption file as JSON, read by parsers that are not ours: webvtt-py for VTT, else pysubs2."""
+"""Prints the cues of a caption file as JSON, read by the parsers of others: webvtt-py for VTT, else pysubs2."""
 
 import html
 import json

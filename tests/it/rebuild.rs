@@ -1,5 +1,5 @@
-//! Read models are built anew and compared with what is live while everything runs: queries see neither an error nor a
-//! step back, and nobody is told. What cannot be applied is listed, and applied once it can be.
+//! Read models are rebuilt, and compared with the live ones, while the system runs: queries see neither an error nor an
+//! older state, and nothing is published. An event that cannot be applied is listed, and applied once it has been repaired.
 
 use std::collections::HashMap;
 use std::process::Output;
@@ -20,64 +20,64 @@ use ytcaption_projections::{JobFilter, JobQueries, Projector, Rebuild};
 use ytcaption_testing::NatsServer;
 use ytcaption_workers::nats;
 
-use crate::client::{Client, JOBS, PATIENCE};
+use crate::client::{Client, JOB_TIMEOUT, JOBS};
 use crate::cluster::{Cluster, Role, new_database};
-use crate::receiver::Receiver;
-use crate::site;
+use crate::media_site;
 use crate::system::program;
+use crate::webhook_receiver::WebhookReceiver;
 
 const STREAM: &str = "YTCAPTION_EVENTS";
 const POLL: Duration = Duration::from_millis(20);
-/// Commands at the same time.
+/// Number of concurrent writers.
 const WRITERS: usize = 6;
-/// Events that are there before the first rebuild.
+/// Number of events before the first rebuild.
 const EVENTS: i64 = 4_000;
-/// What a writer rests between two commands once those are there.
-const REST: Duration = Duration::from_millis(5);
+/// Delay of a writer between two commands after that.
+const WRITE_DELAY: Duration = Duration::from_millis(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn queries_see_neither_an_error_nor_a_step_back_while_read_models_are_rebuilt() {
+async fn queries_see_neither_an_error_nor_an_older_state_while_read_models_are_rebuilt() {
     let url = new_database().await;
     let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
-    let cluster = Cluster::at(&url, &nats.url());
+    let cluster = Cluster::on(&url, &nats.url());
     for role in [Role::Serve, Role::Project] {
         cluster.launch(role);
     }
     cluster.ready().await;
     let database = Database::open(&DatabaseSettings { url: url.clone(), max_connections: 10 }).unwrap();
-    // A second projector beside the first, as a second machine would have it.
+    // A second projector, as on a second machine.
     let mut running = JoinSet::new();
     let (projector, listener) = (Projector::new(&database), EventListener::start(&database));
     running.spawn(async move { projector.run(listener).await });
 
-    let (eased, stop) = (CancellationToken::new(), CancellationToken::new());
+    let (slow_down, stop) = (CancellationToken::new(), CancellationToken::new());
     let jobs =
         Arc::new(CommandBus::<Job>::new(&database, Appender::start(&database), Clock::system(), IdGenerator::system()));
     let first = create(&jobs).await;
     complete(&jobs, first, Duration::ZERO).await;
     let mut writers = JoinSet::new();
     for _ in 0..WRITERS {
-        writers.spawn(write(Arc::clone(&jobs), eased.clone(), stop.clone()));
+        writers.spawn(write(Arc::clone(&jobs), slow_down.clone(), stop.clone()));
     }
     until(&database, "SELECT count(*) FROM events", EVENTS).await;
-    eased.cancel();
-    // The first job is in the list.
+    slow_down.cancel();
+    // Until the first job is in the read model.
     until(&database, "SELECT count(*) FROM jobs WHERE status = 'completed'", 1).await;
     let mut readers = JoinSet::new();
-    readers.spawn(read_everything(JobQueries::new(&database), stop.clone()));
-    readers.spawn(read_over_rest(cluster.client(), first, stop.clone()));
+    readers.spawn(read_all_jobs(JobQueries::new(&database), stop.clone()));
+    readers.spawn(read_by_http(cluster.client(), first, stop.clone()));
 
     for generation in 2..=4 {
-        let lines = rebuilt(&url).await;
+        let lines = rebuild(&url).await;
         let (progress, result) = (&lines[0], lines.last().unwrap());
         assert_eq!((&progress["step"], &result["step"]), (&json!("building"), &json!("switched")), "{lines:?}");
         assert_eq!((&result["generation"], &result["parked"]), (&json!(generation), &json!(0)));
         assert!(result["events"].as_i64().unwrap() >= EVENTS, "{result}");
     }
-    one_is_killed_half_way(&url).await;
-    rebuilt(&url).await;
-    two_at_once_are_refused(&url, &database).await;
-    let verified = ask(&url, &["replay", "verify", "--json"]).await;
+    a_rebuild_is_killed(&url).await;
+    rebuild(&url).await;
+    a_concurrent_rebuild_is_rejected(&url, &database).await;
+    let verified = run_cli(&url, &["replay", "verify", "--json"]).await;
     let result: Value = serde_json::from_str(text(&verified.stdout).lines().last().unwrap()).unwrap();
     assert_eq!((verified.status.code(), &result["differences"]), (Some(0), &json!(0)), "{result}");
 
@@ -86,18 +86,18 @@ async fn queries_see_neither_an_error_nor_a_step_back_while_read_models_are_rebu
         ended.unwrap();
     }
     while let Some(reads) = readers.join_next().await {
-        assert!(reads.unwrap() > 10, "nobody has read while read models were rebuilt");
+        assert!(reads.unwrap() > 10, "a reader made hardly any requests during the rebuilds");
     }
     running.shutdown().await;
     let unseen = "SELECT count(*) FROM jobs WHERE generation <> (SELECT generation FROM read_models)";
     assert_eq!(count(&database, unseen).await, 0);
 }
 
-/// Creates jobs and takes them to their end, one after the other.
-async fn write(jobs: Arc<CommandBus<Job>>, eased: CancellationToken, stop: CancellationToken) {
+/// Creates jobs and completes them, one after the other.
+async fn write(jobs: Arc<CommandBus<Job>>, slow_down: CancellationToken, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let id = create(&jobs).await;
-        complete(&jobs, id, if eased.is_cancelled() { REST } else { Duration::ZERO }).await;
+        complete(&jobs, id, if slow_down.is_cancelled() { WRITE_DELAY } else { Duration::ZERO }).await;
     }
 }
 
@@ -114,7 +114,7 @@ async fn create(jobs: &CommandBus<Job>) -> JobId {
     JobId(id)
 }
 
-async fn complete(jobs: &CommandBus<Job>, id: JobId, rest: Duration) {
+async fn complete(jobs: &CommandBus<Job>, id: JobId, delay: Duration) {
     let worker = || "w".to_owned();
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".repeat(64), duration_ms: 2_000 };
     let chunks = vec![Span { start_ms: 0, end_ms: 1_000 }, Span { start_ms: 1_000, end_ms: 2_000 }];
@@ -131,7 +131,7 @@ async fn complete(jobs: &CommandBus<Job>, id: JobId, rest: Duration) {
     }));
     for command in commands {
         jobs.execute(id.0, command, &context()).await.unwrap();
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(delay).await;
     }
 }
 
@@ -158,8 +158,8 @@ fn context() -> CommandContext {
     }
 }
 
-/// Lists all jobs again and again: none is ever gone, none ever younger than it was. Returns how often.
-async fn read_everything(queries: JobQueries, stop: CancellationToken) -> usize {
+/// Lists all jobs repeatedly: no job may disappear or have a lower version than before. Returns the number of reads.
+async fn read_all_jobs(queries: JobQueries, stop: CancellationToken) -> usize {
     let mut seen: HashMap<JobId, i64> = HashMap::new();
     let mut reads = 0;
     while !stop.is_cancelled() {
@@ -168,7 +168,7 @@ async fn read_everything(queries: JobQueries, stop: CancellationToken) -> usize 
         let now: HashMap<JobId, i64> = page.jobs.iter().map(|job| (job.job_id, job.version)).collect();
         assert_eq!(now.len(), page.jobs.len(), "a job is listed twice");
         for (job, version) in &seen {
-            let now = now.get(job).unwrap_or_else(|| panic!("{job} is gone after {reads} reads"));
+            let now = now.get(job).unwrap_or_else(|| panic!("{job} has disappeared after {reads} reads"));
             assert!(now >= version, "{job} went back from {version} to {now} after {reads} reads");
         }
         seen = now;
@@ -177,18 +177,18 @@ async fn read_everything(queries: JobQueries, stop: CancellationToken) -> usize 
     reads
 }
 
-/// Reads the first page and the captions of one job again and again. Returns how often.
-async fn read_over_rest(client: Client, job: JobId, stop: CancellationToken) -> usize {
+/// Reads the first page and the captions of one job repeatedly. Returns the number of reads.
+async fn read_by_http(client: Client, job: JobId, stop: CancellationToken) -> usize {
     let (mut newest, mut reads) = (String::new(), 0);
     let captions = client.result(&job.to_string(), "srt").await;
     assert!(captions.contains("said at 0") && captions.contains("said at 1000"), "{captions}");
     while !stop.is_cancelled() {
-        let answer = client.get(&format!("{JOBS}?limit=100")).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        let page: Value = answer.json().await.unwrap();
-        // Ids are sorted by time.
+        let response = client.get(&format!("{JOBS}?limit=100")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let page: Value = response.json().await.unwrap();
+        // Ids are ordered by time.
         let first = page["transcriptions"][0]["created_at"].as_str().unwrap().to_owned();
-        assert!(first >= newest, "the newest job was of {newest} and is of {first}");
+        assert!(first >= newest, "the newest job was created at {newest}, and now at {first}");
         newest = first;
         assert_eq!(client.result(&job.to_string(), "srt").await, captions);
         reads += 1;
@@ -196,7 +196,7 @@ async fn read_over_rest(client: Client, job: JobId, stop: CancellationToken) -> 
     reads
 }
 
-async fn one_is_killed_half_way(url: &str) {
+async fn a_rebuild_is_killed(url: &str) {
     let mut command = tokio::process::Command::from(cli(url, &["replay", "projection", "jobs", "--json"]));
     let mut killed = command.stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(killed.stdout.take().unwrap()).lines();
@@ -205,33 +205,33 @@ async fn one_is_killed_half_way(url: &str) {
     killed.kill().await.unwrap();
 }
 
-async fn two_at_once_are_refused(url: &str, database: &Database) {
-    let held = Rebuild::begin(database).await.unwrap();
+async fn a_concurrent_rebuild_is_rejected(url: &str, database: &Database) {
+    let running = Rebuild::begin(database).await.unwrap();
     for command in [&["replay", "projection", "jobs"][..], &["replay", "verify"]] {
-        let refused = ask(url, command).await;
+        let refused = run_cli(url, command).await;
         assert_eq!(refused.status.code(), Some(1));
         assert!(text(&refused.stderr).contains("another rebuild or verification is running"), "{refused:?}");
     }
-    held.end().await.unwrap();
+    running.end().await.unwrap();
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_what_is_replayed_and_what_cannot_be_applied_is_mended() {
+async fn a_replay_publishes_nothing_and_a_parked_event_is_applied_once_it_is_repaired() {
     let url = new_database().await;
     let nats = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
-    let cluster = Cluster::at(&url, &nats.url());
+    let cluster = Cluster::on(&url, &nats.url());
     for role in [Role::Serve, Role::Relay, Role::Project, Role::Download, Role::Transcribe, Role::Notify] {
         cluster.launch(role);
     }
     cluster.ready().await;
-    let (client, receiver) = (cluster.client(), Receiver::start().await);
-    let job = client.submit(&json!({ "url": site::url("/page"), "webhook_url": receiver.url("told") })).await;
+    let (client, receiver) = (cluster.client(), WebhookReceiver::start().await);
+    let job = client.submit(&json!({ "url": media_site::url("/page"), "webhook_url": receiver.url("hook") })).await;
     client.completed(&job).await;
     client.wait_until(&job, |job| job["webhook"]["status"] == "delivered").await;
     let database = Database::open(&DatabaseSettings { url: url.clone(), max_connections: 3 }).unwrap();
-    damaged_event_is_parked_and_applied_once_it_is_mended(&url, &database, &job).await;
+    corrupt_event_is_parked_and_applied_once_it_is_repaired(&url, &database, &job).await;
 
-    // Everything that has happened is published; from here on nothing happens.
+    // Wait until all events are published; from here on none is recorded.
     let behind = "SELECT count(*) FROM events e, checkpoints c
                    WHERE c.name = 'relay' AND (e.transaction_id, e.position) <= (c.transaction_id, c.position)";
     let events = count(&database, "SELECT count(*) FROM events").await;
@@ -243,31 +243,31 @@ async fn nobody_is_told_of_what_is_replayed_and_what_cannot_be_applied_is_mended
     let shown = client.job(&job).await.unwrap();
     let tampered = "UPDATE jobs SET title = 'Forged'";
     sqlx::query(tampered).execute(database.pool()).await.unwrap();
-    let found = ask(&url, &["replay", "verify"]).await;
+    let found = run_cli(&url, &["replay", "verify"]).await;
     assert_eq!(found.status.code(), Some(1));
     let expected = format!("jobs {job} title: is \"Forged\", the events say ");
     assert!(text(&found.stdout).starts_with(&expected), "{found:?}");
     assert!(text(&found.stderr).contains("1 differences"), "{found:?}");
-    let lines = ask(&url, &["replay", "verify", "--json"]).await.stdout;
+    let lines = run_cli(&url, &["replay", "verify", "--json"]).await.stdout;
     let lines: Vec<Value> = text(&lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let difference = lines.iter().find(|line| line["step"] == "difference").unwrap();
     assert_eq!((&difference["column"], &difference["live"]), (&json!("title"), &json!("Forged")));
-    rebuilt(&url).await;
-    let proven = ask(&url, &["replay", "verify"]).await;
+    rebuild(&url).await;
+    let proven = run_cli(&url, &["replay", "verify"]).await;
     assert!(proven.status.success() && text(&proven.stdout).contains("rows are what"), "{proven:?}");
     assert_eq!(client.job(&job).await.unwrap(), shown);
 
-    let unknown = ask(&url, &["replay", "projection", "nothing"]).await;
+    let unknown = run_cli(&url, &["replay", "projection", "nothing"]).await;
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("[possible values: jobs]"), "{unknown:?}");
 
     assert_eq!(published().await, before, "a replay publishes nothing");
-    assert_eq!(count(&database, "SELECT count(*) FROM events").await, events, "nor does it record anything");
-    assert_eq!(receiver.told("told").len(), 1, "nor does it tell a webhook");
+    assert_eq!(count(&database, "SELECT count(*) FROM events").await, events, "nor does it record an event");
+    assert_eq!(receiver.requests("hook").len(), 1, "nor does it send a webhook");
 }
 
-/// An event that was damaged in the database, with another one behind it.
-async fn damaged_event_is_parked_and_applied_once_it_is_mended(url: &str, database: &Database, job: &str) {
+/// An event whose payload is corrupt, with another event behind it.
+async fn corrupt_event_is_parked_and_applied_once_it_is_repaired(url: &str, database: &Database, job: &str) {
     let append = "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
                   SELECT aggregate_type, aggregate_id, sequence + 1, 'DownloadProgressed', '1', $2::text::jsonb, metadata
                     FROM events WHERE aggregate_id = $1 ORDER BY sequence DESC LIMIT 1";
@@ -277,17 +277,17 @@ async fn damaged_event_is_parked_and_applied_once_it_is_mended(url: &str, databa
         sqlx::query(append).bind(job).bind(payload).execute(database.pool()).await.unwrap();
     }
     until(database, "SELECT count(*) FROM parked_events", 2).await;
-    let listed = ask(url, &["replay", "parked", "--json"]).await.stdout;
+    let listed = run_cli(url, &["replay", "parked", "--json"]).await.stdout;
     let listed: Vec<Value> = text(&listed).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(listed.iter().map(|event| &event["waits"]).collect::<Vec<_>>(), [&json!(false), &json!(true)]);
     assert_eq!(listed[0]["aggregate_id"], job);
-    let said = ask(url, &["replay", "parked"]).await;
+    let said = run_cli(url, &["replay", "parked"]).await;
     assert!(text(&said.stdout).contains("restore it from a backup"), "{said:?}");
-    let in_vain = ask(url, &["replay", "retry"]).await;
-    assert_eq!(in_vain.status.code(), Some(1));
-    assert!(text(&in_vain.stderr).contains("2 events stay parked"), "{in_vain:?}");
+    let failed = run_cli(url, &["replay", "retry"]).await;
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(text(&failed.stderr).contains("2 events stay parked"), "{failed:?}");
 
-    // What the owner of the database does who has the row in a backup.
+    // The owner of the database restores the row from a backup.
     for restore in [
         "ALTER TABLE events DISABLE TRIGGER USER",
         r#"UPDATE events SET payload = '{"type": "DownloadProgressed", "attempt": 1, "percent": 100}'
@@ -296,11 +296,11 @@ async fn damaged_event_is_parked_and_applied_once_it_is_mended(url: &str, databa
     ] {
         sqlx::query(restore).execute(database.pool()).await.unwrap();
     }
-    let retried = ask(url, &["replay", "retry", "--json"]).await;
+    let retried = run_cli(url, &["replay", "retry", "--json"]).await;
     let retried: Value = serde_json::from_str(text(&retried.stdout)).unwrap();
-    // The projector tries as well, once a minute.
+    // The projector may already have applied it: it retries once a minute.
     assert_eq!(retried["parked"], 0);
-    let none = ask(url, &["replay", "parked"]).await;
+    let none = run_cli(url, &["replay", "parked"]).await;
     assert_eq!(text(&none.stdout), "Every event is applied.\n");
 }
 
@@ -310,15 +310,15 @@ fn cli(url: &str, arguments: &[&str]) -> std::process::Command {
     command
 }
 
-async fn ask(url: &str, arguments: &[&str]) -> Output {
+async fn run_cli(url: &str, arguments: &[&str]) -> Output {
     tokio::process::Command::from(cli(url, arguments)).output().await.unwrap()
 }
 
-/// Rebuilds, once nobody else does; returns what was printed. A server notices a killed client after a moment.
-async fn rebuilt(url: &str) -> Vec<Value> {
-    let deadline = Instant::now() + PATIENCE;
+/// Rebuilds, once no other rebuild runs; returns the printed lines. Postgres notices a killed client only after a moment.
+async fn rebuild(url: &str) -> Vec<Value> {
+    let deadline = Instant::now() + JOB_TIMEOUT;
     loop {
-        let output = ask(url, &["replay", "projection", "jobs", "--json"]).await;
+        let output = run_cli(url, &["replay", "projection", "jobs", "--json"]).await;
         if output.status.success() {
             return text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         }
@@ -336,11 +336,11 @@ async fn count(database: &Database, sql: &str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(database.pool()).await.unwrap()
 }
 
-/// Waits until a count is reached.
+/// Waits until the count is at least `least`.
 async fn until(database: &Database, sql: &str, least: i64) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + JOB_TIMEOUT;
     while count(database, sql).await < least {
-        assert!(Instant::now() < deadline, "waited in vain for {least}: {sql}");
+        assert!(Instant::now() < deadline, "timed out waiting for {least}: {sql}");
         tokio::time::sleep(POLL).await;
     }
 }

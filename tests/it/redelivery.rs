@@ -1,4 +1,4 @@
-//! Every message may come twice; the second time changes nothing.
+//! Every message may be delivered twice; the second delivery changes nothing.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use serde_json::json;
 use ytcaption_workers::nats;
 
 use crate::client::Client;
-use crate::held::Held;
 use crate::history::{History, names};
+use crate::stalled_site::StalledSite;
 use crate::system::System;
 
 const STREAM: &str = "YTCAPTION_EVENTS";
 
 #[tokio::test]
-async fn a_message_that_comes_again_changes_nothing() {
+async fn a_redelivered_message_changes_nothing() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
     let jetstream = jetstream::new(nats::connect(system.nats_url()).await.unwrap());
     let stream = jetstream.get_stream(STREAM).await.unwrap();
 
-    // In the middle of the download: a second attempt begins and overtakes the first.
-    let job = client.submit(&json!({ "url": held.recording("a"), "webhook_url": held.webhook() })).await;
+    // During the download: a second attempt begins and supersedes the first.
+    let job = client.submit(&json!({ "url": stalled.video_url("a"), "webhook_url": stalled.webhook_url() })).await;
     history.until(&job, "DownloadStarted", 1).await;
     let again = publish_again(&jetstream, &stream, &job).await;
     assert!(again.contains(&"JobCreated".to_owned()), "{again:?}");
     history.until(&job, "DownloadStarted", 2).await;
-    held.let_go();
+    stalled.release();
     history.assert_completed_once(&client, &job, 1).await;
-    nothing_waits(&stream).await;
+    wait_until_idle(&stream).await;
 
-    // After the end: everything again.
+    // After the job has ended: all messages again.
     let before = history.events(&job).await;
     let again = publish_again(&jetstream, &stream, &job).await;
     assert!(again.len() >= before.len(), "{again:?}");
-    nothing_waits(&stream).await;
+    wait_until_idle(&stream).await;
     assert_eq!(names(&history.events(&job).await), names(&before));
     history.assert_completed_once(&client, &job, 1).await;
-    assert_eq!(held.webhooks().len(), 1, "nobody is told twice");
+    assert_eq!(stalled.webhook_ids().len(), 1, "the webhook is delivered once");
 }
 
-/// Publishes every message of a job once more, under another `Nats-Msg-Id`, by which the stream does not know it.
-/// Returns the events' names.
+/// Publishes every message of a job again, with a new `Nats-Msg-Id`, so that JetStream does not discard it as a duplicate.
+/// Returns the types of the events.
 async fn publish_again(jetstream: &jetstream::Context, stream: &stream::Stream, job: &str) -> Vec<String> {
     let last = stream.get_info().await.unwrap().state.last_sequence;
     let mut published = Vec::new();
@@ -63,8 +63,8 @@ async fn publish_again(jetstream: &jetstream::Context, stream: &stream::Stream, 
     published
 }
 
-/// Waits until every consumer has taken and answered all there is.
-async fn nothing_waits(stream: &stream::Stream) {
+/// Waits until no consumer has pending or unacknowledged messages.
+async fn wait_until_idle(stream: &stream::Stream) {
     for name in ["download-normal", "transcribe-normal", "notify"] {
         loop {
             let consumer = stream.get_consumer::<pull::Config>(name).await.unwrap();

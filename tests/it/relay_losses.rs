@@ -1,4 +1,4 @@
-//! JetStream's worst days, with the whole system: whatever the stream loses, each accepted job completes, once.
+//! JetStream loses messages, with the whole system running: each accepted job completes, once.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,65 +9,68 @@ use serde_json::json;
 use ytcaption_workers::topology;
 
 use crate::client::Client;
-use crate::held::Held;
 use crate::history::History;
+use crate::stalled_site::StalledSite;
 use crate::system::System;
 
-async fn submit(client: &Client, held: &Held, url: &str) -> String {
-    client.submit(&json!({ "url": url, "webhook_url": held.webhook() })).await
+async fn submit(client: &Client, stalled: &StalledSite, url: &str) -> String {
+    client.submit(&json!({ "url": url, "webhook_url": stalled.webhook_url() })).await
 }
 
 #[tokio::test]
-async fn a_stream_too_small_for_the_jobs_that_wait() {
+async fn a_stream_that_is_too_small_for_the_waiting_jobs() {
     const JOBS: usize = 6;
-    const ROOM: i64 = 3;
+    const MAX_MESSAGES: i64 = 3;
     const WORKERS: usize = 3;
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
-    // Whoever begins makes the stream as it should be, so it is made smaller when all have begun.
-    let mut jobs = vec![submit(&client, &held, &held.recording("0")).await];
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
+    // Each process that starts configures the stream, so it is made smaller after all have started.
+    let mut jobs = vec![submit(&client, &stalled, &stalled.video_url("0")).await];
     history.until_published(&jobs[0]).await;
     while system.log().matches("ready for work").count() < WORKERS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let nats = ytcaption_workers::nats::connect(system.nats_url()).await.unwrap();
     let jetstream = async_nats::jetstream::new(nats);
-    let small = stream::Config { max_messages: ROOM, ..topology::stream_config() };
+    let small = stream::Config { max_messages: MAX_MESSAGES, ..topology::stream_config() };
     jetstream.update_stream(&small).await.unwrap();
     for number in 1..JOBS {
-        jobs.push(submit(&client, &held, &held.recording(&number.to_string())).await);
+        jobs.push(submit(&client, &stalled, &stalled.video_url(&number.to_string())).await);
     }
     for job in &jobs {
         history.until_published(job).await;
     }
-    held.let_go();
+    stalled.release();
     for job in &jobs {
         history.assert_completed_once(&client, job, 1).await;
     }
-    assert_eq!(held.webhooks().len(), JOBS);
+    assert_eq!(stalled.webhook_ids().len(), JOBS);
     let stream = jetstream.get_stream(small.name).await.unwrap();
-    assert_eq!(stream.cached_info().config.max_messages, ROOM, "it was small to the end");
-    assert!(stream.cached_info().state.first_sequence > u64::try_from(ROOM).unwrap(), "it has discarded messages");
+    assert_eq!(stream.cached_info().config.max_messages, MAX_MESSAGES, "the stream was small until the end");
+    assert!(
+        stream.cached_info().state.first_sequence > u64::try_from(MAX_MESSAGES).unwrap(),
+        "the stream has discarded messages"
+    );
 }
 
 #[tokio::test]
-async fn nats_comes_back_with_an_older_copy_of_its_data() {
+async fn nats_restarts_with_an_older_copy_of_its_data() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
     let mut jobs = Vec::new();
     for name in ["a", "b"] {
-        jobs.push(submit(&client, &held, &held.recording(name)).await);
+        jobs.push(submit(&client, &stalled, &stalled.video_url(name)).await);
     }
     for job in &jobs {
         history.until(job, "DownloadStarted", 1).await;
         history.until_published(job).await;
     }
     let (store, copy) = (system.data_dir().join("nats/store"), system.scratch().join("copy"));
-    copy_folder(&store, &copy);
-    // All places are taken, so this one lies in the stream alone.
-    jobs.push(submit(&client, &held, &held.recording("c")).await);
+    copy_directory(&store, &copy);
+    // All workers are busy, so this one is only in the stream.
+    jobs.push(submit(&client, &stalled, &stalled.video_url("c")).await);
     history.until_published(&jobs[2]).await;
 
     let nats = system.nats_pid().unwrap();
@@ -78,13 +81,13 @@ async fn nats_comes_back_with_an_older_copy_of_its_data() {
     std::fs::rename(&store, system.scratch().join("newer")).unwrap();
     std::fs::rename(&copy, &store).unwrap();
     assert_eq!(history.count(&jobs[2], "DownloadStarted").await, 0);
-    held.let_go();
+    stalled.release();
     for job in &jobs {
         history.assert_completed_once(&client, job, 1).await;
     }
-    assert_eq!(held.webhooks().len(), jobs.len());
+    assert_eq!(stalled.webhook_ids().len(), jobs.len());
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+fn copy_directory(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
 }

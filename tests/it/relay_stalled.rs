@@ -1,20 +1,20 @@
-//! A transaction that somebody forgot, anywhere in the database's cluster, holds every reader of the feed up. It is seen
-//! as a metric, in one line of the log and by the doctor, each of which says who it is and what to do.
+//! A transaction that stays open, in any database of the Postgres cluster, blocks every reader of the feed. A metric shows
+//! it; one line of the log and `doctor` name its session and say how to end it.
 
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, JOB_TIMEOUT};
 use crate::speech;
 use crate::system::System;
 
 const POLL: Duration = Duration::from_millis(200);
 const SECRET: &str = "hush-hush";
 
-/// A transaction that has written, and then its owner went home.
-async fn forget_a_transaction(system: &System) -> PgConnection {
+/// Opens a transaction that has written and leaves it open.
+async fn open_transaction(system: &System) -> PgConnection {
     let options: PgConnectOptions = system.database_url().parse().unwrap();
     let mut session = options.application_name("nightly script").connect().await.unwrap();
     for statement in ["BEGIN", &format!("SELECT pg_current_xact_id(), '{SECRET}'")] {
@@ -23,7 +23,7 @@ async fn forget_a_transaction(system: &System) -> PgConnection {
     session
 }
 
-/// How long events have waited, as the metrics say, in seconds.
+/// How long events have waited, from the metrics, in seconds.
 async fn horizon_age(client: &Client) -> f64 {
     let text = client.get("/metrics").await.text().await.unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("feed_horizon_age_seconds "));
@@ -31,7 +31,7 @@ async fn horizon_age(client: &Client) -> f64 {
 }
 
 async fn wait_for_age(client: &Client, wanted: impl Fn(f64) -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + JOB_TIMEOUT;
     while !wanted(horizon_age(client).await) {
         assert!(Instant::now() < deadline, "the age is {} s", horizon_age(client).await);
         tokio::time::sleep(POLL).await;
@@ -44,15 +44,15 @@ fn doctor(system: &System) -> String {
 }
 
 #[tokio::test]
-async fn a_forgotten_transaction_is_named_and_ended() {
+async fn a_blocking_transaction_is_named_and_ended() {
     let system = System::start().await;
-    let client = Client::of(&system);
+    let client = Client::for_system(&system);
     assert!(doctor(&system).contains("ok    feed         no open transaction"), "{}", doctor(&system));
 
-    let mut forgotten = forget_a_transaction(&system).await;
-    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut forgotten).await.unwrap();
+    let mut blocking = open_transaction(&system).await;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut blocking).await.unwrap();
     let job = client.upload("talk.mp4", speech::video().to_vec()).await;
-    // Longer than two looks: the second must not say it all again.
+    // Longer than two checks of the relay: the second must not log the line again.
     wait_for_age(&client, |age| age > 16.0).await;
 
     let log = system.log();
@@ -67,7 +67,7 @@ async fn a_forgotten_transaction_is_named_and_ended() {
     assert!(row.contains("nightly script") && row.contains(&remedy), "{row}");
     assert!(!log.contains(SECRET) && !said.contains(SECRET));
 
-    // As the line says; any session of the same role may.
+    // The remedy of that line; any session of the same role may do it.
     let options: PgConnectOptions = system.database_url().parse().unwrap();
     let mut session = options.connect().await.unwrap();
     sqlx::query(&remedy).execute(&mut session).await.unwrap();

@@ -1,4 +1,4 @@
-//! Putting events on the stream once more, on request: workers that missed something get it, and nothing happens twice.
+//! `replay stream` publishes events again: workers get the messages that they missed, and no step is done twice.
 
 use std::process::Output;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use ytcaption_workers::topology;
 
 use crate::client::Client;
-use crate::held::Held;
 use crate::history::History;
+use crate::stalled_site::StalledSite;
 use crate::system::System;
 
 const STREAM: &str = "YTCAPTION_EVENTS";
@@ -27,8 +27,8 @@ fn replayed(system: &System, arguments: &[&str]) -> Value {
     serde_json::from_slice(&said.stdout).unwrap()
 }
 
-async fn submit(client: &Client, held: &Held, name: &str) -> String {
-    client.submit(&json!({ "url": held.recording(name), "webhook_url": held.webhook() })).await
+async fn submit(client: &Client, stalled: &StalledSite, name: &str) -> String {
+    client.submit(&json!({ "url": stalled.video_url(name), "webhook_url": stalled.webhook_url() })).await
 }
 
 async fn jetstream(system: &System) -> Context {
@@ -39,7 +39,7 @@ async fn queue(jetstream: &Context, name: &str) -> Consumer<pull::Config> {
     jetstream.get_consumer_from_stream(name, STREAM).await.unwrap()
 }
 
-/// Waits until no worker has anything to do.
+/// Waits until no consumer has pending or unacknowledged messages.
 async fn wait_until_idle(jetstream: &Context) {
     for config in topology::consumer_configs() {
         let queue = queue(jetstream, &config.durable_name.unwrap()).await;
@@ -53,17 +53,17 @@ async fn wait_until_idle(jetstream: &Context) {
     }
 }
 
-async fn last_number(jetstream: &Context) -> u64 {
+async fn last_sequence(jetstream: &Context) -> u64 {
     jetstream.get_stream(STREAM).await.unwrap().cached_info().state.last_sequence
 }
 
 #[tokio::test]
-async fn all_events_of_completed_jobs_start_no_work_and_tell_no_webhook_again() {
+async fn replaying_completed_jobs_starts_no_work_and_sends_no_webhook() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
-    held.let_go();
-    let jobs = [submit(&client, &held, "a").await, submit(&client, &held, "b").await];
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
+    stalled.release();
+    let jobs = [submit(&client, &stalled, "a").await, submit(&client, &stalled, "b").await];
     for job in &jobs {
         history.assert_completed_once(&client, job, 1).await;
     }
@@ -72,38 +72,42 @@ async fn all_events_of_completed_jobs_start_no_work_and_tell_no_webhook_again() 
     let jetstream = jetstream(&system).await;
     wait_until_idle(&jetstream).await;
 
-    // Without --yes it is only said.
-    let before = last_number(&jetstream).await;
+    // Without --yes the command only prints what it would do.
+    let before = last_sequence(&jetstream).await;
     let said = replay(&system, &["--all"]);
     let text = String::from_utf8(said.stdout).unwrap();
     assert!(text.contains("add --yes") && text.contains(&format!("0 of {events} still ask for work")), "{text}");
     let created = text.lines().find(|line| line.contains("job.JobCreated.normal.*")).unwrap();
     assert!(created.ends_with(" download"), "{created}");
-    assert_eq!(last_number(&jetstream).await, before);
+    assert_eq!(last_sequence(&jetstream).await, before);
 
     let done = replayed(&system, &["--all", "--yes"]);
     assert_eq!((&done["published"], &done["events"], &done["needed"]), (&json!(events), &json!(events), &json!(0)));
-    assert_eq!(last_number(&jetstream).await, before + u64::try_from(events).unwrap(), "JetStream dropped none");
+    assert_eq!(
+        last_sequence(&jetstream).await,
+        before + u64::try_from(events).unwrap(),
+        "JetStream discarded no message"
+    );
     wait_until_idle(&jetstream).await;
     let after: i64 = sqlx::query_scalar(stored).fetch_one(history.pool()).await.unwrap();
-    assert_eq!(after, events, "no worker has recorded anything");
-    assert_eq!(held.webhooks().len(), jobs.len(), "no webhook was told a second time");
+    assert_eq!(after, events, "no worker has recorded an event");
+    assert_eq!(stalled.webhook_ids().len(), jobs.len(), "no webhook was sent a second time");
 }
 
 #[tokio::test]
-async fn a_job_that_no_worker_knows_of_is_given_to_them_again() {
+async fn a_job_whose_message_was_lost_is_published_again() {
     let system = System::start().await;
-    let (held, client) = (Held::start().await, Client::of(&system));
-    let history = History::at(system.database_url());
+    let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
+    let history = History::new(system.database_url());
     let mut jobs = Vec::new();
     for name in ["a", "b"] {
-        jobs.push(submit(&client, &held, name).await);
+        jobs.push(submit(&client, &stalled, name).await);
     }
     for job in &jobs {
         history.until(job, "DownloadStarted", 1).await;
     }
-    // All places are taken. The next is answered by somebody who does nothing about it.
-    jobs.push(submit(&client, &held, "c").await);
+    // All workers are busy. The message of the next job is acknowledged without doing its work.
+    jobs.push(submit(&client, &stalled, "c").await);
     history.until_published(&jobs[2]).await;
     let jetstream = jetstream(&system).await;
     let mut taken = queue(&jetstream, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
@@ -115,21 +119,21 @@ async fn a_job_that_no_worker_knows_of_is_given_to_them_again() {
     assert_eq!((&all["published"], &all["needed"], &all["in_work"]), (&json!(0), &json!(3), &json!(2)), "{all:#}");
     let done = replayed(&system, &["--job", &jobs[2], "--unfinished", "--yes"]);
     assert_eq!((&done["published"], &done["needed"], &done["in_work"]), (&json!(1), &json!(1), &json!(0)), "{done:#}");
-    held.let_go();
+    stalled.release();
     for job in &jobs {
         history.assert_completed_once(&client, job, 1).await;
     }
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused() {
+async fn invalid_arguments_are_rejected() {
     let system = System::start().await;
-    let stranger = "0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
+    let unknown = "0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
     for (arguments, code, part) in [
         (&[][..], 2, "--unfinished"),
         (&["--all", "--unfinished"], 2, "cannot be used with"),
         (&["--from", "yesterday"], 2, "it names no time"),
-        (&["--job", stranger], 1, "there is no job"),
+        (&["--job", unknown], 1, "there is no job"),
     ] {
         let said = replay(&system, arguments);
         let text = String::from_utf8(said.stderr).unwrap();

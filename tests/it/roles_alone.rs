@@ -1,5 +1,5 @@
-//! Each role as a process of its own, most of them twice, around shared Postgres, NATS and S3: they share the work, and
-//! nothing is done twice.
+//! Each role as a process of its own, most of them twice, with shared Postgres, NATS and S3: the processes share the work,
+//! and no step is done twice.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use ytcaption_testing::{NatsServer, Postgres};
 
 use crate::client::{Client, events};
-use crate::receiver::Receiver;
 use crate::s3::S3Server;
-use crate::speech::assert_heard;
+use crate::speech::assert_transcribed;
 use crate::system::{model, program};
-use crate::{site, speech};
+use crate::webhook_receiver::WebhookReceiver;
+use crate::{media_site, speech};
 
-/// What is run, by its words on the command line; the API writes its address to its log.
+/// The processes, by their arguments; the API writes its URL to its log.
 const PROCESSES: [&[&str]; 12] = [
     &["serve", "--listen", "127.0.0.1:0"],
     &["relay"],
@@ -35,56 +35,56 @@ const PROCESSES: [&[&str]; 12] = [
     &["worker", "notify"],
     &["seal"],
 ];
-/// Jobs at the same time.
+/// Number of concurrent jobs.
 const JOBS: usize = 6;
-/// How long a process may take to start, and to end when it is told to.
-const PROCESS_LIMIT: Duration = Duration::from_secs(30);
+/// How long a process may take to start, and to end after SIGTERM.
+const PROCESS_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
 /// A process of the installation; killed when dropped.
 struct Process {
     name: String,
     child: Child,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Process {
     fn start(arguments: &[&str], settings: &[(&str, String)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = File::create(folder.path().join("log")).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let log = File::create(directory.path().join("log")).unwrap();
         let mut command = program();
-        // A folder of its own, as on a machine of its own.
-        command.args(arguments).arg("--data-dir").arg(folder.path().join("data"));
-        command.envs(settings.iter().map(|(name, value)| (name, value))).current_dir(folder.path());
+        // Its own directory, as if it ran on a machine of its own.
+        command.args(arguments).arg("--data-dir").arg(directory.path().join("data"));
+        command.envs(settings.iter().map(|(name, value)| (name, value))).current_dir(directory.path());
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        Self { name: arguments.join(" "), child, folder }
+        Self { name: arguments.join(" "), child, directory }
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until the process has said something that holds `words`; returns what follows them on that line.
-    async fn says(&self, words: &str) -> String {
-        let deadline = Instant::now() + PROCESS_LIMIT;
+    /// Waits until the log contains `words`; returns the rest of that line.
+    async fn wait_for_log(&self, words: &str) -> String {
+        let deadline = Instant::now() + PROCESS_TIMEOUT;
         loop {
             if let Some((_, rest)) = self.log().split_once(words) {
                 return rest.lines().next().unwrap_or_default().trim().to_owned();
             }
-            assert!(Instant::now() < deadline, "`{}` does not say {words:?}", self.name);
+            assert!(Instant::now() < deadline, "the log of `{}` does not contain {words:?}", self.name);
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// Tells it to end (SIGTERM) and waits until it has, without a fault.
-    async fn ends(&mut self) {
+    /// Sends SIGTERM and waits until the process has ended, which must be without an error.
+    async fn terminate(&mut self) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
-        let deadline = Instant::now() + PROCESS_LIMIT;
+        let deadline = Instant::now() + PROCESS_TIMEOUT;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < deadline, "`{}` does not end", self.name);
+            assert!(Instant::now() < deadline, "`{}` has not ended", self.name);
             tokio::time::sleep(POLL).await;
         };
         assert!(status.success(), "`{}`: {status}", self.name);
@@ -102,28 +102,28 @@ impl Drop for Process {
 }
 
 #[tokio::test]
-async fn copies_of_the_roles_share_the_jobs_and_do_each_once() {
+async fn two_processes_of_each_role_share_the_jobs_and_do_each_step_once() {
     let (nats, database) =
         tokio::join!(async { tokio::task::spawn_blocking(NatsServer::start).await.unwrap() }, async {
             tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap()
         },);
-    let (s3, receiver) = (S3Server::start().await, Receiver::start().await);
+    let (s3, receiver) = (S3Server::start().await, WebhookReceiver::start().await);
     let mut settings = vec![
         ("DATABASE_URL", database.clone()),
         ("NATS_URL", nats.url()),
         ("YTCAPTION_NETWORK__ALLOW", "127.0.0.1/32".to_owned()),
         ("YTCAPTION_TRANSCRIPTION__MODEL", model().to_str().unwrap().to_owned()),
         ("YTCAPTION_WEBHOOK__SECRET", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBfl3hYbQ1yE=".to_owned()),
-        // One at a time, so that a single worker cannot take everything.
+        // One at a time, so that a single worker cannot take all jobs.
         ("YTCAPTION_DOWNLOAD__CONCURRENCY", "1".to_owned()),
         ("YTCAPTION_TRANSCRIPTION__CONCURRENCY", "1".to_owned()),
     ];
     settings.extend(s3.settings());
-    // All at once, the first of them on an empty database.
+    // All start at once, on an empty database.
     let mut processes: Vec<Process> = PROCESSES.iter().map(|arguments| Process::start(arguments, &settings)).collect();
-    let client = Client::at(processes[0].says("API ").await.trim_end_matches(crate::client::JOBS));
+    let client = Client::new(processes[0].wait_for_log("API ").await.trim_end_matches(crate::client::JOBS));
     for worker in processes.iter().filter(|process| process.name.starts_with("worker")) {
-        worker.says("ready for work").await;
+        worker.wait_for_log("ready for work").await;
     }
 
     let jobs = futures::future::join_all((0..JOBS).map(|n| one_job(&client, &receiver, n))).await;
@@ -138,35 +138,35 @@ async fn copies_of_the_roles_share_the_jobs_and_do_each_once() {
         assert_eq!(names[..5], once, "job {n}");
         assert_eq!(names.iter().filter(|name| **name == "JobCompleted").count(), 1, "{names:?}");
         for event in events.iter().filter(|event| event.event_type.ends_with("Started")) {
-            assert_eq!(event.payload["attempt"], 1, "nothing is done twice: {event:?}");
+            assert_eq!(event.payload["attempt"], 1, "a step was done twice: {event:?}");
             workers.insert(event.payload["worker"].as_str().unwrap().to_owned());
         }
         let audio = events.iter().find(|event| event.event_type == "AudioDownloaded").unwrap();
-        assert!(s3.object(audio.payload["audio"]["key"].as_str().unwrap()).is_file(), "the audio lies in S3");
+        assert!(s3.object(audio.payload["audio"]["key"].as_str().unwrap()).is_file(), "the audio is not in S3");
     }
-    for stage in ["download@", "transcribe@"] {
-        let names = workers.iter().filter(|worker| worker.starts_with(stage));
-        assert_eq!(names.count(), 2, "both copies work: {workers:?}");
+    for step in ["download@", "transcribe@"] {
+        let names = workers.iter().filter(|worker| worker.starts_with(step));
+        assert_eq!(names.count(), 2, "both processes must work: {workers:?}");
     }
     for n in 0..JOBS {
-        assert_eq!(receiver.told(&format!("job-{n}")).len(), 1, "job {n} was told once");
+        assert_eq!(receiver.requests(&format!("job-{n}")).len(), 1, "job {n} was not notified once");
     }
     let leaders = processes.iter().filter(|process| process.log().contains("the relay leads"));
-    assert_eq!(leaders.count(), 1, "one relay leads, the other stands by");
-    futures::future::join_all(processes.iter_mut().map(Process::ends)).await;
+    assert_eq!(leaders.count(), 1, "one relay leads, the other waits");
+    futures::future::join_all(processes.iter_mut().map(Process::terminate)).await;
 }
 
-/// Submits a recording, as an address or as a file, and waits until it is completed and told.
-async fn one_job(client: &Client, receiver: &Receiver, number: usize) -> String {
+/// Submits media, by URL or as an upload, and waits until the job is completed and its webhook received.
+async fn one_job(client: &Client, receiver: &WebhookReceiver, number: usize) -> String {
     let webhook_url = receiver.url(&format!("job-{number}"));
     let id = if number.is_multiple_of(2) {
-        client.submit(&json!({ "url": site::url("/video.mp4"), "webhook_url": webhook_url })).await
+        client.submit(&json!({ "url": media_site::url("/video.mp4"), "webhook_url": webhook_url })).await
     } else {
         let form = Form::new().text("webhook_url", webhook_url);
         client.upload_with(form, "talk.mp4", speech::video().to_vec()).await
     };
     client.completed(&id).await;
-    assert_heard(&client.result(&id, "txt").await);
+    assert_transcribed(&client.result(&id, "txt").await);
     receiver.wait_for(&format!("job-{number}"), 1).await;
     id
 }

@@ -1,4 +1,4 @@
-//! An S3 server on a folder, over real HTTP on loopback.
+//! An S3 server that stores its objects in a directory, over HTTP on loopback.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ const SECRET_KEY: &str = "test-secret";
 /// A running server with one bucket; stopped when dropped.
 pub(crate) struct S3Server {
     address: SocketAddr,
-    folder: TempDir,
+    directory: TempDir,
     _running: AbortOnDropHandle<()>,
 }
 
 impl S3Server {
-    /// Starts one.
+    /// Starts a server.
     pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join(BUCKET)).unwrap();
+        let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(directory.path()).unwrap());
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -36,14 +36,14 @@ impl S3Server {
             let http = Builder::new(TokioExecutor::new());
             while let Ok((socket, _)) = listener.accept().await {
                 let serving = http.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
-                // A client that hangs up is no fault of the server.
+                // A client that closes its connection is not an error of the server.
                 tokio::spawn(async move { serving.await.ok() });
             }
         });
-        Self { address, folder, _running: AbortOnDropHandle::new(running) }
+        Self { address, directory, _running: AbortOnDropHandle::new(running) }
     }
 
-    /// What the program has to be told to keep its blobs here.
+    /// The settings with which the program stores its blobs here.
     pub(crate) fn settings(&self) -> [(&'static str, String); 5] {
         [
             ("YTCAPTION_STORAGE__KIND", "s3".to_owned()),
@@ -54,8 +54,8 @@ impl S3Server {
         ]
     }
 
-    /// Where the object of this key lies.
+    /// The file of the object with this key.
     pub(crate) fn object(&self, key: &str) -> PathBuf {
-        self.folder.path().join(BUCKET).join(key)
+        self.directory.path().join(BUCKET).join(key)
     }
 }

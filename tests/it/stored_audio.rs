@@ -1,5 +1,5 @@
-//! What a transcription worker finds in storage is not what was put there: the job ends with a reason, no half of it passes
-//! for the whole, and other jobs go on.
+//! Stored audio is corrupt or missing when a transcription worker reads it: the job fails with a reason, no part of it is
+//! transcribed, and other jobs continue.
 
 use std::path::PathBuf;
 
@@ -8,9 +8,9 @@ use ytcaption_domain::job::JobEvent;
 
 use crate::cluster::{Cluster, Role};
 use crate::history::History;
-use crate::speech::{assert_heard, video};
+use crate::speech::{assert_transcribed, video};
 
-/// Where the job's audio lies, once a chunk of it waits for a worker.
+/// The file of the job's audio, once a chunk of it waits for a worker.
 async fn stored(cluster: &Cluster, history: &History, job: &str) -> PathBuf {
     history.until(job, "ChunkScheduled", 1).await;
     let events = history.events(job).await;
@@ -30,31 +30,29 @@ async fn assert_failed(job: &Value, history: &History, code: &str) {
 }
 
 #[tokio::test]
-async fn damaged_and_vanished_audio_end_their_jobs_alone() {
+async fn corrupt_and_missing_audio_fail_only_their_own_jobs() {
     let cluster = Cluster::start().await;
     let (client, history) = (cluster.client(), cluster.history());
-    // Nobody shall be quicker than the damage.
+    // No worker may read the audio before it is corrupted.
     cluster.kill(Role::Transcribe);
     let mut jobs = Vec::new();
     for _ in 0..4 {
         let job = client.upload("talk.mp4", video().to_vec()).await;
         jobs.push((stored(&cluster, &history, &job).await, job));
     }
-    let [(scratched, scratched_job), (cut, cut_job), (gone, gone_job), (_, whole_job)] = &jobs[..] else {
-        unreachable!()
-    };
-    let mut bytes = std::fs::read(scratched).unwrap();
+    let [(corrupt, corrupt_job), (cut, cut_job), (gone, gone_job), (_, whole_job)] = &jobs[..] else { unreachable!() };
+    let mut bytes = std::fs::read(corrupt).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
-    std::fs::write(scratched, &bytes).unwrap();
+    std::fs::write(corrupt, &bytes).unwrap();
     std::fs::write(cut, &bytes[..middle]).unwrap();
     std::fs::remove_file(gone).unwrap();
     cluster.launch(Role::Transcribe);
-    assert_heard(&{
+    assert_transcribed(&{
         client.completed(whole_job).await;
         client.result(whole_job, "txt").await
     });
-    assert_failed(&client.ended(scratched_job).await, &history, "audio_damaged").await;
+    assert_failed(&client.ended(corrupt_job).await, &history, "audio_damaged").await;
     assert_failed(&client.ended(cut_job).await, &history, "audio_damaged").await;
     assert_failed(&client.ended(gone_job).await, &history, "audio_missing").await;
 }

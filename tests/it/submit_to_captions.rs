@@ -1,23 +1,23 @@
-//! A recording goes in, captions come out: whichever way it is submitted, in every format, with every step an event.
+//! From media to captions: each way to submit, every format, and an event for every step.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use ytcaption_eventstore::RecordedEvent;
 
 use crate::client::{Client, JOBS, events, problem};
-use crate::speech::{SENTENCES, assert_heard};
+use crate::speech::{SENTENCES, assert_transcribed};
 use crate::system::System;
-use crate::{site, speech};
+use crate::{media_site, speech};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[tokio::test]
-async fn a_recording_becomes_captions() {
+async fn media_becomes_captions() {
     let system = System::start().await;
-    let client = Client::of(&system);
+    let client = Client::for_system(&system);
     tokio::join!(
         a_page_with_a_video(&client, &system),
-        the_address_of_a_video(&client),
+        the_url_of_a_video(&client),
         an_upload(&client),
         the_command_line(&client, &system),
         a_cancelled_job(&client, &system),
@@ -26,34 +26,34 @@ async fn a_recording_becomes_captions() {
 }
 
 async fn a_page_with_a_video(client: &Client, system: &System) {
-    let answer = client
+    let response = client
         .request(Method::POST, JOBS)
         .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"))
-        .json(&json!({ "youtube_url": site::url("/page"), "language": "auto", "priority": "normal" }))
+        .json(&json!({ "youtube_url": media_site::url("/page"), "language": "auto", "priority": "normal" }))
         .send()
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::ACCEPTED);
-    let location = answer.headers()["location"].to_str().unwrap().to_owned();
-    let receipt: Value = answer.json().await.unwrap();
-    assert_eq!((&receipt["status"], &receipt["status_url"]), (&json!("pending"), &json!(location)));
-    assert!(receipt["created_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().is_ok());
-    let id = receipt["job_id"].as_str().unwrap();
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    let location = response.headers()["location"].to_str().unwrap().to_owned();
+    let accepted: Value = response.json().await.unwrap();
+    assert_eq!((&accepted["status"], &accepted["status_url"]), (&json!("pending"), &json!(location)));
+    assert!(accepted["created_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().is_ok());
+    let id = accepted["job_id"].as_str().unwrap();
 
     let job = client.completed(id).await;
-    assert_eq!((&job["title"], &job["detected_language"]), (&json!(site::TITLE), &json!("en")));
+    assert_eq!((&job["title"], &job["detected_language"]), (&json!(media_site::TITLE), &json!("en")));
     assert_eq!((&job["progress"]["percent"], &job["error"]), (&json!(100), &Value::Null));
     captions_in_every_format(client, id, job["duration_ms"].as_u64().unwrap()).await;
     every_step_is_an_event(&events(system.database_url(), "job", id).await);
-    unchanged_answers_are_not_sent_again(client, id).await;
+    unchanged_responses_are_not_sent_again(client, id).await;
     let refused = client.post(&format!("{JOBS}/{id}/cancel"), &json!({})).await;
     assert_eq!(problem(refused, 409, "job-already-ended").await["job_status"], "completed");
 }
 
 async fn captions_in_every_format(client: &Client, id: &str, duration_ms: u64) {
-    let told: Value = serde_json::from_str(&client.result(id, "json").await).unwrap();
-    assert_eq!((&told["language"], &told["duration_ms"]), (&json!("en"), &json!(duration_ms)));
-    let segments = told["segments"].as_array().unwrap();
+    let result: Value = serde_json::from_str(&client.result(id, "json").await).unwrap();
+    assert_eq!((&result["language"], &result["duration_ms"]), (&json!("en"), &json!(duration_ms)));
+    let segments = result["segments"].as_array().unwrap();
     let mut before = 0;
     for segment in segments {
         let (start, end) = (segment["start_ms"].as_u64().unwrap(), segment["end_ms"].as_u64().unwrap());
@@ -61,22 +61,21 @@ async fn captions_in_every_format(client: &Client, id: &str, duration_ms: u64) {
         before = end;
     }
     let texts: Vec<&str> = segments.iter().map(|segment| segment["text"].as_str().unwrap().trim()).collect();
-    assert_heard(&texts.join(" "));
-    assert_heard(&client.result(id, "txt").await);
+    assert_transcribed(&texts.join(" "));
+    assert_transcribed(&client.result(id, "txt").await);
     for format in ["srt", "vtt"] {
         let cues = cues_as_ffmpeg_reads_them(&client.result(id, format).await, format).await;
-        assert_heard(&cues.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" "));
-        // Between the sentences is silence, so each begins a cue of its own.
+        assert_transcribed(&cues.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" "));
+        // There is silence between the sentences, so each begins a new cue.
         assert!(cues.len() >= SENTENCES.len(), "{cues:?}");
         assert!(cues.is_sorted_by(|(before, _), (after, _)| before < after), "{cues:?}");
     }
 }
 
-/// Start (as `mm:ss.fff`, which sorts as text) and text of every cue of a caption file, read by a program that is not
-/// ours.
+/// Start (as `mm:ss.fff`, which sorts as text) and text of every cue of a caption file, as ffmpeg reads them.
 async fn cues_as_ffmpeg_reads_them(captions: &str, format: &str) -> Vec<(String, String)> {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join(format!("captions.{format}"));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(format!("captions.{format}"));
     std::fs::write(&file, captions).unwrap();
     let mut ffmpeg = tokio::process::Command::new("ffmpeg");
     ffmpeg.args(["-v", "error", "-xerror", "-i"]).arg(&file).args(["-f", "webvtt", "-"]);
@@ -89,7 +88,7 @@ async fn cues_as_ffmpeg_reads_them(captions: &str, format: &str) -> Vec<(String,
 
 fn every_step_is_an_event(events: &[RecordedEvent]) {
     let mut names: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
-    // How often progress is told depends on how fast the media arrives.
+    // The number of progress events depends on how fast the media arrives.
     names.retain(|name| *name != "DownloadProgressed");
     let of_one_chunk = [
         "JobCreated",
@@ -127,7 +126,7 @@ fn every_step_is_an_event(events: &[RecordedEvent]) {
     }
 }
 
-async fn unchanged_answers_are_not_sent_again(client: &Client, id: &str) {
+async fn unchanged_responses_are_not_sent_again(client: &Client, id: &str) {
     for path in [format!("{JOBS}/{id}"), format!("{JOBS}/{id}/result?format=srt")] {
         let tag = client.get(&path).await.headers()["etag"].clone();
         let known = async |tag| client.request(Method::GET, &path).header("if-none-match", tag).send().await.unwrap();
@@ -138,17 +137,18 @@ async fn unchanged_answers_are_not_sent_again(client: &Client, id: &str) {
     }
 }
 
-async fn the_address_of_a_video(client: &Client) {
-    let id = client.submit(&json!({ "url": site::url("/video.mp4"), "language": "en", "priority": "high" })).await;
+async fn the_url_of_a_video(client: &Client) {
+    let id =
+        client.submit(&json!({ "url": media_site::url("/video.mp4"), "language": "en", "priority": "high" })).await;
     client.completed(&id).await;
-    assert_heard(&client.result(&id, "txt").await);
+    assert_transcribed(&client.result(&id, "txt").await);
 }
 
 async fn an_upload(client: &Client) {
     let id = client.upload("Três frases.mp4", speech::video().to_vec()).await;
     let job = client.completed(&id).await;
     assert_eq!(job["source"], json!({ "kind": "upload", "name": "Três frases.mp4" }));
-    assert_heard(&client.result(&id, "txt").await);
+    assert_transcribed(&client.result(&id, "txt").await);
 }
 
 async fn the_command_line(client: &Client, system: &System) {
@@ -158,7 +158,7 @@ async fn the_command_line(client: &Client, system: &System) {
         let submit = system.command(&["submit", file.to_str().unwrap(), "--wait", "--format", format]);
         let output = tokio::process::Command::from(submit).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // The captions and nothing else, as they are to be redirected into a file.
+        // Only the captions, so that the output can be redirected into a file.
         let printed = String::from_utf8(output.stdout).unwrap();
         let newest: Value = client.get(&format!("{JOBS}?status=completed&limit=100")).await.json().await.unwrap();
         let uploads = newest["transcriptions"].as_array().unwrap().iter();
@@ -168,7 +168,7 @@ async fn the_command_line(client: &Client, system: &System) {
 }
 
 async fn a_cancelled_job(client: &Client, system: &System) {
-    let id = client.submit_url(&site::url("/slow.mp4")).await;
+    let id = client.submit_url(&media_site::url("/slow.mp4")).await;
     let result = format!("{JOBS}/{id}/result?format=srt");
     client.downloading(&id).await;
     let early = problem(client.get(&result).await, 409, "job-not-completed").await;
@@ -176,11 +176,11 @@ async fn a_cancelled_job(client: &Client, system: &System) {
 
     let (path, reason) = (format!("{JOBS}/{id}/cancel"), json!({ "reason": "the wrong video" }));
     let cancel = || client.post(&path, &reason);
-    let receipt: Value = cancel().await.json().await.unwrap();
-    assert_eq!((&receipt["job_id"], &receipt["status"]), (&json!(id), &json!("cancelled")));
+    let accepted: Value = cancel().await.json().await.unwrap();
+    assert_eq!((&accepted["job_id"], &accepted["status"]), (&json!(id), &json!("cancelled")));
     assert_eq!(client.ended(&id).await["status"], "cancelled");
     problem(client.get(&result).await, 409, "job-cancelled").await;
-    // Once more is no error, and no second event.
+    // A second cancellation is accepted and records no second event.
     assert_eq!(cancel().await.status(), StatusCode::OK);
     let events = events(system.database_url(), "job", &id).await;
     let cancelled: Vec<_> = events.iter().filter(|event| event.event_type == "JobCancelled").collect();
@@ -191,10 +191,10 @@ async fn a_cancelled_job(client: &Client, system: &System) {
 
 async fn the_list(client: &Client) {
     let page = async |query: &str| -> Value {
-        let answer = client.get(&format!("{JOBS}?{query}")).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        let linked = answer.headers().contains_key("link");
-        let page: Value = answer.json().await.unwrap();
+        let response = client.get(&format!("{JOBS}?{query}")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let linked = response.headers().contains_key("link");
+        let page: Value = response.json().await.unwrap();
         assert_eq!(linked, page.get("next_cursor").is_some());
         page
     };

@@ -1,20 +1,20 @@
 //! A running `ytcaption up` for a test.
 //!
-//! [`System::start`] runs the program in a data folder of its own on free ports and waits until it is ready. Whatever
-//! happens, dropping it ends the program and the servers it manages, and removes the folder; if the test fails, the end
-//! of the program's log is printed.
+//! [`System::start`] runs the program in a data directory of its own on free ports and waits until it is ready. Dropping
+//! it always ends the program and the servers that it manages, and removes the directory. If the test fails, the last lines
+//! of the program's log are printed.
 //!
 //! ```ignore
 //! let mut system = System::start().await;
 //! let job = client.post(system.url("/api/v1/transcriptions")).json(&…).send().await;
-//! system.kill_nats();          // like a crash: SIGKILL, by pid file; `up` brings it back
-//! system.kill();               // SIGKILL to `up` itself; its servers stay, as after a real crash
-//! system.restart().await;      // the same data folder again
+//! system.kill_nats();          // like a crash: SIGKILL, by pid file; `up` restarts it
+//! system.kill();               // SIGKILL to `up` itself; its servers keep running, as after a real crash
+//! system.restart().await;      // in the same data directory
 //! assert!(system.terminate().await.success());  // SIGTERM, waits for the drain
 //! ```
 //!
-//! Settings are environment variables: `System::with(&[("YTCAPTION_NETWORK__ALLOW", "")])`. None of the caller's own
-//! `YTCAPTION_…`, `DATABASE_URL` or `NATS_URL` gets through.
+//! Settings are environment variables: `System::start_with(&[("YTCAPTION_NETWORK__ALLOW", "")])`. The variables
+//! `YTCAPTION_…`, `DATABASE_URL` and `NATS_URL` of the test process are not passed on.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,14 +27,14 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long `up` may take until it is ready; making a database on a busy machine takes a few seconds.
+/// How long `up` may take until it is ready; creating a database on a busy machine takes a few seconds.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long it may take to end after SIGTERM: it promises 30 s for work in progress, and its servers stop after that.
+/// How long `up` may take to end after SIGTERM: it gives work in progress 30 s, and its servers stop after that.
 const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 const POLL: Duration = Duration::from_millis(50);
-/// How much of the log a failing test shows, in lines.
+/// Number of log lines that a failing test prints.
 const LOG_TAIL_LINES: usize = 60;
-/// Variables that must not reach the program from outside.
+/// Environment variables of the test process that the program must not see.
 const SHARED_VARIABLES: [&str; 3] = ["DATABASE_URL", "NATS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The program under test.
@@ -65,112 +65,113 @@ enum Server {
     Postgres,
 }
 
-/// A running `ytcaption up` with a data folder of its own.
+/// A running `ytcaption up` with a data directory of its own.
 pub(crate) struct System {
-    folder: TempDir,
+    directory: TempDir,
     variables: Vec<(String, String)>,
     up: Child,
-    address: Value,
+    /// The content of `ytcaption.json`: the URLs of the API and of the servers.
+    endpoints: Value,
 }
 
 impl System {
-    /// Starts the system; this machine's own addresses may be fetched from.
+    /// Starts the system; downloads from this machine's loopback addresses are allowed.
     pub(crate) async fn start() -> Self {
-        Self::with(&[]).await
+        Self::start_with(&[]).await
     }
 
-    /// Starts the system with these variables set.
-    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
-        Self::start_in(folder(), variables).await
+    /// Starts the system with these environment variables set.
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_in(new_directory(), variables).await
     }
 
-    /// Restores a backup into a data folder of its own and starts the system there.
+    /// Restores a backup into a new data directory and starts the system there.
     pub(crate) async fn restored(backup: &Path) -> Self {
-        let folder = folder();
+        let directory = new_directory();
         let mut restore = tokio::process::Command::from(program());
-        restore.arg("restore").arg(backup).arg("--data-dir").arg(data_dir(folder.path()));
+        restore.arg("restore").arg(backup).arg("--data-dir").arg(data_dir(directory.path()));
         let output = restore.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Self::start_in(folder, &[]).await
+        Self::start_in(directory, &[]).await
     }
 
-    async fn start_in(folder: TempDir, variables: &[(&str, &str)]) -> Self {
+    async fn start_in(directory: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut all = vec![("YTCAPTION_NETWORK__ALLOW".to_owned(), "127.0.0.0/8,::1/128".to_owned())];
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let up = spawn(folder.path(), &all);
-        let mut system = Self { folder, variables: all, up, address: Value::Null };
+        let up = spawn(directory.path(), &all);
+        let mut system = Self { directory, variables: all, up, endpoints: Value::Null };
         system.wait_until_ready().await;
         system
     }
 
-    /// The full address of a path of the API.
+    /// The URL of a path of the API.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.address["api"].as_str().unwrap())
+        format!("{}{path}", self.endpoints["api"].as_str().unwrap())
     }
 
-    /// How to reach its Postgres.
+    /// The URL of its database, with the role of the services.
     pub(crate) fn database_url(&self) -> &str {
-        self.address["database_url"].as_str().unwrap()
+        self.endpoints["database_url"].as_str().unwrap()
     }
 
-    /// The same as the owner of the database.
+    /// The URL of its database, with the role that owns it.
     pub(crate) fn owner_url(&self) -> &str {
-        self.address["owner_url"].as_str().unwrap()
+        self.endpoints["owner_url"].as_str().unwrap()
     }
 
-    /// How to reach its nats-server.
+    /// The URL of its nats-server.
     pub(crate) fn nats_url(&self) -> &str {
-        self.address["nats_url"].as_str().unwrap()
+        self.endpoints["nats_url"].as_str().unwrap()
     }
 
-    /// Its data folder.
+    /// Its data directory.
     pub(crate) fn data_dir(&self) -> PathBuf {
-        data_dir(self.folder.path())
+        data_dir(self.directory.path())
     }
 
-    /// A folder beside the data folder, for the test's own files.
+    /// A directory beside the data directory, for the test's own files.
     pub(crate) fn scratch(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
-    /// The program with the same data folder, for commands such as `submit`.
+    /// A command of the program, such as `submit`, with the same data directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.args(arguments).arg("--data-dir").arg(self.data_dir());
         command
     }
 
-    /// What the program has logged so far, over all its runs.
+    /// The log of the program so far, of all its runs.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(log_path(self.folder.path())).unwrap_or_default()
+        std::fs::read_to_string(log_path(self.directory.path())).unwrap_or_default()
     }
 
-    /// Kills nats-server as a crash would; `up` has to bring it back.
+    /// Kills nats-server (SIGKILL); `up` has to restart it.
     pub(crate) fn kill_nats(&self) {
         self.kill_server(Server::Nats);
     }
 
-    /// Kills Postgres as a crash would; `up` has to bring it back.
+    /// Kills Postgres (SIGKILL); `up` has to restart it.
     pub(crate) fn kill_postgres(&self) {
         self.kill_server(Server::Postgres);
     }
 
-    /// Kills `up` as a crash would; its servers go on running, as they would then.
+    /// Kills `up` (SIGKILL); its servers keep running, as after a crash.
     pub(crate) fn kill(&mut self) {
         self.up.kill().unwrap();
         self.up.wait().unwrap();
     }
 
-    /// Starts `up` again in the same data folder and waits until it is ready. The API has another port then.
+    /// Starts `up` again in the same data directory and waits until it is ready. The API then has another port.
     pub(crate) async fn restart(&mut self) {
-        assert!(self.up.try_wait().unwrap().is_some(), "`up` still runs: call kill() or terminate() first");
-        // The address of the killed run must not be taken for that of the new one.
+        assert!(self.up.try_wait().unwrap().is_some(), "`up` is still running: call kill() or terminate() first");
+        // The endpoints of the killed run must not be taken for those of the new one.
         let _ = std::fs::remove_file(self.data_dir().join("ytcaption.json"));
-        self.up = spawn(self.folder.path(), &self.variables);
+        self.up = spawn(self.directory.path(), &self.variables);
         self.wait_until_ready().await;
     }
 
-    /// Asks `up` to end (SIGTERM) and waits until it has.
+    /// Sends SIGTERM to `up` and waits until it has ended.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         kill(pid_of(&self.up), Signal::SIGTERM).unwrap();
         let deadline = Instant::now() + STOP_TIMEOUT;
@@ -183,12 +184,12 @@ impl System {
         }
     }
 
-    /// The process id of the managed nats-server, if there is one.
+    /// The process id of the managed nats-server, if it runs.
     pub(crate) fn nats_pid(&self) -> Option<i32> {
         self.server_pid(Server::Nats)
     }
 
-    /// The process id of the managed Postgres, if there is one.
+    /// The process id of the managed Postgres, if it runs.
     pub(crate) fn postgres_pid(&self) -> Option<i32> {
         self.server_pid(Server::Postgres)
     }
@@ -200,12 +201,12 @@ impl System {
         };
         let text = std::fs::read_to_string(self.data_dir().join(file)).ok()?;
         let pid: i32 = text.lines().next()?.trim().parse().ok()?;
-        // A server that was killed leaves its file behind.
-        is_of(pid, &self.data_dir()).then_some(pid)
+        // A server that was killed leaves its pid file behind.
+        names_directory(pid, &self.data_dir()).then_some(pid)
     }
 
     fn kill_server(&self, server: Server) {
-        let pid = self.server_pid(server).unwrap_or_else(|| panic!("{server:?} does not run"));
+        let pid = self.server_pid(server).unwrap_or_else(|| panic!("{server:?} is not running"));
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
 
@@ -214,7 +215,7 @@ impl System {
         let file = self.data_dir().join("ytcaption.json");
         loop {
             if let Ok(text) = std::fs::read_to_string(&file) {
-                self.address = serde_json::from_str(&text).unwrap();
+                self.endpoints = serde_json::from_str(&text).unwrap();
                 return;
             }
             if let Some(status) = self.up.try_wait().unwrap() {
@@ -231,48 +232,48 @@ impl Drop for System {
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- the end of the system's log ---");
+            eprintln!("--- last lines of the system's log ---");
             for line in &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..] {
                 eprintln!("{line}");
             }
         }
-        // First `up`, or it would start its servers again.
+        // `up` first: otherwise it would restart its servers.
         let _ = self.up.kill();
         let _ = self.up.wait();
         for server in [Server::Nats, Server::Postgres] {
             let Some(pid) = self.server_pid(server) else { continue };
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            while is_of(pid, &self.data_dir()) {
+            while names_directory(pid, &self.data_dir()) {
                 std::thread::sleep(POLL);
             }
         }
     }
 }
 
-/// A new folder for a system and the test's files.
-fn folder() -> TempDir {
-    // Postgres runs as another user when the test runs as root, and must be able to pass.
+/// A new directory for a system and the files of its test.
+fn new_directory() -> TempDir {
+    // When the test runs as root, Postgres runs as another user, who must be able to enter the directory.
     let mode = Permissions::from_mode(0o711);
     tempfile::Builder::new().prefix("ytcaption-it-").permissions(mode).tempdir().unwrap()
 }
 
-fn data_dir(folder: &Path) -> PathBuf {
-    folder.join("data")
+fn data_dir(directory: &Path) -> PathBuf {
+    directory.join("data")
 }
 
-fn log_path(folder: &Path) -> PathBuf {
-    folder.join("up.log")
+fn log_path(directory: &Path) -> PathBuf {
+    directory.join("up.log")
 }
 
-fn spawn(folder: &Path, variables: &[(String, String)]) -> Child {
-    let log = File::options().create(true).append(true).open(log_path(folder)).unwrap();
+fn spawn(directory: &Path, variables: &[(String, String)]) -> Child {
+    let log = File::options().create(true).append(true).open(log_path(directory)).unwrap();
     program()
         .args(["up", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data_dir(folder))
+        .arg(data_dir(directory))
         .arg("--model")
         .arg(model())
         .envs(variables.iter().map(|(name, value)| (name, value)))
-        .current_dir(folder)
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -284,9 +285,9 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap())
 }
 
-/// Whether the process runs and has to do with `folder`.
-fn is_of(pid: i32, folder: &Path) -> bool {
-    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+/// Whether the process runs and its command line contains `directory`.
+fn names_directory(pid: i32, directory: &Path) -> bool {
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&command).contains(&*folder.to_string_lossy())
+    String::from_utf8_lossy(&command).contains(&*directory.to_string_lossy())
 }

@@ -1,4 +1,4 @@
-//! What is done to the events behind the program's back is found, and the services cannot even do it.
+//! Changes to stored events are detected, and the role of the services cannot make them.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -7,36 +7,36 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
-use crate::client::{Client, PATIENCE};
-use crate::site;
+use crate::client::{Client, JOB_TIMEOUT};
+use crate::media_site;
 use crate::system::System;
 
 #[tokio::test]
-async fn whoever_changes_an_event_is_found_out() {
+async fn changes_to_events_are_detected() {
     let system = System::start().await;
-    let client = Client::of(&system);
-    let job = client.submit_url(&site::url("/video.mp4")).await;
+    let client = Client::for_system(&system);
+    let job = client.submit_url(&media_site::url("/video.mp4")).await;
     client.completed(&job).await;
-    let evidence = Evidence::of(system).await;
-    evidence.the_services_can_change_nothing().await;
-    evidence.an_export_tells_by_itself(&job).await;
-    evidence.a_wrong_key_or_checkpoint_is_said_to_be_one().await;
-    // Last, because afterwards nothing is as it was.
-    evidence.a_change_by_the_superuser_is_found(&job).await;
+    let sealed = SealedStore::new(system).await;
+    sealed.the_services_cannot_change_events().await;
+    sealed.an_export_is_verified_offline(&job).await;
+    sealed.a_wrong_key_or_checkpoint_is_reported().await;
+    // Last, because it changes the events.
+    sealed.a_change_by_the_superuser_is_detected(&job).await;
 }
 
-/// A system whose events are all sealed, and what was kept elsewhere.
-struct Evidence {
+/// A system whose events are all sealed, with an export, a checkpoint and the public key that were saved elsewhere.
+struct SealedStore {
     system: System,
-    /// The export of the untouched store.
+    /// An export from before any change.
     export: PathBuf,
     checkpoint: PathBuf,
     public_key: String,
 }
 
-impl Evidence {
-    async fn of(system: System) -> Self {
-        let deadline = Instant::now() + PATIENCE;
+impl SealedStore {
+    async fn new(system: System) -> Self {
+        let deadline = Instant::now() + JOB_TIMEOUT;
         loop {
             let verified = run(&system, &["events", "verify", "--json"]).await;
             let report: Value = serde_json::from_slice(&verified.stdout).unwrap();
@@ -57,7 +57,7 @@ impl Evidence {
         Self { system, export, checkpoint, public_key }
     }
 
-    /// What `events verify` with these arguments finds, as JSON; its exit code says whether that is anything.
+    /// The findings of `events verify` with these arguments, as JSON; its exit code must be 1 if there are any, else 0.
     async fn findings(&self, arguments: &[&str]) -> Vec<Value> {
         let all = [&["events", "verify", "--json"], arguments].concat();
         let output = run(&self.system, &all).await;
@@ -68,7 +68,7 @@ impl Evidence {
         findings
     }
 
-    async fn the_services_can_change_nothing(&self) {
+    async fn the_services_cannot_change_events(&self) {
         let mut service = PgConnection::connect(self.system.database_url()).await.unwrap();
         for sql in ["UPDATE events SET payload = '{}'", "DELETE FROM events", "TRUNCATE events", "DROP TABLE events"] {
             let refusal = sqlx::query(sql).execute(&mut service).await.unwrap_err().to_string();
@@ -76,7 +76,7 @@ impl Evidence {
         }
     }
 
-    async fn an_export_tells_by_itself(&self, job: &str) {
+    async fn an_export_is_verified_offline(&self, job: &str) {
         let file = text(&self.export);
         assert_eq!(
             self.findings(&["--from-file", file, "--checkpoint", text(&self.checkpoint)]).await,
@@ -92,24 +92,24 @@ impl Evidence {
         assert!(said(&refused).contains("cannot read /nowhere.jsonl"), "{}", said(&refused));
     }
 
-    async fn a_wrong_key_or_checkpoint_is_said_to_be_one(&self) {
+    async fn a_wrong_key_or_checkpoint_is_reported(&self) {
         let checkpoint = text(&self.checkpoint);
         let trusted = ["--public-key", &self.public_key, "--checkpoint", checkpoint];
         assert_eq!(self.findings(&trusted).await, Vec::<Value>::new());
-        // The key of the example of the notes' specification.
-        let stranger = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-        let found = self.findings(&["--public-key", stranger]).await;
+        // The example key of the signed note specification.
+        let foreign = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        let found = self.findings(&["--public-key", foreign]).await;
         assert_eq!((&found[0]["finding"], &found[0]["fault"]), (&json!("seal"), &json!("foreign_key")));
         let forged = self.system.scratch().join("forged.txt");
         let note = std::fs::read_to_string(checkpoint).unwrap();
         std::fs::write(&forged, note.replacen("\nsealed_at 2", "\nsealed_at 3", 1)).unwrap();
         let found = self.findings(&["--checkpoint", text(&forged)]).await;
         assert_eq!(found, [json!({ "finding": "untrusted_checkpoint" })]);
-        let refused = run(&self.system, &["events", "verify", "--public-key", "nobody"]).await;
+        let refused = run(&self.system, &["events", "verify", "--public-key", "not-a-key"]).await;
         assert!(said(&refused).contains("is no public key of seals"), "{}", said(&refused));
     }
 
-    async fn a_change_by_the_superuser_is_found(&self, job: &str) {
+    async fn a_change_by_the_superuser_is_detected(&self, job: &str) {
         let mut owner = PgConnection::connect(self.system.owner_url()).await.unwrap();
         let refusal = sqlx::query("DELETE FROM events").execute(&mut owner).await.unwrap_err().to_string();
         assert!(refusal.contains("never changed"), "{refusal}");
@@ -123,7 +123,7 @@ impl Evidence {
         let found = self.findings(&[]).await;
         assert_eq!(found.len(), 2, "{found:#?}");
         assert_eq!((&found[0]["number"], &found[0]["parts"]), (&json!(1), &json!(["metadata"])));
-        assert!(found[0]["cursor"].as_str().unwrap().contains('-'), "its place in the database");
+        assert!(found[0]["cursor"].as_str().unwrap().contains('-'), "its cursor in the database");
         assert_eq!((&found[1]["finding"], &found[1]["event"]["aggregate_id"]), (&json!("removed"), &json!(job)));
         let printed = run(&self.system, &["events", "verify"]).await;
         let printed = String::from_utf8(printed.stdout).unwrap();

@@ -1,5 +1,5 @@
-//! A store with events of an earlier program, of a later one, and a damaged one: everything else goes on, and each is
-//! reported for what it is.
+//! A store with events of an older program, of a newer one, and one with corrupt metadata: each is reported for what it is,
+//! and all other jobs continue.
 
 use std::process::{Command, Output};
 
@@ -10,8 +10,8 @@ use uuid::Uuid;
 use ytcaption_eventstore::IdGenerator;
 
 use crate::client::{Client, events, problem};
-use crate::site;
-use crate::speech::assert_heard;
+use crate::media_site;
+use crate::speech::assert_transcribed;
 use crate::system::{System, program};
 
 const JOBS: &str = "/api/v1/transcriptions";
@@ -20,12 +20,12 @@ fn id() -> Uuid {
     IdGenerator::system().new_id()
 }
 
-/// Records the first event of a job as version 1 of the program did.
+/// Records the first event of a job, with this event version.
 async fn record(store: &mut PgConnection, version: &str, correlation: &str) -> String {
     let job = id().to_string();
     let payload = json!({
         "type": "JobCreated", "account": "default", "priority": "normal", "language": "en",
-        "source": { "kind": "url", "url": site::url("/video.mp4") },
+        "source": { "kind": "url", "url": media_site::url("/video.mp4") },
     });
     let metadata = json!({
         "event_id": id(), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
@@ -54,30 +54,34 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_of_every_age_lie_side_by_side() {
+async fn events_of_older_and_newer_programs_coexist() {
     let system = System::start().await;
-    let client = Client::of(&system);
+    let client = Client::for_system(&system);
     let mut store = PgConnection::connect(system.database_url()).await.unwrap();
     let correlation = id().to_string();
     let future = record(&mut store, "9", &correlation).await;
-    let damaged = record(&mut store, "1", "none").await;
+    let corrupt = record(&mut store, "1", "none").await;
     let earlier = record(&mut store, "1", &correlation).await;
 
     an_earlier_job_is_completed(&system, &client, &earlier).await;
-    a_job_asks_for_a_translation(&system).await;
-    an_unreadable_job_is_reported_everywhere(&system, &client, &future, &damaged).await;
-    a_schema_of_tomorrow_is_refused(&system).await;
+    a_job_requests_a_translation(&system).await;
+    an_unreadable_job_is_reported_everywhere(&system, &client, &future, &corrupt).await;
+    a_newer_schema_is_rejected(&system).await;
 }
 
 async fn an_earlier_job_is_completed(system: &System, client: &Client, job: &str) {
     let shown = client.completed(job).await;
     assert_eq!((&shown["language"], &shown["task"]), (&json!("en"), &json!("transcribe")));
-    assert_heard(&client.result(job, "txt").await);
+    assert_transcribed(&client.result(job, "txt").await);
     let first = events(system.database_url(), "job", job).await.remove(0);
-    assert_eq!((first.event_version.as_str(), &first.payload["language"]), ("1", &json!("en")), "it is as it was");
+    assert_eq!(
+        (first.event_version.as_str(), &first.payload["language"]),
+        ("1", &json!("en")),
+        "the stored event is unchanged"
+    );
 }
 
-async fn a_job_asks_for_a_translation(system: &System) {
+async fn a_job_requests_a_translation(system: &System) {
     let wav = system.scratch().join("gatos.wav");
     let spoken = Command::new("espeak-ng")
         .args(["-v", "pt-br", "-s", "160", "-w"])
@@ -93,7 +97,7 @@ async fn a_job_asks_for_a_translation(system: &System) {
     assert_eq!(captions["segments"][0]["text"], "I see three cats.");
 }
 
-async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Client, future: &str, damaged: &str) {
+async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Client, future: &str, corrupt: &str) {
     let newer = "this program knows this event up to version 2; a newer version of the program probably wrote it";
     let refusal =
         problem(client.post(&format!("{JOBS}/{future}/cancel"), &json!({})).await, 500, "unreadable-job").await;
@@ -106,7 +110,7 @@ async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Clie
     );
     let replayed = run(system.command(&["replay", "job", future, "--at", "1"])).await;
     assert!(!replayed.status.success() && said(&replayed).contains("cannot be read"), "{}", said(&replayed));
-    let audited = run(system.command(&["audit", "--job", damaged])).await;
+    let audited = run(system.command(&["audit", "--job", corrupt])).await;
     assert!(
         said(&audited).contains("[event metadata: `correlation_id` is missing or malformed]"),
         "{}",
@@ -114,14 +118,14 @@ async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Clie
     );
     let parked = said(&run(system.command(&["replay", "parked", "--json"])).await);
     assert!(parked.contains(newer) && parked.contains("`correlation_id` is missing or malformed"), "{parked}");
-    assert!(system.log().contains("the message waits for a worker that can read the job"), "nothing is dropped");
+    assert!(system.log().contains("the message waits for a worker that can read the job"), "the message is kept");
 }
 
-async fn a_schema_of_tomorrow_is_refused(system: &System) {
+async fn a_newer_schema_is_rejected(system: &System) {
     let mut owner = PgConnection::connect(system.owner_url()).await.unwrap();
-    let step = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    let migration = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                 VALUES (9999, 'from the future', true, '', 0)";
-    sqlx::query(step).execute(&mut owner).await.unwrap();
+    sqlx::query(migration).execute(&mut owner).await.unwrap();
     let with_store = |arguments: &[&str]| {
         let mut command = program();
         command.args(arguments).env("DATABASE_URL", system.database_url());

@@ -1,5 +1,5 @@
-//! Whoever asked for it is told when a job has ended: signed, once, and again after a refusal. That receivers inside are
-//! refused by default stands in `bad_input`.
+//! When a job has ended, its webhook is sent: signed, once, and again after an error response. `invalid_input` tests that
+//! receivers on private addresses are refused by default.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
 use crate::client::{Client, JOBS, events};
-use crate::receiver::{Receiver, Told};
-use crate::site;
+use crate::media_site;
 use crate::system::System;
+use crate::webhook_receiver::{WebhookReceiver, WebhookRequest};
 
-/// What the receivers and the system know, in base64.
+/// The signing secret that the receivers and the system share, in base64.
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBfl3hYbQ1yE=";
-/// Somebody else's.
+/// A secret of another system.
 const OTHER_SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-/// Nothing more comes after this time, which is longer than every pause between attempts.
+/// No further request arrives after this time, which is longer than each delay between attempts.
 const QUIET: Duration = Duration::from_secs(3);
 
 #[tokio::test]
-async fn the_end_of_a_job_is_told_to_its_webhook() {
+async fn the_webhook_of_a_job_is_sent_when_it_ends() {
     let settings = [("YTCAPTION_WEBHOOK__SECRET", SECRET), ("YTCAPTION_WEBHOOK__RETRY_SECONDS", "1,1")];
-    let system = System::with(&settings).await;
-    let (client, receiver) = (Client::of(&system), Receiver::start().await);
+    let system = System::start_with(&settings).await;
+    let (client, receiver) = (Client::for_system(&system), WebhookReceiver::start().await);
     tokio::join!(
         completed(&client, &receiver, &system),
         failed(&client, &receiver),
@@ -35,90 +35,96 @@ async fn the_end_of_a_job_is_told_to_its_webhook() {
     );
     tokio::time::sleep(QUIET).await;
     for (path, times) in [("completed", 1), ("failed", 1), ("cancelled", 1), ("flaky", 2), ("broken", 3), ("gone", 1)] {
-        assert_eq!(receiver.told(path).len(), times, "/{path}");
+        assert_eq!(receiver.requests(path).len(), times, "/{path}");
     }
 }
 
-/// Submits a recording whose end is told to this path of the receiver.
-async fn submit(client: &Client, receiver: &Receiver, recording: &str, path: &str) -> String {
-    client.submit(&json!({ "url": site::url(recording), "webhook_url": receiver.url(path) })).await
+/// Submits this media of the site, with a webhook at this path of the receiver.
+async fn submit(client: &Client, receiver: &WebhookReceiver, media: &str, path: &str) -> String {
+    client.submit(&json!({ "url": media_site::url(media), "webhook_url": receiver.url(path) })).await
 }
 
-/// Submits a file that is no recording, which fails soon; its end is told to this path of the receiver.
-async fn submit_text(client: &Client, receiver: &Receiver, path: &str) -> String {
+/// Submits a text file, whose job fails soon, with a webhook at this path of the receiver.
+async fn submit_text(client: &Client, receiver: &WebhookReceiver, path: &str) -> String {
     let form = Form::new().text("webhook_url", receiver.url(path));
-    client.upload_with(form, "text.mp4", site::text().to_vec()).await
+    client.upload_with(form, "text.mp4", media_site::text().to_vec()).await
 }
 
-/// The message must be signed with the secret, and every part of it must count for the signature.
-fn assert_signed(told: &Told) {
+/// The request must be signed with the secret, and the signature must cover its body, id and timestamp.
+fn assert_signed(request: &WebhookRequest) {
     let ours = Webhook::new(SECRET).unwrap();
-    ours.verify(&told.body, &told.headers).unwrap();
-    assert!(Webhook::new(OTHER_SECRET).unwrap().verify(&told.body, &told.headers).is_err());
-    assert!(ours.verify(&[&told.body[..], b" "].concat(), &told.headers).is_err());
+    ours.verify(&request.body, &request.headers).unwrap();
+    assert!(Webhook::new(OTHER_SECRET).unwrap().verify(&request.body, &request.headers).is_err());
+    assert!(ours.verify(&[&request.body[..], b" "].concat(), &request.headers).is_err());
     for (header, other) in [("webhook-id", "another"), ("webhook-timestamp", "1767323045")] {
-        let mut headers = told.headers.clone();
+        let mut headers = request.headers.clone();
         headers.insert(header, other.parse().unwrap());
-        assert!(ours.verify(&told.body, &headers).is_err(), "{header}");
+        assert!(ours.verify(&request.body, &headers).is_err(), "{header}");
     }
-    assert_eq!(told.header("content-type"), "application/json");
+    assert_eq!(request.header("content-type"), "application/json");
 }
 
-/// The one message at this path, which must say this and nothing else.
-async fn told_once(receiver: &Receiver, client: &Client, id: &str, end: &str, more: Value) -> Told {
-    let told = receiver.wait_for(end, 1).await.remove(0);
-    assert_signed(&told);
+/// The first request to this path, whose body must contain exactly these data.
+async fn assert_notified(
+    receiver: &WebhookReceiver,
+    client: &Client,
+    id: &str,
+    end: &str,
+    more: Value,
+) -> WebhookRequest {
+    let request = receiver.wait_for(end, 1).await.remove(0);
+    assert_signed(&request);
     let job = client.ended(id).await;
     let mut data = json!({ "job_id": id, "status": end });
     data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let body = told.json();
+    let body = request.json();
     let timestamp = body["timestamp"].as_str().unwrap();
     assert_eq!(body, json!({ "type": format!("transcription.{end}"), "timestamp": timestamp, "data": data }));
     let instant = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
     assert_eq!(instant(timestamp), instant(job["ended_at"].as_str().unwrap()));
-    told
+    request
 }
 
-async fn completed(client: &Client, receiver: &Receiver, system: &System) {
+async fn completed(client: &Client, receiver: &WebhookReceiver, system: &System) {
     let id = submit(client, receiver, "/video.mp4", "completed").await;
     let result_url = system.url(&format!("{JOBS}/{id}/result"));
-    let told = told_once(receiver, client, &id, "completed", json!({ "result_url": result_url })).await;
+    let request = assert_notified(receiver, client, &id, "completed", json!({ "result_url": result_url })).await;
     assert_eq!(reqwest::get(result_url).await.unwrap().status(), StatusCode::OK);
     let webhook = client.wait_until(&id, |job| job["webhook"]["status"] == "delivered").await["webhook"].clone();
     assert_eq!(webhook, json!({ "url": receiver.url("completed"), "status": "delivered", "attempts": 1 }));
-    // The message carries the id of the event it tells of.
+    // The id of the request is that of the terminal event.
     let events = events(system.database_url(), "job", &id).await;
     let last = events.last().unwrap();
     assert_eq!(last.event_type, "JobCompleted");
-    assert_eq!(told.header("webhook-id"), last.metadata.event_id.to_string());
+    assert_eq!(request.header("webhook-id"), last.metadata.event_id.to_string());
 }
 
-async fn failed(client: &Client, receiver: &Receiver) {
+async fn failed(client: &Client, receiver: &WebhookReceiver) {
     let id = submit_text(client, receiver, "failed").await;
     let error = client.ended(&id).await["error"].clone();
     assert_eq!(error["code"], "not_media");
     let more = json!({ "error": { "code": error["code"], "message": error["message"] } });
-    told_once(receiver, client, &id, "failed", more).await;
+    assert_notified(receiver, client, &id, "failed", more).await;
 }
 
-async fn cancelled(client: &Client, receiver: &Receiver) {
+async fn cancelled(client: &Client, receiver: &WebhookReceiver) {
     let id = submit(client, receiver, "/slow.mp4", "cancelled").await;
     client.downloading(&id).await;
     client.post(&format!("{JOBS}/{id}/cancel"), &json!({})).await;
-    told_once(receiver, client, &id, "cancelled", json!({})).await;
+    assert_notified(receiver, client, &id, "cancelled", json!({})).await;
 }
 
-async fn refused_once(client: &Client, receiver: &Receiver) {
+async fn refused_once(client: &Client, receiver: &WebhookReceiver) {
     let id = submit_text(client, receiver, "flaky").await;
-    let told = receiver.wait_for("flaky", 2).await;
-    told.iter().for_each(assert_signed);
-    assert_eq!(told[0].header("webhook-id"), told[1].header("webhook-id"));
-    assert_eq!(told[0].body, told[1].body);
+    let requests = receiver.wait_for("flaky", 2).await;
+    requests.iter().for_each(assert_signed);
+    assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
+    assert_eq!(requests[0].body, requests[1].body);
     let job = client.wait_until(&id, |job| job["webhook"]["status"] == "delivered").await;
     assert_eq!(job["webhook"]["attempts"], 2);
 }
 
-async fn given_up(client: &Client, receiver: &Receiver, path: &str, attempts: usize) {
+async fn given_up(client: &Client, receiver: &WebhookReceiver, path: &str, attempts: usize) {
     let id = submit_text(client, receiver, path).await;
     receiver.wait_for(path, attempts).await;
     let job = client.wait_until(&id, |job| job["webhook"]["status"] == "abandoned").await;

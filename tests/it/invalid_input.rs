@@ -1,4 +1,4 @@
-//! What people get wrong, each answered clearly, and nobody else's job suffers from it.
+//! Invalid input: each error gets a clear response, and no other job is affected.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,43 +9,43 @@ use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use crate::client::{Client, JOBS, problem};
-use crate::receiver::Receiver;
-use crate::speech::assert_heard;
+use crate::speech::assert_transcribed;
 use crate::system::{System, model, program};
-use crate::{site, speech};
+use crate::webhook_receiver::WebhookReceiver;
+use crate::{media_site, speech};
 
 /// An id that no job has.
 const UNKNOWN: &str = "0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f";
-/// The largest upload that the system of these tests takes, in bytes.
-const LARGEST_UPLOAD: usize = 1024 * 1024;
+/// The largest upload that the system of these tests accepts, in bytes.
+const MAX_UPLOAD_BYTES: usize = 1024 * 1024;
 
 #[tokio::test]
-async fn each_fault_has_a_clear_answer_and_other_jobs_go_on() {
-    let largest = LARGEST_UPLOAD.to_string();
-    let system = System::with(&[("YTCAPTION_API__MAX_UPLOAD_BYTES", &largest)]).await;
-    let client = Client::of(&system);
-    let good = client.submit_url(&site::url("/video.mp4")).await;
+async fn each_error_gets_a_clear_response_and_other_jobs_continue() {
+    let largest = MAX_UPLOAD_BYTES.to_string();
+    let system = System::start_with(&[("YTCAPTION_API__MAX_UPLOAD_BYTES", &largest)]).await;
+    let client = Client::for_system(&system);
+    let good = client.submit_url(&media_site::url("/video.mp4")).await;
     tokio::join!(
-        unusable_fields(&client),
-        unusable_bodies(&client),
-        unusable_questions(&client),
+        invalid_fields(&client),
+        invalid_bodies(&client),
+        invalid_queries(&client),
         result_before_the_end(&client),
-        unusable_addresses(&client),
-        unusable_recordings(&client),
-        recordings_whose_end_is_missing(&system, &client),
+        invalid_urls(&client),
+        invalid_uploads(&client),
+        truncated_media(&system, &client),
         a_language_that_the_model_does_not_know(&client),
         silence(&client),
         the_command_line(&system),
     );
     client.completed(&good).await;
-    assert_heard(&client.result(&good, "txt").await);
-    // What was refused left no job behind.
+    assert_transcribed(&client.result(&good, "txt").await);
+    // Rejected requests created no job.
     let all: Value = client.get(&format!("{JOBS}?limit=100&status=pending")).await.json().await.unwrap();
     assert_eq!(all["transcriptions"], json!([]));
 }
 
-/// The request is refused, and the fault is in this field; returns what is said of it.
-async fn refused_field(client: &Client, job: Value, pointer: &str) -> String {
+/// The request must be rejected because of this field; returns the detail of the error.
+async fn field_error(client: &Client, job: Value, pointer: &str) -> String {
     let problem = problem(client.post(JOBS, &job).await, 422, "invalid-request").await;
     let errors = problem["errors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "{problem:#}");
@@ -53,8 +53,8 @@ async fn refused_field(client: &Client, job: Value, pointer: &str) -> String {
     errors[0]["detail"].as_str().unwrap().to_owned()
 }
 
-async fn unusable_fields(client: &Client) {
-    let video = site::url("/video.mp4");
+async fn invalid_fields(client: &Client) {
+    let video = media_site::url("/video.mp4");
     for (job, pointer, hint) in [
         (json!({ "url": "holiday video" }), "/url", "https://example.org"),
         (json!({ "url": "www.example.org/talk" }), "/url", "https://example.org"),
@@ -64,10 +64,10 @@ async fn unusable_fields(client: &Client) {
         (json!({ "url": 7 }), "/url", "text"),
         (json!({ "url": video, "language": "klingon" }), "/language", "auto"),
         (json!({ "url": video, "priority": "urgent" }), "/priority", "high, normal or low"),
-        (json!({ "url": video, "webhook_url": "file:///tmp/told" }), "/webhook_url", "http"),
+        (json!({ "url": video, "webhook_url": "file:///tmp/hook" }), "/webhook_url", "http"),
         (json!({ "url": video, "webhook": "https://example.org" }), "/webhook", "unknown"),
     ] {
-        let said = refused_field(client, job.clone(), pointer).await;
+        let said = field_error(client, job.clone(), pointer).await;
         assert!(said.contains(hint), "{job}: {hint:?} is not in {said:?}");
     }
     let many = json!({ "url": "file:///etc/passwd", "language": "klingon", "colour": "blue" });
@@ -75,7 +75,7 @@ async fn unusable_fields(client: &Client) {
     assert_eq!(problem["errors"].as_array().unwrap().len(), 3, "{problem:#}");
 }
 
-async fn unusable_bodies(client: &Client) {
+async fn invalid_bodies(client: &Client) {
     let send = async |content_type: &str, body: Vec<u8>| {
         let request = client.request(Method::POST, JOBS).header("content-type", content_type);
         request.body(body).send().await.unwrap()
@@ -92,16 +92,16 @@ async fn unusable_bodies(client: &Client) {
     assert_eq!(large["limit_bytes"], 64 * 1024);
     problem(send("multipart/form-data; boundary=x", b"no form".to_vec()).await, 400, "malformed-body").await;
 
-    let file = Part::bytes(vec![0; LARGEST_UPLOAD + 1]).file_name("large.mp4");
+    let file = Part::bytes(vec![0; MAX_UPLOAD_BYTES + 1]).file_name("large.mp4");
     let form = Form::new().part("file", file);
-    let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
-    assert_eq!(problem(answer, 413, "too-large").await["limit_bytes"], LARGEST_UPLOAD);
+    let response = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
+    assert_eq!(problem(response, 413, "too-large").await["limit_bytes"], MAX_UPLOAD_BYTES);
     let nothing = Form::new().text("language", "en");
-    let answer = client.request(Method::POST, JOBS).multipart(nothing).send().await.unwrap();
-    problem(answer, 422, "invalid-request").await;
+    let response = client.request(Method::POST, JOBS).multipart(nothing).send().await.unwrap();
+    problem(response, 422, "invalid-request").await;
 }
 
-async fn unusable_questions(client: &Client) {
+async fn invalid_queries(client: &Client) {
     for path in [format!("{JOBS}/{UNKNOWN}"), format!("{JOBS}/{UNKNOWN}/result")] {
         problem(client.get(&path).await, 404, "job-not-found").await;
     }
@@ -122,7 +122,7 @@ async fn unusable_questions(client: &Client) {
 }
 
 async fn result_before_the_end(client: &Client) {
-    let id = client.submit_url(&site::url("/slow.mp4")).await;
+    let id = client.submit_url(&media_site::url("/slow.mp4")).await;
     client.downloading(&id).await;
     let job = client.job(&id).await.unwrap();
     let early = problem(client.get(&format!("{JOBS}/{id}/result")).await, 409, "job-not-completed").await;
@@ -131,7 +131,7 @@ async fn result_before_the_end(client: &Client) {
     client.ended(&id).await;
 }
 
-/// Waits for the job's failure and returns its code; its message must be a sentence.
+/// Waits until the job has failed and returns the error code; the error message must be a sentence.
 async fn failure(client: &Client, id: &str) -> String {
     let job = client.ended(id).await;
     assert_eq!(job["status"], "failed", "{job:#}");
@@ -142,7 +142,7 @@ async fn failure(client: &Client, id: &str) -> String {
     job["error"]["code"].as_str().unwrap().to_owned()
 }
 
-async fn unusable_addresses(client: &Client) {
+async fn invalid_urls(client: &Client) {
     let outcomes = [
         ("/nothing-here.mp4", "http_404"),
         ("/page-without-video", "no_video"),
@@ -152,17 +152,17 @@ async fn unusable_addresses(client: &Client) {
         ("/cut-off.mp4", "truncated_media"),
     ];
     futures::future::join_all(outcomes.map(async |(path, code)| {
-        let id = client.submit_url(&site::url(path)).await;
+        let id = client.submit_url(&media_site::url(path)).await;
         assert_eq!(failure(client, &id).await, code, "{path}");
     }))
     .await;
 }
 
-async fn unusable_recordings(client: &Client) {
+async fn invalid_uploads(client: &Client) {
     let outcomes = [
-        ("text.mp4", site::text(), "not_media"),
-        ("no-audio.mp4", site::no_audio(), "no_audio_track"),
-        ("cut-off.mp4", site::cut_off(), "truncated_media"),
+        ("text.mp4", media_site::text(), "not_media"),
+        ("no-audio.mp4", media_site::no_audio(), "no_audio_track"),
+        ("cut-off.mp4", media_site::cut_off(), "truncated_media"),
     ];
     futures::future::join_all(outcomes.map(async |(name, content, code)| {
         let id = client.upload(name, content.to_vec()).await;
@@ -171,16 +171,16 @@ async fn unusable_recordings(client: &Client) {
     .await;
     let file = Part::bytes(Vec::new()).file_name("empty.mp4");
     let form = Form::new().part("file", file);
-    let answer = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
-    problem(answer, 422, "invalid-request").await;
+    let response = client.request(Method::POST, JOBS).multipart(form).send().await.unwrap();
+    problem(response, 422, "invalid-request").await;
 }
 
-/// What is there is transcribed, and whoever asked is told that it is not all: over REST, in the stream, on the command
-/// line, in the story of the job.
-async fn recordings_whose_end_is_missing(system: &System, client: &Client) {
+/// The part that exists is transcribed, and the client is warned that the media is truncated: in the job, in the stream,
+/// on the command line and in the timeline of the job.
+async fn truncated_media(system: &System, client: &Client) {
     let ids = [
-        client.submit_url(&site::url("/cut-short.mp4")).await,
-        client.upload("cut-short.mp4", site::cut_short().to_vec()).await,
+        client.submit_url(&media_site::url("/cut-short.mp4")).await,
+        client.upload("cut-short.mp4", media_site::cut_short().to_vec()).await,
     ];
     for id in ids {
         client.completed(&id).await;
@@ -188,14 +188,14 @@ async fn recordings_whose_end_is_missing(system: &System, client: &Client) {
         let job = client.job(&id).await.unwrap();
         let warning = job["warning"].as_str().unwrap();
         assert!(warning.contains("its end seems cut off") && warning.ends_with("from the original."), "{warning:?}");
-        let told = client.get(&format!("{JOBS}/{id}/stream")).await.text().await.unwrap();
+        let stream = client.get(&format!("{JOBS}/{id}/stream")).await.text().await.unwrap();
         let message = format!("data: {}", json!({ "message": warning }));
-        assert!(told.split("\n\n").any(|it| it.contains("event: warning") && it.contains(&message)), "{told}");
-        let story = client.get(&format!("{JOBS}/{id}/explain")).await.text().await.unwrap();
-        assert!(story.contains(warning), "{story}");
+        assert!(stream.split("\n\n").any(|it| it.contains("event: warning") && it.contains(&message)), "{stream}");
+        let timeline = client.get(&format!("{JOBS}/{id}/explain")).await.text().await.unwrap();
+        assert!(timeline.contains(warning), "{timeline}");
     }
     let file = system.scratch().join("cut-short.mp4");
-    std::fs::write(&file, site::cut_short()).unwrap();
+    std::fs::write(&file, media_site::cut_short()).unwrap();
     for how in [&["--wait", "--format", "txt"][..], &["--follow"]] {
         let arguments = [&["submit", file.to_str().unwrap()], how].concat();
         let output = tokio::process::Command::from(system.command(&arguments)).output().await.unwrap();
@@ -213,13 +213,13 @@ async fn a_language_that_the_model_does_not_know(client: &Client) {
 
 async fn silence(client: &Client) {
     let ids = [
-        client.submit_url(&site::url("/silence.mp4")).await,
-        client.upload("silence.mp4", site::silence().to_vec()).await,
+        client.submit_url(&media_site::url("/silence.mp4")).await,
+        client.upload("silence.mp4", media_site::silence().to_vec()).await,
     ];
     for id in ids {
         client.completed(&id).await;
-        let told: Value = serde_json::from_str(&client.result(&id, "json").await).unwrap();
-        assert_eq!(told["segments"], json!([]));
+        let result: Value = serde_json::from_str(&client.result(&id, "json").await).unwrap();
+        assert_eq!(result["segments"], json!([]));
         assert_eq!(client.result(&id, "txt").await.trim(), "");
         assert_eq!(client.result(&id, "vtt").await.trim(), "WEBVTT");
     }
@@ -227,7 +227,7 @@ async fn silence(client: &Client) {
 
 async fn the_command_line(system: &System) {
     let text = system.scratch().join("text.mp4");
-    std::fs::write(&text, site::text()).unwrap();
+    std::fs::write(&text, media_site::text()).unwrap();
     let text = text.to_str().unwrap();
     for (arguments, code, hint) in [
         (&["submit", "no-such-file.mp4"][..], 1, "no file"),
@@ -244,11 +244,11 @@ async fn the_command_line(system: &System) {
     }
 }
 
-/// Without a setting, nothing inside is reached: neither by its number, nor by a name, nor through a webhook.
+/// Unless a setting allows it, private addresses are not connected to: neither by number, nor by name, nor for a webhook.
 #[tokio::test]
-async fn addresses_inside_are_refused_unless_allowed() {
-    let system = System::with(&[("YTCAPTION_NETWORK__ALLOW", "")]).await;
-    let client = Client::of(&system);
+async fn private_addresses_are_refused_unless_allowed() {
+    let system = System::start_with(&[("YTCAPTION_NETWORK__ALLOW", "")]).await;
+    let client = Client::for_system(&system);
     for url in [
         "http://127.0.0.1/talk.mp4",
         "http://localhost:8080/talk.mp4",
@@ -261,30 +261,31 @@ async fn addresses_inside_are_refused_unless_allowed() {
         "http://169.254.169.254/latest/meta-data/",
         "http://0.0.0.0/talk.mp4",
     ] {
-        let said = refused_field(&client, json!({ "url": url }), "/url").await;
+        let said = field_error(&client, json!({ "url": url }), "/url").await;
         assert!(said.contains("network.allow") || said.contains("private"), "{url}: {said}");
-        let told = json!({ "url": "https://example.org/talk.mp4", "webhook_url": url });
-        refused_field(&client, told, "/webhook_url").await;
+        let webhook = json!({ "url": "https://example.org/talk.mp4", "webhook_url": url });
+        field_error(&client, webhook, "/webhook_url").await;
     }
-    a_name_that_leads_inside(&client).await;
-    // Files need no address.
+    a_name_that_resolves_to_a_private_address(&client).await;
+    // Uploads need no connection.
     let id = client.upload("talk.mp4", speech::video().to_vec()).await;
     client.completed(&id).await;
 }
 
-/// A name is looked up by the workers: that of the recording by one, that of the webhook by another.
-async fn a_name_that_leads_inside(client: &Client) {
+/// The workers resolve host names: the download worker that of the media, the notify worker that of the webhook.
+async fn a_name_that_resolves_to_a_private_address(client: &Client) {
     let Some(name) = own_name() else { return };
-    let receiver = Receiver::start().await;
-    let [video, told] = [site::url("/video.mp4"), receiver.url("inside")].map(|url| url.replace("127.0.0.1", &name));
-    let id = client.submit(&json!({ "url": video, "webhook_url": told })).await;
+    let receiver = WebhookReceiver::start().await;
+    let [video, webhook] =
+        [media_site::url("/video.mp4"), receiver.url("inside")].map(|url| url.replace("127.0.0.1", &name));
+    let id = client.submit(&json!({ "url": video, "webhook_url": webhook })).await;
     assert_eq!(failure(client, &id).await, "private_address");
     let job = client.wait_until(&id, |job| job["webhook"]["status"] == "abandoned").await;
     assert_eq!(job["webhook"]["attempts"], 1);
-    assert_eq!(receiver.told("inside").len(), 0);
+    assert_eq!(receiver.requests("inside").len(), 0);
 }
 
-/// A name other than `localhost` that leads to this machine, from `/etc/hosts`, if there is one.
+/// A name other than `localhost` of this machine, from `/etc/hosts`, if there is one.
 fn own_name() -> Option<String> {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let lines = hosts.lines().filter(|line| line.starts_with("127.") || line.starts_with("::1"));
@@ -296,13 +297,13 @@ fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Neither a folder that is not there, nor one whose weights are cut off, starts anything that stays.
+/// With a directory that does not exist, or one whose weights are truncated, both commands fail and name the model.
 #[test]
 fn a_model_that_cannot_be_used_is_named() {
-    // Postgres runs as another user when the test runs as root, and must be able to pass.
+    // When the test runs as root, Postgres runs as another user, who must be able to enter the directory.
     let permissions = Permissions::from_mode(0o711);
-    let folder = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
-    let broken = folder.path().join("broken");
+    let directory = tempfile::Builder::new().permissions(permissions).tempdir().unwrap();
+    let broken = directory.path().join("broken");
     std::fs::create_dir(&broken).unwrap();
     for entry in std::fs::read_dir(model()).unwrap() {
         let entry = entry.unwrap();
@@ -311,14 +312,14 @@ fn a_model_that_cannot_be_used_is_named() {
     let weights = broken.join("model.bin");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
-    let recording = folder.path().join("talk.mp4");
-    std::fs::write(&recording, speech::video()).unwrap();
+    let video = directory.path().join("talk.mp4");
+    std::fs::write(&video, speech::video()).unwrap();
 
-    for model in ["broken", "missing"].map(|name| folder.path().join(name)) {
+    for model in ["broken", "missing"].map(|name| directory.path().join(name)) {
         let mut transcribe = program();
-        transcribe.arg("transcribe").arg(&recording);
+        transcribe.arg("transcribe").arg(&video);
         let mut up = program();
-        up.args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path().join("data"));
+        up.args(["up", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
         for command in [&mut transcribe, &mut up] {
             let output = command.arg("--model").arg(&model).output().unwrap();
             let said = text(&output);

@@ -1,4 +1,4 @@
-//! A collector of traces (OTLP over gRPC), as operators run one, that keeps the spans for a test.
+//! A trace collector (OTLP over gRPC), like those that operators run, that keeps the spans for a test.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long spans may take: they are exported in batches, every few seconds.
-const EXPORT_LIMIT: Duration = Duration::from_secs(20);
+/// How long spans may take to arrive: they are exported in batches, every few seconds.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A span, as far as the tests look at it; ids in hexadecimal digits.
+/// The parts of a span that the tests use; ids in hexadecimal digits, `start` in nanoseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) trace: String,
@@ -27,14 +27,14 @@ struct Spans(Arc<Mutex<Vec<Span>>>);
 
 /// A running collector; stopped when dropped.
 pub(crate) struct Collector {
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` has to be.
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub(crate) endpoint: String,
     spans: Spans,
     _running: AbortOnDropHandle<()>,
 }
 
 impl Collector {
-    /// Starts one on loopback.
+    /// Starts a collector on loopback.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -46,9 +46,9 @@ impl Collector {
         Self { endpoint, spans, _running: AbortOnDropHandle::new(running) }
     }
 
-    /// The spans of a trace, once all these names are among them, by the time they began.
+    /// Waits until a trace has spans of all these names; returns its spans, ordered by start time.
     pub(crate) async fn wait_for(&self, trace: &str, names: &[&str]) -> Vec<Span> {
-        let deadline = Instant::now() + EXPORT_LIMIT;
+        let deadline = Instant::now() + EXPORT_TIMEOUT;
         loop {
             let mut spans: Vec<Span> = self.spans.0.lock().unwrap().clone();
             spans.retain(|span| span.trace == trace);
@@ -57,7 +57,7 @@ impl Collector {
             if missing.is_empty() {
                 return spans;
             }
-            assert!(Instant::now() < deadline, "no span is called {missing:?}; there are {spans:#?}");
+            assert!(Instant::now() < deadline, "no spans are named {missing:?}; there are {spans:#?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
