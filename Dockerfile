@@ -69,7 +69,7 @@ ENV PATH=/opt/ytcaption:/opt/yt-dlp/bin:$PATH \
     YTCAPTION_DATA_DIR=/var/lib/ytcaption \
     YTCAPTION_API__LISTEN=0.0.0.0:8000 \
     YTCAPTION_METRICS__LISTEN=0.0.0.0:9090 \
-    YTCAPTION_MODELS__FOLDER=/opt/ytcaption/models \
+    YTCAPTION_MODELS__DIRECTORY=/opt/ytcaption/models \
     YTCAPTION_TRANSCRIPTION__MODEL=demo \
     YTCAPTION_LOG__FORMAT=json
 USER ytcaption

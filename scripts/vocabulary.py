@@ -27,7 +27,7 @@ SKIPPED = (
 )
 # Legitimate uses of what is searched for below: blanked out before the search.
 ALLOWED = re.compile(
-    r"(segmentation|page) faults?|hard of hearing|hard-of-hearing"
+    r"(segmentation|page) faults?|[\"`]nobody[\"`]|hard of hearing|hard-of-hearing"
     r"|stand-?alone|in (the )?first place|[Tt](ook|akes?) place|fn read\(&mut self, buf"
 )
 
@@ -131,7 +131,7 @@ RULES = (
     Rule(re.compile(r"\bOutcome::Again\b"), "RetryAfter"),
     Rule(words("leftover", "leftovers"), "temporary files"),
     Rule(re.compile(r"\bfn spread\b|\bspread\("), "with_jitter"),
-    Rule(names("Turns"), "WeightedRoundRobin"),
+    Rule(re.compile(r"\bstruct Turns\b|\bTurns(::|[,;}>])|[:<] ?Turns\b"), "WeightedRoundRobin"),
     Rule(phrase(r"(decide|decides|decided|deciding) to nothing"), "is a no-op"),
     Rule(re.compile(r"\bReply::(Taken|Refused|Forbidden)\b"), "Accepted, HttpError, AddressBlocked"),
     Rule(names("is_well"), "record_success"),

@@ -1,14 +1,14 @@
-//! Tells the program where to look for the shared libraries it was linked with.
+//! Writes into the program where the shared libraries are that it was linked with.
 
 fn main() {
     println!("cargo:rerun-if-env-changed=CTRANSLATE2_LIB");
     if std::env::var_os("CARGO_FEATURE_SHARED").is_none() {
         return;
     }
-    // An installed program has them beside it, or in `lib` next to its folder.
-    let mut folders = String::from("$ORIGIN:$ORIGIN/../lib");
+    // An installed program has them beside it, or in `lib` next to its directory.
+    let mut directories = String::from("$ORIGIN:$ORIGIN/../lib");
     if let Ok(built_with) = std::env::var("CTRANSLATE2_LIB") {
-        folders = format!("{folders}:{built_with}");
+        directories = format!("{directories}:{built_with}");
     }
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{folders}");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{directories}");
 }

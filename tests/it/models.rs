@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use ytcaption_testing::{Faults, ModelHub};
+use ytcaption_testing::{Failures, ModelHub};
 
 use crate::speech;
 use crate::system::{System, model, program};
@@ -35,7 +35,7 @@ impl ModelDirectory {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
-        command.args(arguments).env("YTCAPTION_MODELS__FOLDER", self.0.path());
+        command.args(arguments).env("YTCAPTION_MODELS__DIRECTORY", self.0.path());
         command.env("YTCAPTION_TRANSCRIPTION__MODEL", model()).arg("--data-dir").arg(self.0.path().join(".data"));
         for name in ["HF_ENDPOINT", "HF_TOKEN"] {
             command.env_remove(name);
@@ -85,7 +85,7 @@ fn a_killed_pull_resumes_where_it_was() {
         command.env("HF_ENDPOINT", hub.endpoint()).env("HF_TOKEN", "hf_confidential");
         command
     };
-    hub.misbehave(Faults { pause_ms: 20, ..Faults::default() });
+    hub.misbehave(Failures { delay_ms: 20, ..Failures::default() });
     let mut killed = pull().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let part = directory.0.path().join(".pull-tiny-0123456789ab/model.bin");
     let deadline = Instant::now() + PULL_TIMEOUT;
@@ -98,11 +98,11 @@ fn a_killed_pull_resumes_where_it_was() {
     let names: Vec<Value> = directory.list().iter().map(|model| model["name"].clone()).collect();
     assert_eq!(names, ["demo"], "an incomplete download is not listed");
 
-    hub.misbehave(Faults::default());
+    hub.misbehave(Failures::default());
     let pulled = pull().output().unwrap();
     assert!(pulled.status.success(), "{}", said(&pulled));
     assert!(!said(&pulled).contains("confidential"), "{}", said(&pulled));
-    let ranges: Vec<_> = hub.asked().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect();
+    let ranges: Vec<_> = hub.requests().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect();
     assert!(matches!(ranges.as_slice(), [None, Some(_)]), "{ranges:?}");
     let verified = directory.run(&["models", "verify", "tiny"]);
     assert!(verified.status.success() && said(&verified).contains("checksums agree"), "{}", said(&verified));
@@ -201,7 +201,7 @@ fn options_that_a_model_or_this_machine_does_not_support_are_rejected() {
 async fn a_job_is_transcribed_with_the_model_that_it_names() {
     let directory = ModelDirectory::new();
     directory.copy("second");
-    let system = System::start_with(&[("YTCAPTION_MODELS__FOLDER", directory.0.path().to_str().unwrap())]).await;
+    let system = System::start_with(&[("YTCAPTION_MODELS__DIRECTORY", directory.0.path().to_str().unwrap())]).await;
     let video = system.scratch().join("talk.mp4");
     std::fs::write(&video, speech::video()).unwrap();
     let submit = |model: &str| {

@@ -31,7 +31,7 @@ async fn get_models(client: &Client, known: &str) -> Response {
 async fn the_list_of_models_follows_the_directory() {
     let home = tempfile::tempdir().unwrap();
     copy(&home, "second");
-    let system = System::start_with(&[("YTCAPTION_MODELS__FOLDER", home.path().to_str().unwrap())]).await;
+    let system = System::start_with(&[("YTCAPTION_MODELS__DIRECTORY", home.path().to_str().unwrap())]).await;
     let client = Client::for_system(&system);
     let first = client.get(MODELS).await;
     let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
@@ -111,12 +111,12 @@ async fn a_server_without_models_says_so() {
     let home = tempfile::tempdir().unwrap();
     let directory = home.path().join("models");
     let settings = |command: &mut Command| {
-        command.env("YTCAPTION_MODELS__FOLDER", &directory).env("YTCAPTION_TRANSCRIPTION__MODEL", "large");
+        command.env("YTCAPTION_MODELS__DIRECTORY", &directory).env("YTCAPTION_TRANSCRIPTION__MODEL", "large");
     };
     let (_serve, client) = Serve::start(&home, settings).await;
     let unseen = problem(client.get(MODELS).await, 404, "models-not-seen").await;
     let detail = unseen["detail"].as_str().unwrap();
-    assert!(detail.contains("`ytcaption models list`") && detail.contains("models.folder"), "{detail}");
+    assert!(detail.contains("`ytcaption models list`") && detail.contains("models.directory"), "{detail}");
     assert!(!unseen.to_string().contains(home.path().to_str().unwrap()), "{unseen}");
 
     // The directory appears while the server runs, without the default model.

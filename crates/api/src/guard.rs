@@ -1,5 +1,6 @@
 //! What protects the interface and those who use it from a browser.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::ApiState;
+use crate::Hosts;
 use crate::problem::ApiError;
 
 /// Longest time a request may take, uploads excepted.
@@ -40,8 +41,8 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
 }
 
 /// Middleware: refuses requests for a name that is not ours, see [`crate::Hosts`].
-pub(crate) async fn refuse_foreign_host(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match state.settings.hosts.foreign(request.uri(), request.headers()) {
+pub(crate) async fn refuse_foreign_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    match hosts.foreign(request.uri(), request.headers()) {
         Some(host) => ApiError::ForeignHost(host).into_response(),
         None => next.run(request).await,
     }

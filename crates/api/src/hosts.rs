@@ -11,11 +11,20 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use url::Host;
 
+use crate::ApiSettings;
+
 /// The names that this server answers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts {
     /// Lower case. None: whatever name it is asked under.
     names: Option<Vec<String>>,
+}
+
+impl From<&ApiSettings> for Hosts {
+    fn from(settings: &ApiSettings) -> Self {
+        let public = settings.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+        Self::new(settings.listen, settings.allowed_hosts.clone(), public)
+    }
 }
 
 impl Hosts {
@@ -25,7 +34,9 @@ impl Hosts {
     /// To an IP address it answers always: an address is no name that could be made to mean another.
     pub fn new(listen: SocketAddr, allowed: Vec<String>, public: Option<String>) -> Self {
         let is_checked = listen.ip().is_loopback() || !allowed.is_empty();
-        let names = allowed.into_iter().chain(public).map(|name| name.to_ascii_lowercase()).collect();
+        // As browsers send them: in lower case and in Punycode.
+        let normalized = |name: String| Host::parse(&name).map_or(name, |host| host.to_string());
+        let names = allowed.into_iter().chain(public).map(normalized).collect();
         Self { names: is_checked.then_some(names) }
     }
 

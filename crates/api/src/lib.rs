@@ -31,4 +31,4 @@ pub use router::{openapi_json, router};
 pub use serve::serve;
 pub use settings::ApiSettings;
 pub use state::ApiState;
-pub use transcriptions::stream::{StreamLimits, Streams};
+pub use transcriptions::stream::Streams;

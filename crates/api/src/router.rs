@@ -1,5 +1,7 @@
 //! Every route of the interface, and what every request passes through, on one page.
 
+use std::sync::Arc;
+
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
@@ -12,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::openapi::{ApiDocument, with_common_answers};
 use crate::problem::{self, ApiError};
-use crate::{ApiState, audit, guard, health, metrics_page, models, observe, page, transcriptions};
+use crate::{ApiState, Hosts, audit, guard, health, metrics_page, models, observe, page, transcriptions};
 
 /// Where the description of the interface lies.
 const OPENAPI_PATH: &str = "/openapi.json";
@@ -53,7 +55,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(largest_body)
         .layer(from_fn(guard::time_limit))
         .layer(from_fn(guard::refuse_cross_site))
-        .layer(from_fn_with_state(state.clone(), guard::refuse_foreign_host))
+        .layer(from_fn_with_state(Arc::new(Hosts::from(&*state.settings)), guard::refuse_foreign_host))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(from_fn(problem::render))
         .layer(from_fn(guard::security_headers))

@@ -105,10 +105,9 @@ impl From<BlobError> for UploadError {
             BlobError::Source(cause) => Self::BrokenOff(cause),
             BlobError::Unreachable { .. } | BlobError::Io(_) => Self::Unavailable(error.to_string()),
             // Keys are made here and fingerprints by the store.
-            BlobError::NotFound { .. }
-            | BlobError::InvalidKey { .. }
-            | BlobError::BadRange { .. }
-            | BlobError::Corrupt { .. } => Self::Refused(error.to_string()),
+            BlobError::NotFound { .. } | BlobError::InvalidKey { .. } | BlobError::Corrupt { .. } => {
+                Self::Refused(error.to_string())
+            }
         }
     }
 }

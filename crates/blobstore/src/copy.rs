@@ -65,7 +65,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// Creates a file nobody else may read.
+/// Creates a file that only its owner may read.
 pub(crate) async fn create_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -10,7 +10,7 @@ pub enum BlobError {
     /// No blob has this key.
     #[error("there is no blob {key}")]
     NotFound {
-        /// The key asked for.
+        /// The requested key.
         key: BlobKey,
     },
     /// The stream went past the limit given to `put_stream`; nothing was stored.
@@ -27,20 +27,10 @@ pub enum BlobError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The range is empty or starts at or after the blob's end.
-    #[error("the range {start}..{end} is empty or outside the blob {key}")]
-    BadRange {
-        /// The key asked for.
-        key: BlobKey,
-        /// First byte asked for.
-        start: u64,
-        /// One past the last byte asked for.
-        end: u64,
-    },
     /// What was read is not what was once written.
-    #[error("the blob {key} is damaged: SHA-256 is {found}, recorded was {recorded}")]
+    #[error("the blob {key} is corrupt: its SHA-256 is {found}, but {recorded} was recorded when it was stored")]
     Corrupt {
-        /// The key asked for.
+        /// The requested key.
         key: BlobKey,
         /// SHA-256 of what was read, lower-case hexadecimal.
         found: String,
@@ -62,7 +52,7 @@ pub enum BlobError {
 }
 
 impl BlobError {
-    /// Whether the same call may succeed later without anybody changing the request.
+    /// Whether the same call may succeed later with the same request.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Source(_) | Self::Io(_))
     }

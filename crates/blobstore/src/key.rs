@@ -1,4 +1,4 @@
-//! The name of a blob, validated once so that no store has to distrust it again.
+//! The name of a blob, validated once, when it is made.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,9 +15,9 @@ const MAX_SEGMENT_BYTES: usize = 255;
 /// The name of a blob, such as `jobs/0197…/audio.wav`.
 ///
 /// Segments of `[a-zA-Z0-9._-]` separated by single slashes; no segment is empty or starts with a
-/// dot, which excludes `..`, absolute paths and the store's own hidden folders.
+/// dot, which excludes `..`, absolute paths and the store's own hidden directories.
 ///
-/// One key must not be a folder of another (`a` beside `a/b`): S3 allows it, a folder cannot.
+/// One key must not be a directory of another (`a` beside `a/b`): S3 allows it, a directory cannot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BlobKey(String);
@@ -29,7 +29,7 @@ impl BlobKey {
     /// [`BlobError::InvalidKey`].
     pub fn new(key: impl Into<String>) -> Result<Self, BlobError> {
         let key = key.into();
-        match fault(&key) {
+        match problem(&key) {
             None => Ok(Self(key)),
             Some(reason) => Err(BlobError::InvalidKey { key, reason }),
         }
@@ -41,7 +41,7 @@ impl BlobKey {
     }
 }
 
-fn fault(key: &str) -> Option<&'static str> {
+fn problem(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         return Some("it is empty");
     }

@@ -1,42 +1,40 @@
-//! Blobs as files of a private folder.
+//! Blobs as files of a private directory.
 
-use std::io::{self, ErrorKind, SeekFrom};
-use std::ops::Range;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rustix::fs::XattrFlags;
 use tokio::fs::{self, DirBuilder, File};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt};
-use url::Url;
+use tokio::io::AsyncRead;
 use uuid::Uuid;
 
 use crate::copy::{self, Unfinished};
 use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore};
 
-/// Folder for files being written; a [`BlobKey`] cannot start with a dot, so it collides with none.
+/// Directory for files being written; a [`BlobKey`] cannot start with a dot, so it collides with none.
 const INCOMING: &str = ".incoming";
 /// Files a crash left in [`INCOMING`] are removed at the next start after this long.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// Extended attribute that holds the SHA-256. It belongs to the file, not to its name, so a rename
-/// publishes content and fingerprint in one step, whoever else writes the same key.
+/// publishes content and fingerprint in one step, even if another process writes the same key.
 const FINGERPRINT: &str = "user.ytcaption.sha256";
 /// Length of the fingerprint, in hexadecimal digits.
 const FINGERPRINT_DIGITS: usize = 64;
-/// How often a rename is tried when the target's folder vanishes under it (see [`delete`]).
+/// How often a rename is tried when the target's directory vanishes under it (see [`delete`]).
 ///
 /// [`delete`]: BlobStore::delete
 const RENAME_ATTEMPTS: u32 = 5;
 
-/// A blob store in a folder: one file a blob, the key as its path.
+/// A blob store in a directory: one file a blob, the key as its path.
 #[derive(Debug)]
-pub struct LocalFolder {
+pub struct LocalDirectory {
     root: PathBuf,
 }
 
-impl LocalFolder {
-    /// Opens the folder, creating it (mode 700) when missing, and clears away what an earlier
+impl LocalDirectory {
+    /// Opens the directory, creating it (mode 700) when missing, and clears away what an earlier
     /// crash left half-written.
     ///
     /// # Errors
@@ -44,7 +42,7 @@ impl LocalFolder {
     pub async fn open(root: &Path) -> Result<Self, BlobError> {
         let store = Self { root: std::path::absolute(root)? };
         let incoming = store.root.join(INCOMING);
-        create_folders(&incoming).await.map_err(|e| store.unusable(&e))?;
+        create_directories(&incoming).await.map_err(|e| store.unusable(&e))?;
         remove_abandoned(&incoming).await.map_err(|e| store.unusable(&e))?;
         Ok(store)
     }
@@ -56,7 +54,7 @@ impl LocalFolder {
     fn unusable(&self, error: &io::Error) -> BlobError {
         let root = self.root.display();
         let hint = format!(
-            "cannot write in the folder {root} ({error}); see that it can be created, belongs to \
+            "cannot write in the directory {root} ({error}); see that it can be created, belongs to \
              the user running ytcaption, and that its disk is not full"
         );
         BlobError::Unreachable { hint }
@@ -95,12 +93,12 @@ impl LocalFolder {
         Ok(info)
     }
 
-    /// Renames `temporary` to `target` and syncs every folder from there up to the root.
+    /// Renames `temporary` to `target` and syncs every directory from there up to the root.
     async fn publish(&self, temporary: &Path, target: &Path) -> io::Result<()> {
-        let folder = target.parent().unwrap_or(&self.root);
+        let directory = target.parent().unwrap_or(&self.root);
         let mut attempt = 1;
         loop {
-            create_folders(folder).await?;
+            create_directories(directory).await?;
             match fs::rename(temporary, target).await {
                 Ok(()) => break,
                 Err(error) if error.kind() == ErrorKind::NotFound && attempt < RENAME_ATTEMPTS => {
@@ -109,15 +107,15 @@ impl LocalFolder {
                 Err(error) => return Err(error),
             }
         }
-        for folder in folder.ancestors().take_while(|f| f.starts_with(&self.root)) {
-            File::open(folder).await?.sync_all().await?;
+        for directory in directory.ancestors().take_while(|f| f.starts_with(&self.root)) {
+            File::open(directory).await?.sync_all().await?;
         }
         Ok(())
     }
 }
 
 #[async_trait]
-impl BlobStore for LocalFolder {
+impl BlobStore for LocalDirectory {
     async fn put_file(&self, key: &BlobKey, path: &Path) -> Result<BlobInfo, BlobError> {
         let mut file = File::open(path).await?;
         file.set_max_buf_size(copy::BUFFER_BYTES);
@@ -137,15 +135,6 @@ impl BlobStore for LocalFolder {
         Ok(Box::new(self.file(key).await?.0))
     }
 
-    async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError> {
-        let (mut file, bytes) = self.file(key).await?;
-        if range.is_empty() || range.start >= bytes {
-            return Err(BlobError::BadRange { key: key.clone(), start: range.start, end: range.end });
-        }
-        file.seek(SeekFrom::Start(range.start)).await?;
-        Ok(Box::new(file.take(range.end - range.start)))
-    }
-
     async fn info(&self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
         let (mut file, bytes) = self.file(key).await?;
         match recorded_fingerprint(&file) {
@@ -163,10 +152,10 @@ impl BlobStore for LocalFolder {
                 other => return Err(other),
             },
         }
-        // Folders that are now empty go too; one that is not empty refuses, which ends the climb.
+        // Directories that are now empty go too; one that is not empty refuses, which ends the climb.
         let inside = |f: &&Path| f.starts_with(&self.root) && *f != self.root;
-        for folder in path.ancestors().skip(1).take_while(inside) {
-            if fs::remove_dir(folder).await.is_err() {
+        for directory in path.ancestors().skip(1).take_while(inside) {
+            if fs::remove_dir(directory).await.is_err() {
                 break;
             }
         }
@@ -178,18 +167,14 @@ impl BlobStore for LocalFolder {
         copy::create_private(&probe.0).await.map_err(|e| self.unusable(&e))?;
         Ok(())
     }
-
-    async fn presigned_get(&self, _: &BlobKey, _: Duration) -> Result<Option<Url>, BlobError> {
-        Ok(None)
-    }
 }
 
-async fn create_folders(folder: &Path) -> io::Result<()> {
+async fn create_directories(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     builder.mode(0o700);
-    builder.create(folder).await
+    builder.create(directory).await
 }
 
 async fn remove_abandoned(incoming: &Path) -> io::Result<()> {
@@ -210,7 +195,7 @@ async fn remove_abandoned(incoming: &Path) -> io::Result<()> {
 /// Attaches the fingerprint. A file system without extended attributes only costs `info` a read.
 fn record_fingerprint(file: &File, sha256: &str) {
     if let Err(error) = rustix::fs::fsetxattr(file, FINGERPRINT, sha256.as_bytes(), XattrFlags::empty()) {
-        tracing::debug!(%error, "no extended attributes here; fingerprints are made when asked for");
+        tracing::debug!(%error, "no extended attributes here; fingerprints are computed when needed");
     }
 }
 

@@ -1,10 +1,9 @@
 //! Blobs as objects of an S3 bucket.
 
-mod fault;
+mod error;
 mod upload;
 
 use std::fmt;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,13 +15,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
 };
-use aws_sdk_s3::presigning::PresigningConfig;
+use secrecy::ExposeSecret as _;
 use tokio::io::AsyncRead;
-use url::Url;
 
 use crate::copy::{self, Unfinished};
-use crate::settings::S3Settings;
-use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore};
+use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobSettings, BlobStore};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,12 +44,12 @@ pub struct S3 {
     client: Client,
     bucket: String,
     /// For messages: the endpoint, or Amazon and the region.
-    place: String,
+    service: String,
 }
 
 impl fmt::Debug for S3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3({} at {})", self.bucket, self.place)
+        write!(f, "S3({} at {})", self.bucket, self.service)
     }
 }
 
@@ -61,7 +58,11 @@ impl S3 {
     ///
     /// # Errors
     /// [`BlobError::Unreachable`] when the settings do not fit together.
-    pub async fn open(settings: &S3Settings) -> Result<Self, BlobError> {
+    pub async fn open(settings: &BlobSettings) -> Result<Self, BlobError> {
+        let unusable = |hint: &str| BlobError::Unreachable { hint: hint.to_owned() };
+        let bucket =
+            settings.bucket.clone().ok_or_else(|| unusable("bucket is missing; set it to an existing bucket"))?;
+        let endpoint = settings.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
         // Newer SDKs add CRC32 trailers to every upload, which several other services refuse; the
         // blob's own SHA-256 guards the content from end to end.
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -76,50 +77,27 @@ impl S3 {
                     .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                     .build(),
             );
-        if let Some(endpoint) = &settings.endpoint {
-            let usable = Url::parse(endpoint).is_ok_and(|u| matches!(u.scheme(), "http" | "https"));
-            if !usable {
-                let hint = format!("the S3 endpoint {endpoint:?} is not an address such as http://garage:3900");
-                return Err(BlobError::Unreachable { hint });
-            }
+        if let Some(endpoint) = &endpoint {
             loader = loader.endpoint_url(endpoint);
         }
         match (&settings.access_key_id, &settings.secret_access_key) {
             (None, None) => {}
             (Some(id), Some(secret)) => {
-                let keys = Credentials::new(id, secret, None, None, "ytcaption settings");
+                let keys = Credentials::new(id, secret.expose_secret(), None, None, "ytcaption settings");
                 loader = loader.credentials_provider(SharedCredentialsProvider::new(keys));
             }
             _ => {
-                let hint = "access_key_id and secret_access_key must be given together, or both \
-                            left to AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                    .to_owned();
-                return Err(BlobError::Unreachable { hint });
+                return Err(unusable(
+                    "access_key_id and secret_access_key must be given together, or both left to AWS_ACCESS_KEY_ID and \
+                     AWS_SECRET_ACCESS_KEY",
+                ));
             }
         }
-        let path_style = settings.path_style.unwrap_or(settings.endpoint.is_some());
+        let path_style = settings.path_style.unwrap_or(endpoint.is_some());
         let config = aws_sdk_s3::config::Builder::from(&loader.load().await).force_path_style(path_style).build();
-        let place = match &settings.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => format!("Amazon, region {}", settings.region),
-        };
-        Ok(Self { client: Client::from_conf(config), bucket: settings.bucket.clone(), place })
+        let service = endpoint.unwrap_or_else(|| format!("Amazon, region {}", settings.region));
+        Ok(Self { client: Client::from_conf(config), bucket, service })
     }
-
-    async fn read(&self, key: &BlobKey, range: Option<Range<u64>>) -> Result<BlobReader, BlobError> {
-        // HTTP ranges include their last byte (RFC 9110, section 14.1.2).
-        let header = range.as_ref().map(|r| format!("bytes={}-{}", r.start, r.end - 1));
-        let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
-        let answer = request.set_range(header).send().await.map_err(|e| match range {
-            Some(range) if fault::is_range(&e) => bad_range(key, &range),
-            _ => self.fault(&e, Some(key)),
-        })?;
-        Ok(Box::new(Box::pin(answer.body.into_async_read())))
-    }
-}
-
-fn bad_range(key: &BlobKey, range: &Range<u64>) -> BlobError {
-    BlobError::BadRange { key: key.clone(), start: range.start, end: range.end }
 }
 
 #[async_trait]
@@ -149,14 +127,9 @@ impl BlobStore for S3 {
     }
 
     async fn open(&self, key: &BlobKey) -> Result<BlobReader, BlobError> {
-        self.read(key, None).await
-    }
-
-    async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError> {
-        if range.is_empty() {
-            return Err(bad_range(key, &range));
-        }
-        self.read(key, Some(range)).await
+        let request = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+        let answer = request.send().await.map_err(|e| self.error(&e, Some(key)))?;
+        Ok(Box::new(Box::pin(answer.body.into_async_read())))
     }
 
     async fn info(&self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
@@ -167,18 +140,18 @@ impl BlobStore for S3 {
             .key(key.as_str())
             .send()
             .await
-            .map_err(|e| self.fault(&e, Some(key)))?;
+            .map_err(|e| self.error(&e, Some(key)))?;
         let bytes = head.content_length().and_then(|n| u64::try_from(n).ok());
         let sha256 = head.metadata().and_then(|m| m.get(FINGERPRINT));
         match (bytes, sha256) {
             (Some(bytes), Some(sha256)) => Ok(BlobInfo { bytes, sha256: sha256.clone() }),
-            _ => copy::fingerprint(&mut self.read(key, None).await?).await,
+            _ => copy::fingerprint(&mut self.open(key).await?).await,
         }
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
         let request = self.client.delete_object().bucket(&self.bucket).key(key.as_str());
-        match request.send().await.map_err(|e| self.fault(&e, Some(key))) {
+        match request.send().await.map_err(|e| self.error(&e, Some(key))) {
             // Amazon answers 204 for a missing object, some other services 404.
             Ok(_) | Err(BlobError::NotFound { .. }) => Ok(()),
             Err(other) => Err(other),
@@ -189,26 +162,12 @@ impl BlobStore for S3 {
         let request = self.client.head_bucket().bucket(&self.bucket).send();
         match tokio::time::timeout(CHECK_TIMEOUT, request).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(self.fault(&error, None)),
+            Ok(Err(error)) => Err(self.error(&error, None)),
             Err(_) => Err(self.unreachable(&format!(
-                "no answer within {} s; is the service running and the address right?",
+                "no answer within {} s; is the service running and the URL right?",
                 CHECK_TIMEOUT.as_secs()
             ))),
         }
-    }
-
-    async fn presigned_get(&self, key: &BlobKey, valid_for: Duration) -> Result<Option<Url>, BlobError> {
-        let invalid = |e: &dyn fmt::Display| BlobError::Io(std::io::Error::other(e.to_string()));
-        let presigning = PresigningConfig::expires_in(valid_for).map_err(|e| invalid(&e))?;
-        let signed = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key.as_str())
-            .presigned(presigning)
-            .await
-            .map_err(|e| self.fault(&e, Some(key)))?;
-        Url::parse(signed.uri()).map(Some).map_err(|e| invalid(&e))
     }
 }
 

@@ -1,115 +1,117 @@
-//! Which store to open, as it stands in the settings file.
+//! Which blob store is used and how it is reached: the section `[storage]` of the settings.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::{BlobError, BlobStore, LocalFolder, S3};
+use crate::{BlobError, BlobStore, LocalDirectory, S3};
 
-/// Where blobs live: `{ kind = "folder", path = … }` or `{ kind = "s3", bucket = …, … }`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum BlobSettings {
-    /// A folder of this machine (or one shared by all machines, such as NFS).
-    Folder {
-        /// The folder; created, readable by its owner only, when missing.
-        path: PathBuf,
-    },
-    /// A bucket of Amazon S3 or of a service that speaks its protocol.
-    S3(S3Settings),
-}
-
-/// A bucket and how to reach it.
-///
-/// Credentials come from here, or, when left out, from where AWS programs look for them:
-/// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, the shared profile files, the instance's role.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct S3Settings {
-    /// The bucket's name. It must exist.
-    pub bucket: String,
-    /// Address of the service, such as `http://garage:3900`; left out for Amazon itself.
-    #[serde(default)]
-    pub endpoint: Option<String>,
-    /// Region to sign for; services other than Amazon mostly take any.
-    #[serde(default = "default_region")]
+/// Where audio and uploads are stored. All processes must use the same storage.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BlobSettings {
+    /// "directory" (of this machine, or shared by all machines, such as NFS) or "s3".
+    pub kind: BlobStoreKind,
+    /// The directory, for kind "directory". It is created, readable by its owner only. A relative path is within
+    /// data_dir.
+    pub path: PathBuf,
+    /// The bucket, for kind "s3". It must exist.
+    #[schemars(example = &"ytcaption")]
+    pub bucket: Option<String>,
+    /// URL of an S3 service other than Amazon's.
+    #[schemars(example = &"http://garage:3900")]
+    pub endpoint: Option<Url>,
+    /// Region to sign requests for; services other than Amazon mostly accept any.
     pub region: String,
-    /// Whether the bucket stands in the path (`host/bucket/key`) rather than in the host name.
-    /// Left out: true exactly when `endpoint` is given.
-    #[serde(default)]
+    /// Whether the bucket is part of the path (host/bucket/key) instead of the host name. Default: true with an
+    /// endpoint.
+    #[schemars(example = true)]
     pub path_style: Option<bool>,
-    /// Access key, given together with `secret_access_key`.
-    #[serde(default)]
+    /// Access key, given together with secret_access_key. Without both, they are taken from AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, the shared profile files, or the role of the instance.
+    #[schemars(example = &"GK0123456789")]
     pub access_key_id: Option<String>,
-    /// Secret key; never shown in logs.
-    #[serde(default)]
-    pub secret_access_key: Option<String>,
+    /// Secret key that belongs to access_key_id.
+    #[schemars(
+        with = "Option<String>",
+        extend("format" = "password"),
+        example = &"keep it out of files: YTCAPTION_STORAGE__SECRET_ACCESS_KEY"
+    )]
+    pub secret_access_key: Option<SecretString>,
 }
 
-fn default_region() -> String {
-    "us-east-1".to_owned()
+/// The kinds of blob store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BlobStoreKind {
+    /// A directory.
+    #[default]
+    Directory,
+    /// A bucket of Amazon S3 or of a service that speaks its protocol.
+    S3,
 }
 
-impl fmt::Debug for S3Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Settings")
-            .field("bucket", &self.bucket)
-            .field("endpoint", &self.endpoint)
-            .field("region", &self.region)
-            .field("path_style", &self.path_style)
-            .field("access_key_id", &self.access_key_id)
-            .field("secret_access_key", &self.secret_access_key.as_ref().map(|_| "…"))
-            .finish()
+impl Default for BlobSettings {
+    fn default() -> Self {
+        Self {
+            kind: BlobStoreKind::default(),
+            path: "blobs".into(),
+            bucket: None,
+            endpoint: None,
+            region: "us-east-1".to_owned(),
+            path_style: None,
+            access_key_id: None,
+            secret_access_key: None,
+        }
+    }
+}
+
+impl BlobSettings {
+    /// The directory that holds the blobs, unless they are in a bucket.
+    pub fn directory(&self) -> Option<&std::path::Path> {
+        (self.kind == BlobStoreKind::Directory).then_some(&self.path)
     }
 }
 
 /// Opens the store that `settings` name.
 ///
-/// A folder is created when missing. An S3 service is not contacted yet, so that a process can
-/// start before it: ask [`BlobStore::check`].
+/// A directory is created when missing. An S3 service is not contacted yet, so that a process can start before it:
+/// call [`BlobStore::check`].
 ///
 /// # Errors
-/// [`BlobError::Unreachable`] when the folder cannot be made or the settings do not fit together.
+/// [`BlobError::Unreachable`] when the directory cannot be created or the settings do not fit together.
 pub async fn open(settings: &BlobSettings) -> Result<Arc<dyn BlobStore>, BlobError> {
-    Ok(match settings {
-        BlobSettings::Folder { path } => Arc::new(LocalFolder::open(path).await?),
-        BlobSettings::S3(s3) => Arc::new(S3::open(s3).await?),
+    Ok(match settings.kind {
+        BlobStoreKind::Directory => Arc::new(LocalDirectory::open(&settings.path).await?),
+        BlobStoreKind::S3 => Arc::new(S3::open(settings).await?),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use super::{BlobSettings, S3Settings};
+    use super::*;
 
     #[test]
     fn both_kinds_read_from_toml_with_their_defaults() {
+        let directory: BlobSettings = toml::from_str("path = \"/srv/blobs\"").expect("valid settings");
+        assert_eq!(directory.directory(), Some(std::path::Path::new("/srv/blobs")));
+        let s3: BlobSettings = toml::from_str("kind = \"s3\"\nbucket = \"captions\"").expect("valid settings");
         assert_eq!(
-            toml::from_str("kind = \"folder\"\npath = \"/srv/blobs\"").ok(),
-            Some(BlobSettings::Folder { path: PathBuf::from("/srv/blobs") })
+            (s3.kind, s3.bucket.as_deref(), s3.region.as_str()),
+            (BlobStoreKind::S3, Some("captions"), "us-east-1")
         );
-        assert_eq!(
-            toml::from_str("kind = \"s3\"\nbucket = \"captions\"").ok(),
-            Some(BlobSettings::S3(S3Settings {
-                bucket: "captions".into(),
-                endpoint: None,
-                region: "us-east-1".into(),
-                path_style: None,
-                access_key_id: None,
-                secret_access_key: None,
-            }))
-        );
+        assert_eq!(s3.directory(), None);
     }
 
     #[test]
     fn a_misspelt_setting_is_named() {
-        for text in ["kind = \"folder\"\npath = \"/x\"\npaht = 1", "kind = \"s3\"\nbucket = \"b\"\npaht = 1"] {
-            let fault = toml::from_str::<BlobSettings>(text).err().map(|e| e.to_string());
-            assert!(fault.is_some_and(|f| f.contains("paht")), "{text}");
-        }
+        let error =
+            toml::from_str::<BlobSettings>("path = \"/x\"\npaht = 1").expect_err("a misspelt setting").to_string();
+        assert!(error.contains("paht"), "{error}");
     }
 
     #[test]

@@ -1,13 +1,10 @@
 //! The one trait every blob store implements.
 
-use std::ops::Range;
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
-use url::Url;
 
 use crate::{BlobError, BlobKey, copy};
 
@@ -23,7 +20,7 @@ pub struct BlobInfo {
     pub sha256: String,
 }
 
-/// A place for blobs. See the [crate documentation](crate) for what all of them promise.
+/// Stores blobs. See the [crate documentation](crate) for what every implementation promises.
 ///
 /// Dropping a `put_…` future leaves no visible blob behind.
 #[async_trait]
@@ -53,14 +50,7 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug {
     /// [`BlobError::NotFound`], [`BlobError::Unreachable`], [`BlobError::Io`].
     async fn open(&self, key: &BlobKey) -> Result<BlobReader, BlobError>;
 
-    /// Streams the bytes `range.start..range.end`, fewer when the blob ends earlier.
-    ///
-    /// # Errors
-    /// [`BlobError::BadRange`] when the range is empty or starts at or after the end; else as
-    /// [`Self::open`].
-    async fn open_range(&self, key: &BlobKey, range: Range<u64>) -> Result<BlobReader, BlobError>;
-
-    /// Size and fingerprint. A blob that another program placed there without a fingerprint is
+    /// Size and fingerprint. A blob that another program put there without a fingerprint is
     /// read through to make one.
     ///
     /// # Errors
@@ -76,18 +66,11 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug {
     /// A cheap test that the store can be used, for readiness probes.
     ///
     /// # Errors
-    /// [`BlobError::Unreachable`] with a hint for the person who has to mend it.
+    /// [`BlobError::Unreachable`] with a hint for the operator who has to fix it.
     async fn check(&self) -> Result<(), BlobError>;
 
-    /// An address from which anybody can read this blob for the next `valid_for`, or `None` when
-    /// this kind of store has none. The blob need not exist yet.
-    ///
-    /// # Errors
-    /// [`BlobError::Unreachable`] when no credentials are at hand, [`BlobError::Io`].
-    async fn presigned_get(&self, key: &BlobKey, valid_for: Duration) -> Result<Option<Url>, BlobError>;
-
     /// Copies the blob into the file `path`, which appears only when it is complete and its
-    /// SHA-256 is the recorded one. The file's folder must exist.
+    /// SHA-256 is the recorded one. The file's directory must exist.
     ///
     /// # Errors
     /// [`BlobError::Corrupt`]; else as [`Self::open`].

@@ -1,17 +1,13 @@
 //! The one program of YTCaption: runs the whole system or one role of it, and talks to it.
 
-mod announce;
 mod commands;
-mod logging;
 mod managed;
-mod owner;
 mod probes;
 mod roles;
 mod running;
 mod seal_key;
 mod servers;
 mod settings;
-mod signals;
 mod webhook_secret;
 
 use std::process::ExitCode;
@@ -23,21 +19,21 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ytcaption: the system gives no threads: {error}");
+            eprintln!("ytcaption: no threads can be started: {error}");
             return ExitCode::FAILURE;
         }
     };
     match runtime.block_on(commands::run(arguments)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ytcaption: {}", told(&error));
+            eprintln!("ytcaption: {}", describe(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error with its causes. Many errors of ours say their cause themselves; it is not said twice.
-fn told(error: &anyhow::Error) -> String {
+/// An error with its causes. Many of our errors contain the text of their cause; it is not repeated.
+fn describe(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |text, cause| match cause.to_string() {
         cause if text.is_empty() => cause,
         cause if text.contains(&cause) => text,
@@ -49,11 +45,12 @@ fn told(error: &anyhow::Error) -> String {
 mod tests {
     use anyhow::anyhow;
 
-    use super::told;
+    use super::describe;
 
     #[test]
-    fn a_cause_is_told_once() {
-        let error = anyhow!("is a directory").context("cannot read /tmp: is a directory").context("nothing was heard");
-        assert_eq!(told(&error), "nothing was heard: cannot read /tmp: is a directory");
+    fn a_cause_is_shown_once() {
+        let error =
+            anyhow!("is a directory").context("cannot read /tmp: is a directory").context("nothing was transcribed");
+        assert_eq!(describe(&error), "nothing was transcribed: cannot read /tmp: is a directory");
     }
 }

@@ -1,15 +1,18 @@
 //! Every role of the system on one page: what it is given and how it runs.
 //!
 //! A role rides out outages of Postgres and NATS by itself; one that ends with an error ends the
-//! process, because a person has to mend something.
+//! process, because an operator has to fix something.
 
 mod api;
+
+pub(crate) use api::announce;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -21,19 +24,15 @@ use ytcaption_eventstore::{
 };
 use ytcaption_projections::Projector;
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
-use ytcaption_whisper::TranscribeOptions;
-use ytcaption_workers::download::DownloadSettings;
 use ytcaption_workers::notify::WebhookSettings;
 use ytcaption_workers::relay::RelayDeps;
-use ytcaption_workers::transcribe::TranscribeSettings;
 use ytcaption_workers::{WorkerDeps, download, nats, notify, relay, transcribe};
 
 use crate::probes;
-use crate::running::Running;
-use crate::servers::Servers;
-use crate::settings::{Secret, Settings, cache_settings, is_default_unclear};
-use crate::signals::Shutdown;
-use crate::{owner, seal_key, webhook_secret};
+use crate::running::{Running, Shutdown};
+use crate::servers::{Servers, prepare_as_owner};
+use crate::settings::{Settings, cache_settings, is_default_unclear};
+use crate::{seal_key, webhook_secret};
 
 /// Workers stop this long before the process, so that they can hand back what they did not finish.
 const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -43,17 +42,17 @@ const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
 pub(crate) enum Role {
     /// Serves the REST interface.
     Api,
-    /// Carries events from the store to JetStream.
+    /// Publishes events from the store on JetStream.
     Relay,
     /// Keeps the read models up to date.
     Projector,
-    /// Fetches recordings.
+    /// Downloads media.
     Download,
-    /// Turns audio into text.
+    /// Transcribes audio.
     Transcribe,
-    /// Tells webhooks.
+    /// Sends webhooks.
     Notify,
-    /// Seals what has happened.
+    /// Seals events.
     Seal,
 }
 
@@ -75,7 +74,7 @@ impl Role {
     }
 }
 
-/// Runs `roles` until a signal or a fault stops them. `ready` is told the address of the API (if it
+/// Runs `roles` until a signal or an error stops them. `ready` receives the IP address and port of the API (if it
 /// is one of them) once everything has started.
 ///
 /// # Errors
@@ -99,8 +98,8 @@ pub(crate) async fn run(
         deps.public_url.get_or_insert(url_of(bound)?);
         address = Some(bound);
         running.start(Role::Api.name(), api::serve(deps.clone(), settings.clone(), listener, stop.clone()));
-    } else if let Some(asked) = settings.metrics.listen {
-        let listener = listen(asked, "metrics.listen").await?;
+    } else if let Some(address) = settings.metrics.listen {
+        let listener = listen(address, "metrics.listen").await?;
         let (database, nats, metrics) = (deps.database.clone(), deps.nats.clone(), deps.metrics.clone());
         let probed = probes::router(database, nats, metrics);
         let (header_timeout, stop) = (settings.api.header_timeout, stop.clone());
@@ -116,12 +115,12 @@ pub(crate) async fn run(
             let (deps, settings, stop) = (deps.clone(), settings.clone(), stop.clone());
             match role {
                 Role::Api => {}
-                Role::Relay => running.start(role.name(), carry(deps, stop)),
-                Role::Projector => running.start(role.name(), project(deps, stop)),
-                Role::Download => running.start(role.name(), fetch(deps, settings, stop)),
-                Role::Transcribe => running.start(role.name(), hear(deps, settings, stop)),
-                Role::Notify => running.start(role.name(), tell(deps, settings, stop)),
-                Role::Seal => running.start(role.name(), seal(deps, settings, stop)),
+                Role::Relay => running.start(role.name(), run_relay(deps, stop)),
+                Role::Projector => running.start(role.name(), run_projector(deps, stop)),
+                Role::Download => running.start(role.name(), run_download(deps, settings, stop)),
+                Role::Transcribe => running.start(role.name(), run_transcribe(deps, settings, stop)),
+                Role::Notify => running.start(role.name(), run_notify(deps, settings, stop)),
+                Role::Seal => running.start(role.name(), run_seal(deps, settings, stop)),
             }
         }
         ready(address)?;
@@ -129,64 +128,40 @@ pub(crate) async fn run(
     running.until_stopped(shutdown, settings.shutdown.grace).await
 }
 
-async fn carry(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_relay(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
     Ok(relay::run(RelayDeps { database: deps.database, nats: deps.nats, listener: deps.listener }, stop).await?)
 }
 
-async fn project(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_projector(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
     // Each page is one transaction, so the projector can be dropped anywhere.
     stop.run_until_cancelled(Projector::new(&deps.database).run(deps.listener)).await;
     Ok(())
 }
 
-async fn fetch(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let download = settings.download;
-    let settings = DownloadSettings {
-        concurrency: download.concurrency,
-        yt_dlp: download.yt_dlp,
-        work_dir: download.work_dir,
-        timeout: download.timeout,
-        max_bytes: download.max_bytes,
-        max_duration: download.max_duration,
-        ..DownloadSettings::default()
-    };
-    Ok(download::run(deps.worker, settings, stop).await?)
+async fn run_download(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    Ok(download::run(deps.worker, settings.download, stop).await?)
 }
 
-async fn hear(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_transcribe(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let models = cache_settings(&settings)?;
     if is_default_unclear(&settings) {
         let model = &models.catalogue.default_model().name;
         tracing::warn!(model, "there are several models and transcription.model names no default: taking the first");
     }
-    let transcription = settings.transcription;
-    let settings = TranscribeSettings {
-        concurrency: (transcription.concurrency > 0).then_some(transcription.concurrency),
-        options: TranscribeOptions { beam_size: transcription.beam_size, ..TranscribeOptions::default() },
-        cache_dir: transcription.cache_dir,
-        cache_bytes: transcription.cache_bytes,
-        ..TranscribeSettings::with_models(models)
-    };
-    Ok(transcribe::run(deps.worker, settings, stop).await?)
+    Ok(transcribe::run(deps.worker, models, settings.transcription, stop).await?)
 }
 
-async fn tell(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_notify(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let public_url = match deps.public_url {
         Some(url) => url,
         None => url_of(settings.api.listen)?,
     };
-    let secret = webhook_secret::of(&settings)?;
-    let settings = WebhookSettings {
-        concurrency: settings.webhook.concurrency,
-        timeout: settings.webhook.timeout,
-        schedule: settings.webhook.schedule,
-        ..WebhookSettings::new(secret.reveal(), public_url)
-    };
-    Ok(notify::run(deps.worker, settings, stop).await?)
+    let secret = Some(webhook_secret::load(&settings)?);
+    Ok(notify::run(deps.worker, WebhookSettings { secret, ..settings.webhook }, public_url, stop).await?)
 }
 
-async fn seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let sealer = Sealer::new(&deps.database, seal_key::of(&settings)?, Clock::system());
+async fn run_seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let sealer = Sealer::new(&deps.database, seal_key::load(&settings)?, Clock::system());
     // Each seal is one insert, so the sealer can be dropped anywhere.
     stop.run_until_cancelled(sealer.run()).await;
     Ok(())
@@ -195,7 +170,7 @@ async fn seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow
 /// Brings the schema up to date: as its owner where that role is known, else as far as the services may.
 async fn prepare(servers: &Servers, database: &Database) -> Result<(), DatabaseError> {
     if let Some(owner_url) = &servers.owner_url {
-        owner::prepare(owner_url, &servers.database_url).await?;
+        prepare_as_owner(owner_url, &servers.database_url).await?;
     }
     database.prepare().await
 }
@@ -217,7 +192,8 @@ impl Deps {
     /// Prepares every connection; none needs to answer yet.
     async fn connect(application: String, settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
         let database = database(&application, settings, &servers.database_url)?;
-        let nats = nats::connect(servers.nats_url.reveal()).await.context("nats.url (NATS_URL) cannot be used")?;
+        let nats =
+            nats::connect(servers.nats_url.expose_secret()).await.context("nats.url (NATS_URL) cannot be used")?;
         let blobs = ytcaption_blobstore::open(&settings.storage).await?;
         let network = AddressPolicy::new(&settings.network.allow)?;
         let appender = Appender::start(&database);
@@ -256,10 +232,10 @@ fn application(roles: &[Role]) -> String {
 ///
 /// # Errors
 /// The address is malformed.
-pub(crate) fn database(application: &str, settings: &Settings, url: &Secret) -> Result<Database, DatabaseError> {
+pub(crate) fn database(application: &str, settings: &Settings, url: &SecretString) -> Result<Database, DatabaseError> {
     Database::open_as(
         application,
-        &DatabaseSettings { url: url.reveal().to_owned(), max_connections: settings.database.max_connections },
+        &DatabaseSettings { url: url.expose_secret().to_owned(), max_connections: settings.database.max_connections },
     )
 }
 
@@ -279,7 +255,7 @@ pub(crate) fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("http://{}", SocketAddr::new(reachable, address.port())))?)
 }
 
-/// The machine's name, to tell workers apart.
+/// The name of the machine, to distinguish workers.
 fn host_name() -> String {
     let name: io::Result<String> = std::fs::read_to_string("/proc/sys/kernel/hostname");
     name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())

@@ -1,11 +1,42 @@
-//! Runs roles side by side until one ends or the process is asked to.
+//! Runs roles side by side until one of them fails or the process receives a signal.
 
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::signals::Shutdown;
+/// Whether this process has to stop, as SIGTERM and SIGINT request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shutdown {
+    /// Take no new work, end what is in progress. Requested by the first signal.
+    pub(crate) drain: CancellationToken,
+    /// End at once. Requested by the second signal.
+    pub(crate) now: CancellationToken,
+}
+
+impl Shutdown {
+    /// Begins to listen for the signals.
+    ///
+    /// # Errors
+    /// The system gives no signal handlers.
+    pub(crate) fn on_signals() -> std::io::Result<Self> {
+        let shutdown = Self::default();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let requested = shutdown.clone();
+        tokio::spawn(async move {
+            for step in [requested.drain, requested.now] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                step.cancel();
+            }
+        });
+        Ok(shutdown)
+    }
+}
 
 /// Roles that run in this process.
 #[derive(Debug)]
@@ -35,7 +66,7 @@ impl Running {
     /// A role failed; the others were stopped because of it.
     pub(crate) async fn until_stopped(mut self, shutdown: &Shutdown, grace: Duration) -> anyhow::Result<()> {
         let outcome = tokio::select! {
-            // Asked to stop while it still waited for its servers, a process has no role yet, and that is no fault.
+            // A process that is stopped while it still waits for its servers has no role yet; that is not an error.
             biased;
             () = shutdown.drain.cancelled() => Ok(()),
             ended = self.roles.join_next() => Err(too_early(ended)),
@@ -54,16 +85,16 @@ impl Running {
         tokio::select! {
             () = drained => tracing::info!("all roles have stopped"),
             () = tokio::time::sleep(grace) => {
-                tracing::warn!("dropping work that did not end in time; it will be done again");
+                tracing::warn!("dropping work that did not end in time; it will be repeated");
             }
-            () = shutdown.now.cancelled() => tracing::warn!("asked twice: dropping work in progress"),
+            () = shutdown.now.cancelled() => tracing::warn!("a second signal: dropping work in progress"),
         }
         self.roles.shutdown().await;
         failed.map_or(Ok(()), Err)
     }
 }
 
-/// Roles end when told to; one that ends before is at fault.
+/// Roles end when they are stopped; one that ends before has failed.
 fn too_early(ended: Option<Result<(&'static str, anyhow::Result<()>), JoinError>>) -> anyhow::Error {
     match ended {
         Some(Ok((name, Err(error)))) => error.context(format!("the role `{name}` failed")),
@@ -94,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_signal_before_any_role_has_started_is_no_fault() {
+    async fn a_signal_before_any_role_has_started_is_not_an_error() {
         for _ in 0..20 {
             let shutdown = Shutdown::default();
             shutdown.drain.cancel();
@@ -110,11 +141,11 @@ mod tests {
         let stop = running.stop.clone();
         running.start("draining", async move {
             stop.cancelled().await;
-            // Nobody listens only if the test has failed already.
+            // The receiver is gone only if the test has failed already.
             let _ = drained.send(());
             Ok(())
         });
-        running.start("deaf", std::future::pending());
+        running.start("stuck", std::future::pending());
         shutdown.drain.cancel();
         assert!(running.until_stopped(&shutdown, GRACE).await.is_ok());
         assert!(was_drained.try_recv().is_ok());

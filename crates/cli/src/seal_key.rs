@@ -13,7 +13,7 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// The file cannot be written or holds no key.
-pub(crate) fn of(settings: &Settings) -> anyhow::Result<SealingKey> {
+pub(crate) fn load(settings: &Settings) -> anyhow::Result<SealingKey> {
     let file = &settings.seal.key_file;
     kept_in(file).with_context(|| format!("no key for seals can be kept in {}; set seal.key_file", file.display()))
 }
@@ -30,11 +30,11 @@ fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
     let key = SealingKey::generate()?;
-    // Complete or not there at all, whenever somebody looks; such a file is closed to others from the start.
-    let mut file = NamedTempFile::new_in(folder)?;
+    // Complete or not there at all, at any moment; such a file is closed to others from the start.
+    let mut file = NamedTempFile::new_in(directory)?;
     file.write_all(key.to_pem()?.as_bytes())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
@@ -60,14 +60,14 @@ mod tests {
     #[test]
     fn a_key_is_made_once_and_kept_private() {
         use std::os::unix::fs::PermissionsExt as _;
-        let home = tempfile::tempdir().expect("a temporary folder");
+        let home = tempfile::tempdir().expect("a temporary directory");
         let file = home.path().join("keys/seal.pem");
-        let first = kept_in(&file).expect("a writable folder").verifying_key();
+        let first = kept_in(&file).expect("a writable directory").verifying_key();
         assert_eq!(kept_in(&file).expect("a readable file").verifying_key(), first);
         let mode = std::fs::metadata(&file).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::write(&file, "no key").expect("a writable file");
-        let refusal = kept_in(&file).expect_err("it is no key").to_string();
+        let refusal = kept_in(&file).expect_err("not a key").to_string();
         assert!(refusal.contains("openssl genpkey"), "{refusal}");
     }
 }

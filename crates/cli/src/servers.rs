@@ -1,20 +1,28 @@
-//! The two servers between which everything happens.
+//! Postgres and NATS, the two servers that all roles share.
 
-use crate::settings::{Secret, Settings};
+use std::str::FromStr as _;
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::PgConnectOptions;
+use url::Url;
+use ytcaption_eventstore::{Database, DatabaseError, DatabaseSettings};
+
+use crate::settings::Settings;
 
 /// How to reach Postgres and NATS.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "as the settings are called")]
 pub(crate) struct Servers {
     /// Postgres URL.
-    pub(crate) database_url: Secret,
+    pub(crate) database_url: SecretString,
     /// The same as the owner of the schema, if that is another role.
-    pub(crate) owner_url: Option<Secret>,
+    pub(crate) owner_url: Option<SecretString>,
     /// NATS URL.
-    pub(crate) nats_url: Secret,
+    pub(crate) nats_url: SecretString,
 }
 
-/// A server that a role on its own needs and nobody named.
+/// A server that a role on its own needs and that no setting names.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{missing} not set: a role on its own works with a Postgres and a NATS that it shares with the others. \
@@ -40,4 +48,33 @@ impl Servers {
             (Some(_), None) => Err(NotConfigured { missing: "NATS_URL is" }),
         }
     }
+}
+
+/// One to migrate with, one for its lock.
+const OWNER_CONNECTIONS: u32 = 2;
+
+/// As the owner of the schema: waits for the server, migrates it and grants the role in `service_url` what services need.
+///
+/// # Errors
+/// The schema cannot be migrated, or the role cannot be made.
+pub(crate) async fn prepare_as_owner(
+    owner_url: &SecretString,
+    service_url: &SecretString,
+) -> Result<(), DatabaseError> {
+    let owner = Database::open(&DatabaseSettings {
+        url: owner_url.expose_secret().to_owned(),
+        max_connections: OWNER_CONNECTIONS,
+    })?;
+    owner.prepare().await?;
+    let service = PgConnectOptions::from_str(service_url.expose_secret()).map_err(DatabaseError::Url)?;
+    if service.get_username() != owner.connect_options().get_username() {
+        owner.grant_service_role(service.get_username(), password(service_url).as_deref()).await?;
+    }
+    owner.pool().close().await;
+    Ok(())
+}
+
+fn password(url: &SecretString) -> Option<String> {
+    let url = Url::parse(url.expose_secret()).ok()?;
+    Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned())
 }

@@ -6,19 +6,20 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::settings::{Secret, Settings};
+use crate::settings::Settings;
 
-/// Keeps the secret within the data folder.
+/// Keeps the secret within the data directory.
 const FILE: &str = "webhook-secret";
 const PRIVATE_FILE_MODE: u32 = 0o600;
 
-/// The configured secret, else the one in the data folder, made there the first time.
+/// The configured secret, else the one in the data directory, made there the first time.
 ///
 /// # Errors
-/// The data folder cannot be written.
-pub(crate) fn of(settings: &Settings) -> anyhow::Result<Secret> {
+/// The data directory cannot be written.
+pub(crate) fn load(settings: &Settings) -> anyhow::Result<SecretString> {
     if let Some(secret) = &settings.webhook.secret {
         return Ok(secret.clone());
     }
@@ -32,7 +33,7 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(FILE)
 }
 
-fn kept_in(data_dir: &Path) -> std::io::Result<Secret> {
+fn kept_in(data_dir: &Path) -> std::io::Result<SecretString> {
     let path = path(data_dir);
     std::fs::create_dir_all(data_dir)?;
     match File::options().write(true).create_new(true).mode(PRIVATE_FILE_MODE).open(&path) {
@@ -41,10 +42,10 @@ fn kept_in(data_dir: &Path) -> std::io::Result<Secret> {
             let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
             writeln!(file, "{secret}")?;
             tracing::info!(file = %path.display(), "made a secret that signs webhooks; give it to their receivers");
-            Ok(Secret::new(secret))
+            Ok(SecretString::from(secret))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok(Secret::new(std::fs::read_to_string(&path)?.trim()))
+            Ok(SecretString::from(std::fs::read_to_string(&path)?.trim()))
         }
         Err(error) => Err(error),
     }
@@ -52,16 +53,18 @@ fn kept_in(data_dir: &Path) -> std::io::Result<Secret> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
     fn a_secret_is_made_once_and_kept_private() {
         use std::os::unix::fs::PermissionsExt as _;
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let first = kept_in(home.path()).expect("a writable folder");
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let first = kept_in(home.path()).expect("a writable directory");
         let again = kept_in(home.path()).expect("a readable file");
-        assert_eq!(first.reveal(), again.reveal());
-        assert_eq!(first.reveal().len(), 64);
+        assert_eq!(first.expose_secret(), again.expose_secret());
+        assert_eq!(first.expose_secret().len(), 64);
         let mode = std::fs::metadata(home.path().join(FILE)).expect("the file").permissions().mode();
         assert_eq!(mode & 0o777, PRIVATE_FILE_MODE);
     }

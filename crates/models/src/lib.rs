@@ -24,5 +24,5 @@ pub use files::{ENGLISH, ModelFiles};
 pub use footprint::{Dimensions, Footprint};
 pub use info::{ModelInfo, model_name};
 pub use layout::{Layout, cores, default_memory_bytes};
-pub use settings::{Checksums, ComputeType, Device, ModelSettings};
+pub use settings::{Checksums, ComputeType, Device, ModelSettings, ModelsSettings};
 pub use vocabulary::{NO_TIMESTAMPS, START_OF_TRANSCRIPT, TIMESTAMP_STEP_MS, Vocabulary, language_code};

@@ -1,10 +1,66 @@
-//! How a model is loaded; names as in CTranslate2 and faster-whisper.
+//! Where models are stored, where they are fetched from and how they are loaded: the section `[models]` of the settings.
 
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-/// How a model is loaded; `[models]` and `[transcription]` of the configuration set it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+use crate::{default_memory_bytes, hub};
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Whisper models in CTranslate2 format; `ytcaption models` lists, fetches and verifies them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+pub struct ModelsSettings {
+    /// Every directory in it is a model: faster-whisper downloads, or a Hugging Face cache (its `hub` directory).
+    /// A relative path is within data_dir.
+    pub directory: PathBuf,
+    /// Memory for the weights of all loaded models, in MiB; to make room for another, the least recently used one is
+    /// unloaded. Default: half of the memory of this machine.
+    #[schemars(range(min = 1, max = 67_108_864), example = 8192)]
+    pub memory_mib: Option<u64>,
+    /// What computes: "cpu", or "cuda" in a program built for it.
+    pub device: Device,
+    /// Which NVIDIA card, counted from 0.
+    #[schemars(range(min = 0, max = 255))]
+    pub device_index: i32,
+    /// Precision: "auto" is the fastest of the device (int8 on a processor), "default" as converted, or
+    /// int8, int8_float32, int8_float16, int8_bfloat16, int16, float16 (NVIDIA only), bfloat16, float32.
+    pub compute_type: ComputeType,
+    /// URL that `models pull` fetches from: a Hugging Face hub or a mirror. Also HF_ENDPOINT.
+    pub endpoint: Url,
+    /// Signs in to the hub, for private and gated models; sent to models.endpoint only. Also HF_TOKEN.
+    #[schemars(with = "Option<String>", extend("format" = "password"), example = &"keep it out of files: HF_TOKEN")]
+    pub token: Option<SecretString>,
+}
+
+impl Default for ModelsSettings {
+    fn default() -> Self {
+        Self {
+            directory: "models".into(),
+            memory_mib: None,
+            device: Device::default(),
+            device_index: 0,
+            compute_type: ComputeType::Auto,
+            endpoint: Url::parse(hub::ENDPOINT).expect("a constant URL"),
+            token: None,
+        }
+    }
+}
+
+impl ModelsSettings {
+    /// Memory that the weights of all loaded models together may take, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_mib.map_or_else(default_memory_bytes, |mebibytes| mebibytes * MEBIBYTE)
+    }
+}
+
+/// How a model is loaded; names as in CTranslate2 and faster-whisper. `[models]` and `[transcription]` of the settings
+/// determine it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSettings {
     /// The processor, or a graphics card.
     pub device: Device,
@@ -54,7 +110,7 @@ impl ModelSettings {
 }
 
 /// The hardware that computes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
     /// The processor.
@@ -65,7 +121,7 @@ pub enum Device {
 }
 
 /// Precision of the weights and of the arithmetic.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ComputeType {
     /// As the model was converted.

@@ -12,7 +12,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// The header's name, in HTTP and in NATS.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// The `traceparent` of the span this code runs in, to be handed to whoever continues the work.
+/// The `traceparent` of the span this code runs in, to be handed to the process that continues the work.
 /// `None` outside any span or before [`crate::init`].
 pub fn current_traceparent() -> Option<String> {
     current().as_ref().map(traceparent)
@@ -28,7 +28,7 @@ pub fn current_trace_id() -> Option<String> {
     current().map(|context| context.trace_id().to_string())
 }
 
-/// Makes `span` a child of the span that `traceparent` names, and tells whether it did.
+/// Makes `span` a child of the span that `traceparent` names; returns whether it did.
 ///
 /// Call it on a fresh span, before entering it or logging in it: a span that has started keeps its
 /// parent. A malformed `traceparent` is ignored, as the recommendation demands (section 4.3), and
@@ -60,14 +60,14 @@ mod tests {
     use tracing::{debug_span, info_span};
 
     use super::{current_trace_id, current_traceparent, set_parent, traceparent_of};
-    use crate::settings::TelemetrySettings;
+    use crate::settings::LogSettings;
 
     const INCOMING: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
     fn with_tracing(test: impl FnOnce()) {
         let provider = SdkTracerProvider::builder().build();
-        let settings = TelemetrySettings::default();
+        let settings = LogSettings::default();
         let subscriber =
             crate::setup::subscriber(&settings, "test", &provider, std::io::sink).expect("the defaults are valid");
         tracing::subscriber::with_default(subscriber, test);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `fields` holds the event's fields and those of all spans around it, the inner winning. `job_id`
-//! and the trace's ids stand at the top, where a log search finds them.
+//! and the ids of the trace are at the top level, where a log search finds them.
 
 use std::fmt;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! How the system is seen from outside: logs, traces and metrics, set up once per process.
+//! Logs, traces and metrics, set up once per process.
 //!
 //! [`init`] starts JSON logs and, when configured, OpenTelemetry traces; [`context`] carries a
 //! trace from one process to the next inside headers and event metadata; [`metrics`] holds every
@@ -8,11 +8,13 @@
 //! and `trace_id` at its top level.
 
 pub mod context;
+mod error;
 mod json_lines;
 pub mod metrics;
 mod settings;
 mod setup;
 mod traces;
 
-pub use settings::{LogFormat, LogSettings, TelemetrySettings};
-pub use setup::{TelemetryError, TelemetryGuard, init};
+pub use error::TelemetryError;
+pub use settings::{LogFormat, LogSettings};
+pub use setup::{TelemetryGuard, init};

@@ -55,7 +55,7 @@ const JOB_BUCKETS: [f64; 13] =
     [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
 /// Upper bounds for a step of transcribing, in seconds.
 const STEP_BUCKETS: [f64; 11] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
-/// How often recorded durations are folded into their buckets when nobody reads them.
+/// How often recorded durations are folded into their buckets when they are not read.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// State of a circuit breaker, as [`CIRCUIT_BREAKER_STATE`] shows it.
@@ -89,8 +89,8 @@ impl PrometheusHandle {
     }
 }
 
-/// Starts recording in this process. Further calls give the same handle, so each role of a process
-/// that runs several may ask.
+/// Starts collecting metrics in this process. Further calls return the same handle, so each role of a process
+/// that runs several may call it.
 ///
 /// # Errors
 /// When another recorder was installed before.
@@ -159,7 +159,7 @@ pub fn job_ended(outcome: &'static str, took: Duration) {
     histogram!(JOB_PROCESSING_DURATION, "outcome" => outcome).record(took);
 }
 
-/// So many messages wait for or are in work at the consumer `queue`.
+/// `messages` of the consumer `queue` are waiting or being worked on.
 pub fn queue_depth(queue: &str, messages: u64) {
     gauge!(QUEUE_DEPTH, "queue" => queue.to_owned()).set(as_gauge(messages));
 }
@@ -214,13 +214,13 @@ pub fn parked_events(projection: &'static str, events: u64) {
     gauge!(PROJECTION_PARKED_NOW, "projection" => projection).set(as_gauge(events));
 }
 
-/// So many events have no seal yet, the oldest of them for so long.
+/// `events` have no seal yet; the oldest of them has been `waiting` for one.
 pub fn seal_lag(events: u64, waiting: Duration) {
     gauge!(SEAL_LAG_EVENTS).set(as_gauge(events));
     gauge!(SEAL_LAG).set(waiting.as_secs_f64());
 }
 
-/// Streams of captions can be opened from now on: none is shown as 0, and not as no metric.
+/// Streams of captions can be opened from now on; the gauge exists and is 0 until one is.
 pub fn streams_begin() {
     gauge!(SSE_STREAMS).increment(0);
 }
@@ -240,7 +240,7 @@ pub fn stage_ended(stage: &'static str, took: Duration) {
     histogram!(STAGE_DURATION, "stage" => stage).record(took);
 }
 
-/// A step of transcribing, such as `encoder` or `decoder`, took so long for a batch of windows or a piece of audio.
+/// A step of transcribing, such as `encoder` or `decoder`, `took` this long for a batch of windows or a piece of audio.
 pub fn transcription_step(step: &'static str, took: Duration) {
     histogram!(TRANSCRIPTION_STEP_DURATION, "step" => step).record(took);
 }

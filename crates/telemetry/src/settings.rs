@@ -1,45 +1,45 @@
-//! What of logs and traces can be set.
+//! How logs are written: the section `[log]` of the settings.
 
-use serde::Deserialize;
+use std::io::IsTerminal as _;
 
-/// Settings of logs and traces.
-///
-/// Traces also honour OpenTelemetry's own variables (`OTEL_EXPORTER_OTLP_…`, `OTEL_SERVICE_NAME`,
-/// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_…`, `OTEL_SDK_DISABLED`).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TelemetrySettings {
-    /// How logs look and which are written.
-    pub log: LogSettings,
-    /// Address of an OTLP gRPC collector, such as `http://localhost:4317`. Left out,
-    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `OTEL_EXPORTER_OTLP_ENDPOINT` decide; with
-    /// neither, nothing is exported, but trace ids are still made and passed on.
-    pub otlp_endpoint: Option<String>,
-}
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// How logs look and which are written. They always go to standard error.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// What the program logs on standard error. Traces: set OTEL_EXPORTER_OTLP_ENDPOINT.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogSettings {
-    /// One JSON object a line, or text for people.
+    /// A level (error, warn, info, debug, trace) or a filter such as "info,ytcaption_workers=debug".
+    pub level: String,
+    /// "text" for people, "json" for collectors, "auto": text on a terminal, else json.
     pub format: LogFormat,
-    /// Which events to log, as `tracing` filter directives: `info`, or `info,sqlx=warn`.
-    pub filter: String,
 }
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { format: LogFormat::Json, filter: "info".to_owned() }
+        Self { level: "info,async_nats=warn,sqlx=warn".to_owned(), format: LogFormat::default() }
     }
 }
 
-/// How a log line looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// The format of a log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// Text if standard error is a terminal, else JSON.
     #[default]
-    Json,
+    Auto,
     /// Text for people.
     Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    pub(crate) fn is_text(self) -> bool {
+        match self {
+            Self::Auto => std::io::stderr().is_terminal(),
+            Self::Text => true,
+            Self::Json => false,
+        }
+    }
 }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber};
-use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::error::TelemetryError;
 use crate::json_lines::JsonLines;
-use crate::settings::{LogFormat, TelemetrySettings};
+use crate::settings::LogSettings;
 use crate::traces;
 
 /// The name under which traces and log records of this program are found.
@@ -24,28 +24,6 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Spans below this level are neither exported nor consulted for a line's `job_id`. It does not
 /// depend on the log filter: with `filter = "warn"` a warning still names its job and trace.
 const SPAN_LEVEL: Level = Level::INFO;
-
-/// Telemetry that could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// The log filter is not one.
-    #[error("log.filter {filter:?} is not a list such as \"info,sqlx=warn\": {source}")]
-    Filter {
-        /// The setting as given.
-        filter: String,
-        /// What is wrong with it.
-        source: ParseError,
-    },
-    /// The collector's address or another OTLP setting cannot be used.
-    #[error("traces cannot be exported: {0}")]
-    Exporter(#[from] ExporterBuildError),
-    /// Exporting needs an asynchronous runtime.
-    #[error("traces can only be exported from inside a Tokio runtime")]
-    NoRuntime,
-    /// Somebody installed a subscriber before.
-    #[error("telemetry was already started in this process: {0}")]
-    AlreadyStarted(#[from] TryInitError),
-}
 
 /// Keeps traces flowing; the last ones are sent by [`Self::shutdown`].
 #[derive(Debug)]
@@ -89,17 +67,22 @@ fn flush(provider: &SdkTracerProvider) {
 /// Starts logs on standard error and traces for this process, once. `role` says which part of the
 /// system it is (`up`, `serve`, `worker-download`, …) in every log line and in the trace resource.
 ///
+/// Traces are configured by OpenTelemetry's own variables only: `OTEL_EXPORTER_OTLP_ENDPOINT` (a gRPC collector such as
+/// `http://localhost:4317`; without it nothing is exported, but trace ids are still made and passed on),
+/// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`,
+/// `OTEL_BSP_…`, `OTEL_SDK_DISABLED`.
+///
 /// # Errors
-/// [`TelemetryError`].
-pub fn init(settings: &TelemetrySettings, role: &str) -> Result<TelemetryGuard, TelemetryError> {
-    let provider = traces::provider(settings, role)?;
+/// [`TelemetryError`]: the log filter or the URL of the collector cannot be used, or telemetry was started before.
+pub fn init(settings: &LogSettings, role: &str) -> Result<TelemetryGuard, TelemetryError> {
+    let provider = traces::provider(traces::endpoint(|name| std::env::var(name).ok()).as_deref(), role)?;
     subscriber(settings, role, &provider, std::io::stderr)?.try_init()?;
     Ok(TelemetryGuard::new(provider))
 }
 
-/// Everything that listens to spans and events, writing logs to `writer`.
+/// The subscriber of all spans and events, which writes logs to `writer`.
 pub(crate) fn subscriber<W>(
-    settings: &TelemetrySettings,
+    settings: &LogSettings,
     role: &str,
     provider: &SdkTracerProvider,
     writer: W,
@@ -108,17 +91,18 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder()
-        .parse(&settings.log.filter)
-        .map_err(|source| TelemetryError::Filter { filter: settings.log.filter.clone(), source })?;
-    // Without the hint every level would count as possibly wanted, and a library that asks the older `log` facade
-    // whether its details are (`log::log_enabled!`, as sqlx does for each query) would swallow the next event of its
+        .parse(&settings.level)
+        .map_err(|source| TelemetryError::Filter { filter: settings.level.clone(), source })?;
+    // Without the hint every level would count as possibly wanted, and a library that queries the older `log` facade
+    // (`log::log_enabled!`, as sqlx does for each query) would swallow the next event of its
     // thread: filters of single layers remember a refusal until an event comes.
     let spans = filter_fn(|about| about.is_span() && *about.level() <= SPAN_LEVEL)
         .with_max_level_hint(LevelFilter::from_level(SPAN_LEVEL));
     let filter = filter.or(spans);
-    let logs: Box<dyn Layer<Registry> + Send + Sync> = match settings.log.format {
-        LogFormat::Json => JsonLines::new(role, writer).with_filter(filter).boxed(),
-        LogFormat::Text => tracing_subscriber::fmt::layer().with_writer(writer).with_filter(filter).boxed(),
+    let logs: Box<dyn Layer<Registry> + Send + Sync> = if settings.format.is_text() {
+        tracing_subscriber::fmt::layer().with_writer(writer).with_filter(filter).boxed()
+    } else {
+        JsonLines::new(role, writer).with_filter(filter).boxed()
     };
     let traces = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(SCOPE))

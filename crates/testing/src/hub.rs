@@ -1,7 +1,7 @@
 //! A Hugging Face hub with one model, which can misbehave in every way that networks and servers do.
 //!
 //! Like the real one it keeps small files in git and large ones on another host (here: another port), to which it
-//! redirects, and which refuses whoever sends it a token that is not for it.
+//! redirects, and which refuses a request with a token that is not for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,17 +20,17 @@ use serde_json::json;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// Files larger than this lie on the other host.
+/// Files larger than this are on the other host.
 const LARGE_BYTES: usize = 100_000;
 /// Content goes out in pieces of this size.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// What goes wrong.
+/// What goes wrong with requests.
 #[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// Every answer with content breaks off after so many bytes.
+pub struct Failures {
+    /// Every answer with content breaks off after this number of bytes.
     pub break_after: Option<usize>,
-    /// So many answers are 503 before one is not.
+    /// This number of answers is 503 before one is not.
     pub unavailable: u32,
     /// Content always begins at the first byte.
     pub ignore_range: bool,
@@ -38,17 +38,17 @@ pub struct Faults {
     pub wrong_checksum: Option<&'static str>,
     /// The weights are announced with this size.
     pub announced_bytes: Option<u64>,
-    /// Whoever has not this token is told that there is no such model.
+    /// Requests without this token are answered that there is no such model.
     pub token: Option<&'static str>,
     /// Names that are listed beside those of the files.
     pub also_listed: Vec<&'static str>,
-    /// Pause before each piece of content, in milliseconds.
-    pub pause_ms: u64,
+    /// Delay before each piece of content, in milliseconds.
+    pub delay_ms: u64,
 }
 
 /// A request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct HubRequest {
     /// Method and path.
     pub what: String,
     /// Whether it went to the host of the large files.
@@ -63,8 +63,8 @@ struct Hub {
     repository: String,
     commit: Mutex<String>,
     files: Mutex<BTreeMap<String, Bytes>>,
-    faults: Mutex<Faults>,
-    asked: Mutex<Vec<Asked>>,
+    failures: Mutex<Failures>,
+    requests: Mutex<Vec<HubRequest>>,
     elsewhere: u16,
 }
 
@@ -75,14 +75,14 @@ pub struct ModelHub {
 }
 
 impl ModelHub {
-    /// A hub that has the model in `folder` as `repository` (`ORG/NAME`).
+    /// A hub that has the model in `directory` as `repository` (`ORG/NAME`).
     ///
     /// # Panics
-    /// The folder cannot be read, or there is no free port.
-    pub fn start(repository: &str, folder: &Path) -> Self {
+    /// The directory cannot be read, or there is no free port.
+    pub fn start(repository: &str, directory: &Path) -> Self {
         let read = |path: &Path| Bytes::from(std::fs::read(path).expect("a file of the model"));
         let inside =
-            std::fs::read_dir(folder).expect("the model's folder").map(|entry| entry.expect("an entry").path());
+            std::fs::read_dir(directory).expect("the model's directory").map(|entry| entry.expect("an entry").path());
         let files = inside.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), read(&path)))).collect();
         let listen = || {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -95,8 +95,8 @@ impl ModelHub {
             repository: repository.to_owned(),
             commit: Mutex::new("0123456789abcdef0123456789abcdef01234567".to_owned()),
             files: Mutex::new(files),
-            faults: Mutex::default(),
-            asked: Mutex::default(),
+            failures: Mutex::default(),
+            requests: Mutex::default(),
             elsewhere,
         });
         let routers = [(here, front(&hub)), (there, back(&hub))];
@@ -120,8 +120,8 @@ impl ModelHub {
     }
 
     /// From now on these things go wrong.
-    pub fn misbehave(&self, faults: Faults) {
-        *locked(&self.hub.faults) = faults;
+    pub fn misbehave(&self, failures: Failures) {
+        *locked(&self.hub.failures) = failures;
     }
 
     /// A new commit with other content of a file.
@@ -136,24 +136,24 @@ impl ModelHub {
         locked(&self.hub.files).remove(file);
     }
 
-    /// What was asked so far.
-    pub fn asked(&self) -> Vec<Asked> {
-        locked(&self.hub.asked).clone()
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<HubRequest> {
+        locked(&self.hub.requests).clone()
     }
 }
 
 impl Hub {
     /// Writes a request down.
-    fn note(&self, request: &Request) -> Asked {
+    fn note(&self, request: &Request) -> HubRequest {
         let header = |name| Some(request.headers().get(name)?.to_str().ok()?.to_owned());
-        let asked = Asked {
+        let noted = HubRequest {
             what: format!("{} {}", request.method(), request.uri().path()),
             elsewhere: header(HOST).is_some_and(|host| host.ends_with(&format!(":{}", self.elsewhere))),
             authorization: header(AUTHORIZATION),
             range: header(RANGE),
         };
-        locked(&self.asked).push(asked.clone());
-        asked
+        locked(&self.requests).push(noted.clone());
+        noted
     }
 }
 
@@ -191,13 +191,13 @@ fn back(hub: &Arc<Hub>) -> Router {
 
 /// Notes every request, and refuses those that must be.
 async fn guard(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    let asked = hub.note(&request);
-    let (elsewhere, authorization) = (asked.elsewhere, asked.authorization);
+    let noted = hub.note(&request);
+    let (elsewhere, authorization) = (noted.elsewhere, noted.authorization);
     let (busy, token) = {
-        let mut faults = locked(&hub.faults);
-        let busy = faults.unavailable > 0;
-        faults.unavailable = faults.unavailable.saturating_sub(1);
-        (busy, faults.token)
+        let mut failures = locked(&hub.failures);
+        let busy = failures.unavailable > 0;
+        failures.unavailable = failures.unavailable.saturating_sub(1);
+        (busy, failures.token)
     };
     if busy {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -228,7 +228,7 @@ async fn revision(
     if revision != "main" && revision != commit {
         return not_found("RevisionNotFound");
     }
-    let also = locked(&hub.faults).also_listed.clone();
+    let also = locked(&hub.failures).also_listed.clone();
     let files = locked(&hub.files);
     let listed = files.keys().map(String::as_str).chain(also);
     let siblings: Vec<_> = listed.map(|file| json!({ "rfilename": file })).collect();
@@ -256,13 +256,13 @@ async fn resolve(
     UrlPath((_, _, commit, file)): UrlPath<(String, String, String, String)>,
 ) -> Response {
     let Some(content) = locked(&hub.files).get(&file).cloned() else { return not_found("EntryNotFound") };
-    let faults = locked(&hub.faults).clone();
+    let failures = locked(&hub.failures).clone();
     let large = content.len() > LARGE_BYTES;
     let mut sum = if large { hex(&Sha256::digest(&content)) } else { blob_sum(&content) };
-    if faults.wrong_checksum == Some(&file) {
+    if failures.wrong_checksum == Some(&file) {
         sum = "0".repeat(sum.len());
     }
-    let bytes = faults.announced_bytes.filter(|_| large).unwrap_or(content.len() as u64);
+    let bytes = failures.announced_bytes.filter(|_| large).unwrap_or(content.len() as u64);
     let location = if large {
         format!("http://127.0.0.1:{}/blobs/{file}?signature=confidential", hub.elsewhere)
     } else {
@@ -279,17 +279,17 @@ async fn resolve(
 
 async fn small(State(hub): State<Arc<Hub>>, UrlPath(file): UrlPath<String>, headers: HeaderMap) -> Response {
     let Some(content) = locked(&hub.files).get(&file).cloned() else { return not_found("EntryNotFound") };
-    let faults = locked(&hub.faults).clone();
-    let wrong = faults.wrong_checksum == Some(&file);
+    let failures = locked(&hub.failures).clone();
+    let wrong = failures.wrong_checksum == Some(&file);
     let sum = if wrong { "0".repeat(40) } else { blob_sum(&content) };
     let known = [("x-repo-commit", locked(&hub.commit).clone()), (ETAG.as_str(), format!("\"{sum}\""))];
-    (known, send(&content, &headers, &faults)).into_response()
+    (known, send(&content, &headers, &failures)).into_response()
 }
 
 async fn large(State(hub): State<Arc<Hub>>, UrlPath(file): UrlPath<String>, headers: HeaderMap) -> Response {
     let Some(content) = locked(&hub.files).get(&file).cloned() else { return not_found("EntryNotFound") };
-    let faults = locked(&hub.faults).clone();
-    send(&content, &headers, &faults)
+    let failures = locked(&hub.failures).clone();
+    send(&content, &headers, &failures)
 }
 
 /// git's checksum of a file.
@@ -300,22 +300,22 @@ fn blob_sum(content: &[u8]) -> String {
     hex(&sum.finalize())
 }
 
-/// The content, or the part of it that was asked for, broken off if it is to be.
-fn send(content: &Bytes, headers: &HeaderMap, faults: &Faults) -> Response {
-    let range = headers.get(RANGE).and_then(|range| range.to_str().ok()).filter(|_| !faults.ignore_range);
+/// The content, or the part of it that was requested, broken off where it is to be.
+fn send(content: &Bytes, headers: &HeaderMap, failures: &Failures) -> Response {
+    let range = headers.get(RANGE).and_then(|range| range.to_str().ok()).filter(|_| !failures.ignore_range);
     let from = range.and_then(|range| range.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
     let from: usize = from.unwrap_or(0);
     if from > 0 && from >= content.len() {
         return StatusCode::RANGE_NOT_SATISFIABLE.into_response();
     }
     let part = content.slice(from..);
-    let goes = faults.break_after.unwrap_or(usize::MAX).min(part.len());
+    let goes = failures.break_after.unwrap_or(usize::MAX).min(part.len());
     let breaks = goes < part.len();
     let pieces: Vec<Bytes> = part.slice(..goes).chunks(PIECE_BYTES).map(Bytes::copy_from_slice).collect();
-    let pause = std::time::Duration::from_millis(faults.pause_ms);
+    let delay = std::time::Duration::from_millis(failures.delay_ms);
     let content_length = part.len().to_string();
     let sent = futures::stream::unfold(pieces.into_iter(), move |mut pieces| async move {
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(delay).await;
         pieces.next().map(|piece| (Ok::<_, Infallible>(piece), pieces))
     });
     let body = if breaks {

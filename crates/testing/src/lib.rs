@@ -7,6 +7,6 @@ mod postgres;
 mod process;
 pub mod sound;
 
-pub use hub::{Asked, Faults, ModelHub};
+pub use hub::{Failures, HubRequest, ModelHub};
 pub use nats::NatsServer;
 pub use postgres::Postgres;

@@ -13,16 +13,17 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts one on a free port, its data in a folder of its own.
+    /// Starts one on a free port, its data in a directory of its own.
     ///
     /// # Panics
     /// nats-server is not on the PATH or does not start.
     pub fn start() -> Self {
-        let folder = tempfile::Builder::new().prefix("ytcaption-nats-").tempdir().expect("a temporary folder").keep();
+        let directory =
+            tempfile::Builder::new().prefix("ytcaption-nats-").tempdir().expect("a temporary directory").keep();
         let port = free_port();
-        let server = format!("nats-server -a 127.0.0.1 -p {port} -js -sd '{}'", folder.display());
-        let leash = start_leashed(&server, "TERM", &folder);
-        wait_until("nats-server (is it on the PATH? `make setup` installs it)", &folder, || {
+        let server = format!("nats-server -a 127.0.0.1 -p {port} -js -sd '{}'", directory.display());
+        let leash = start_leashed(&server, "TERM", &directory);
+        wait_until("nats-server (is it on the PATH? `make setup` installs it)", &directory, || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         Self { port, leash }
@@ -37,7 +38,7 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         drop(self.leash.stdin.take());
-        // The server is gone either way; its exit status tells a test nothing.
+        // The server is gone either way; its exit status does not matter to a test.
         let _ = self.leash.wait();
     }
 }

@@ -9,14 +9,14 @@ use nix::unistd::{Uid, User};
 
 use crate::process::{free_port, start_leashed, wait_until};
 
-/// Database owner; the server trusts whoever reaches it, which is this machine alone.
+/// Database owner; the server trusts every connection, and only this machine can connect.
 const OWNER: &str = "ytcaption";
 /// Where Debian keeps the programs of each version.
-const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
+const DEBIAN_DIRECTORY: &str = "/usr/lib/postgresql";
 /// Connections for all tests of a process at once.
 const MAX_CONNECTIONS: u32 = 400;
 
-/// What is needed of Postgres, all from one folder.
+/// What is needed of Postgres, all from one directory.
 const PROGRAMS: [&str; 4] = ["initdb", "postgres", "pg_isready", "createdb"];
 
 /// A running Postgres.
@@ -42,15 +42,16 @@ impl Postgres {
     /// Postgres is not installed or does not start.
     pub fn start(fsync: &str) -> Self {
         let programs = find_programs();
-        let folder = tempfile::Builder::new().prefix("ytcaption-pg-").tempdir().expect("a temporary folder").keep();
-        let run_as = hand_over(&folder);
-        let data = folder.join("data");
+        let directory =
+            tempfile::Builder::new().prefix("ytcaption-pg-").tempdir().expect("a temporary directory").keep();
+        let run_as = hand_over(&directory);
+        let data = directory.join("data");
         let initdb = format!(
             "{run_as}{}/initdb -D {} -U {OWNER} -A trust -E UTF8 --locale=C --no-sync",
             programs.display(),
             data.display()
         );
-        let created = Command::new("sh").args(["-c", &initdb]).current_dir(&folder).output().expect("initdb runs");
+        let created = Command::new("sh").args(["-c", &initdb]).current_dir(&directory).output().expect("initdb runs");
         assert!(created.status.success(), "initdb: {}", String::from_utf8_lossy(&created.stderr));
         let port = free_port();
         let server = format!(
@@ -58,11 +59,11 @@ impl Postgres {
              -c max_connections={MAX_CONNECTIONS} -c max_prepared_transactions=4",
             programs.display(),
             data.display(),
-            folder.display()
+            directory.display()
         );
-        let leash = start_leashed(&server, "INT", &folder);
+        let leash = start_leashed(&server, "INT", &directory);
         let ready = programs.join("pg_isready");
-        wait_until("Postgres", &folder, || {
+        wait_until("Postgres", &directory, || {
             Command::new(&ready)
                 .args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()])
                 .status()
@@ -86,8 +87,8 @@ impl Postgres {
     }
 }
 
-/// Postgres refuses to run as root: gives the folder to another user and returns the words that run a command as him.
-fn hand_over(folder: &Path) -> String {
+/// Postgres refuses to run as root: gives the directory to another user and returns the words that run a command as him.
+fn hand_over(directory: &Path) -> String {
     if !Uid::effective().is_root() {
         return String::new();
     }
@@ -95,17 +96,18 @@ fn hand_over(folder: &Path) -> String {
         .into_iter()
         .find_map(|name| User::from_name(name).ok().flatten())
         .expect("a user `postgres` or `nobody`");
-    std::os::unix::fs::chown(folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
-        .expect("root may give folders away");
+    std::os::unix::fs::chown(directory, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+        .expect("root may give directories away");
     format!("setpriv --reuid={} --regid={} --clear-groups ", user.uid, user.gid)
 }
 
 fn find_programs() -> PathBuf {
     let on_path = std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect());
-    let debian = std::fs::read_dir(DEBIAN_FOLDER).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
+    let debian =
+        std::fs::read_dir(DEBIAN_DIRECTORY).into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
     on_path
         .into_iter()
         .chain(debian)
-        .find(|folder| PROGRAMS.iter().all(|program| folder.join(program).exists()))
+        .find(|directory| PROGRAMS.iter().all(|program| directory.join(program).exists()))
         .expect("Postgres is installed (Debian: apt-get install postgresql)")
 }

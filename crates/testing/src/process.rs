@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to come up.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// Pause between looks whether it is up.
-const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// Interval between checks whether it is up.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Runs a command line until this process closes the pipe it holds, by `Drop` or by dying; then sends the server
-/// `signal`, waits for it, and removes its folder.
-pub(crate) fn start_leashed(command_line: &str, signal: &str, folder: &Path) -> Child {
+/// `signal`, waits for it, and removes its directory.
+pub(crate) fn start_leashed(command_line: &str, signal: &str, directory: &Path) -> Child {
     let script = format!(
-        "{command_line} >'{folder}/log' 2>&1 & server=$!; read _; kill -{signal} $server; wait $server; rm -rf '{folder}'",
-        folder = folder.display()
+        "{command_line} >'{directory}/log' 2>&1 & server=$!; read _; kill -{signal} $server; wait $server; rm -rf '{directory}'",
+        directory = directory.display()
     );
     Command::new("sh")
         .args(["-c", &script])
@@ -28,20 +28,20 @@ pub(crate) fn start_leashed(command_line: &str, signal: &str, folder: &Path) -> 
 }
 
 /// Waits until the server is up; shows its log if it does not come.
-pub(crate) fn wait_until(name: &str, folder: &Path, is_up: impl Fn() -> bool) {
+pub(crate) fn wait_until(name: &str, directory: &Path, is_up: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_up() {
         if started.elapsed() > START_LIMIT {
             let mut log = String::new();
             // Without a log the message below still says what did not start.
-            let _ = std::fs::File::open(folder.join("log")).and_then(|mut file| file.read_to_string(&mut log));
+            let _ = std::fs::File::open(directory.join("log")).and_then(|mut file| file.read_to_string(&mut log));
             panic!("{name} does not start within {START_LIMIT:?}; its log: {log}");
         }
-        std::thread::sleep(LOOK_PAUSE);
+        std::thread::sleep(CHECK_INTERVAL);
     }
 }
 
-/// A TCP port on loopback that nobody listens on.
+/// A TCP port on loopback that is free.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback has a free port").port()
 }

@@ -48,7 +48,7 @@ pub(crate) enum ApiError {
     JobNotFound(JobId),
     #[error(
         "This server sees no models on its own disk and cannot tell which the workers have; `ytcaption models list` on \
-         the machine of a worker can. The operator may give this server the folder of the workers (models.folder)."
+         the machine of a worker can. The operator may give this server the folder of the workers (models.directory)."
     )]
     ModelsNotSeen(String),
     #[error("This address does not know the method; the header Allow lists those that it knows.")]
@@ -228,10 +228,9 @@ impl From<BlobError> for ApiError {
                 Self::Unavailable { dependency: Dependency::Storage, cause: error.to_string() }
             }
             // Keys are made here and fingerprints by the store.
-            BlobError::NotFound { .. }
-            | BlobError::InvalidKey { .. }
-            | BlobError::BadRange { .. }
-            | BlobError::Corrupt { .. } => Self::Internal(error.to_string()),
+            BlobError::NotFound { .. } | BlobError::InvalidKey { .. } | BlobError::Corrupt { .. } => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

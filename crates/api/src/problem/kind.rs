@@ -129,7 +129,7 @@ impl ProblemKind {
                 "This server sees no models",
                 "The models lie where the transcription workers run, and this server has none of them on its own disk, so \
                  it cannot tell which there are. `ytcaption models list` on the machine of a worker can; jobs may name \
-                 those models all the same. The operator can mount the same folder here and set `models.folder`.",
+                 those models all the same. The operator can mount the same folder here and set `models.directory`.",
             ),
             Self::MethodNotAllowed => (
                 "method-not-allowed",

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
-use ytcaption_blobstore::LocalFolder;
+use ytcaption_blobstore::LocalDirectory;
 use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Audio, Failure, JobCommand, JobEvent};
@@ -48,7 +48,7 @@ use ytcaption_eventstore::{
 use ytcaption_projections::{JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
 
-use crate::{ApiSettings, ApiState, LookForModels, StreamLimits, Streams};
+use crate::{ApiSettings, ApiState, LookForModels, Streams};
 
 const COLLECTION: &str = "/api/v1/transcriptions";
 /// Largest upload in tests, in bytes.
@@ -96,27 +96,29 @@ impl Api {
 
     async fn over(database_url: &str, nats: Option<async_nats::Client>) -> Self {
         record_traces();
-        let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 8 };
-        let database = Database::open(&settings).expect("a valid URL");
+        let database = Database::open(&DatabaseSettings { url: database_url.to_owned(), max_connections: 8 })
+            .expect("a valid URL");
         let appender = Appender::start(&database);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stop = CancellationToken::new();
-        let streams = StreamLimits { all: MAX_STREAMS, per_client: MAX_STREAMS };
+        let settings = ApiSettings {
+            max_upload_bytes: MAX_UPLOAD_BYTES,
+            max_body_bytes: MAX_BODY_BYTES,
+            max_streams: MAX_STREAMS,
+            max_streams_per_client: MAX_STREAMS,
+            ..ApiSettings::default()
+        };
         let state = ApiState {
             jobs: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
             queries: JobQueries::new(&database),
-            blobs: Arc::new(LocalFolder::open(folder.path()).await.expect("a folder of blobs")),
+            blobs: Arc::new(LocalDirectory::open(folder.path()).await.expect("a folder of blobs")),
             nats,
             network: Arc::new(AddressPolicy::default()),
-            settings: Arc::new(ApiSettings {
-                max_upload_bytes: MAX_UPLOAD_BYTES,
-                max_body_bytes: MAX_BODY_BYTES,
-                ..ApiSettings::default()
-            }),
             models: Arc::new(|| Err("there are no models in this test".to_owned())),
             ids: IdGenerator::system(),
             metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
-            streams: Streams::start(&database, EventListener::start(&database), streams, stop.clone()),
+            streams: Streams::start(&database, EventListener::start(&database), &settings, stop.clone()),
+            settings: Arc::new(settings),
             database,
         };
         Self { router: router(&state), projector: Projector::new(&state.database), state, folder, stop }

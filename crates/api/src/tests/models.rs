@@ -26,7 +26,7 @@ async fn a_server_without_models_says_that_it_cannot_tell() {
     let api = Api::new().await;
     let problem = api.get(MODELS).await.problem(404, "models-not-seen");
     let detail = problem["detail"].as_str().expect("a text");
-    assert!(detail.contains("models list") && detail.contains("models.folder"), "{detail}");
+    assert!(detail.contains("models list") && detail.contains("models.directory"), "{detail}");
     assert!(!detail.contains("in this test"), "where it looked is for the log: {detail}");
     api.get(&format!("{MODELS}?name=small")).await.problem(400, "invalid-parameter");
 }

@@ -54,7 +54,7 @@ impl S3 {
             .body(body(path, whole).await?)
             .send()
             .await
-            .map_err(|e| self.fault(&e, None))?;
+            .map_err(|e| self.error(&e, None))?;
         Ok(())
     }
 
@@ -68,7 +68,7 @@ impl S3 {
             .metadata(FINGERPRINT, &info.sha256)
             .send()
             .await
-            .map_err(|e| self.fault(&e, None))?;
+            .map_err(|e| self.error(&e, None))?;
         let id =
             created.upload_id().ok_or_else(|| self.unreachable("the service gave no id for a multipart upload"))?;
         let sent = self.send_parts(key, path, info, id).await;
@@ -76,8 +76,8 @@ impl S3 {
             let abort = self.client.abort_multipart_upload();
             let abort = abort.bucket(&self.bucket).key(key.as_str()).upload_id(id);
             if let Err(error) = abort.send().await {
-                let error = self.fault(&error, None);
-                tracing::warn!(%key, %error, "an incomplete upload stays behind in the bucket");
+                let error = self.error(&error, None);
+                tracing::warn!(%key, %error, "an incomplete upload remains in the bucket");
             }
         }
         sent
@@ -95,7 +95,7 @@ impl S3 {
                 .body(body(path, part).await?)
                 .send()
                 .await
-                .map_err(|e| self.fault(&e, None))?;
+                .map_err(|e| self.error(&e, None))?;
             let done = CompletedPart::builder().part_number(part.number).set_e_tag(answer.e_tag().map(str::to_owned));
             Ok::<_, BlobError>(done.build())
         });
@@ -108,7 +108,7 @@ impl S3 {
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(done)).build())
             .send()
             .await
-            .map_err(|e| self.fault(&e, None))?;
+            .map_err(|e| self.error(&e, None))?;
         Ok(())
     }
 }

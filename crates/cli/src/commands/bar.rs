@@ -50,7 +50,7 @@ impl Bar {
     /// Writes a line to standard output; the bar makes room for it.
     ///
     /// # Errors
-    /// Nobody reads it any more.
+    /// Standard error was closed.
     pub(super) fn print(&self, line: &str) -> std::io::Result<()> {
         self.bar.suspend(|| writeln!(std::io::stdout(), "{line}"))
     }

@@ -30,17 +30,17 @@ pub(super) struct CueStyleArgs {
 }
 
 impl CueStyleArgs {
-    /// The style; what is not given is as usual.
+    /// The style; what is not given has its default.
     pub(super) fn style(&self) -> CueStyle {
-        let usual = CueStyle::default();
+        let default = CueStyle::default();
         CueStyle {
-            max_line_width: self.max_line_width.unwrap_or(usual.max_line_width),
-            max_line_count: self.max_line_count.unwrap_or(usual.max_line_count),
+            max_line_width: self.max_line_width.unwrap_or(default.max_line_width),
+            max_line_count: self.max_line_count.unwrap_or(default.max_line_count),
             max_words_per_line: self.max_words_per_line,
             highlight_words: self.highlight_words,
-            min_cue_duration_ms: self.min_cue_duration_ms.unwrap_or(usual.min_cue_duration_ms),
-            max_cue_duration_ms: self.max_cue_duration_ms.unwrap_or(usual.max_cue_duration_ms),
-            max_chars_per_second: self.max_chars_per_second.unwrap_or(usual.max_chars_per_second),
+            min_cue_duration_ms: self.min_cue_duration_ms.unwrap_or(default.min_cue_duration_ms),
+            max_cue_duration_ms: self.max_cue_duration_ms.unwrap_or(default.max_cue_duration_ms),
+            max_chars_per_second: self.max_chars_per_second.unwrap_or(default.max_chars_per_second),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `--option NAME=VALUE`: whatever the transcription can be asked for, under faster-whisper's names.
+//! `--option NAME=VALUE`: every option of the transcription, under faster-whisper's names.
 
 use anyhow::Context as _;
 use clap::Args;
@@ -13,7 +13,7 @@ pub(super) struct DecodingArgs {
     options: Vec<(String, Value)>,
 }
 
-/// A value that is no JSON is taken for a text, so that texts need no quotes of their own.
+/// A value that is not JSON is used as text, so that texts need no quotes of their own.
 fn parse(argument: &str) -> Result<(String, Value), String> {
     let (name, value) =
         argument.split_once('=').ok_or("give it as NAME=VALUE, such as word_timestamps=true".to_owned())?;

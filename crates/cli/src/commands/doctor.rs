@@ -35,8 +35,8 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Its word, and what there is to say.
-    fn said(&self) -> (&'static str, &str) {
+    /// Its status in one word, and its message.
+    fn parts(&self) -> (&'static str, &str) {
         match self {
             Self::Ok(text) => ("ok", text),
             Self::Note(text) => ("note", text),
@@ -49,7 +49,7 @@ impl Doctor {
     pub(super) async fn run(&self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = match global.load() {
             Ok(loaded) => loaded.settings,
-            Err(error) => return self.tell(&[("settings", Outcome::Bad(error.to_string()))]),
+            Err(error) => return self.print(&[("settings", Outcome::Bad(error.to_string()))]),
         };
         let (ffmpeg, ffprobe, yt_dlp, postgres, feed, nats, storage) = tokio::join!(
             checks::program("ffmpeg", "-version", checks::INSTALL_FFMPEG),
@@ -61,8 +61,8 @@ impl Doctor {
             checks::storage(&settings),
         );
         let rows = [
-            ("settings", Outcome::Ok("no faults".to_owned())),
-            ("data folder", checks::data_folder(&settings.data_dir)),
+            ("settings", Outcome::Ok("valid".to_owned())),
+            ("data directory", checks::data_directory(&settings.data_dir)),
             ("ffmpeg", ffmpeg),
             ("ffprobe", ffprobe),
             ("yt-dlp", yt_dlp),
@@ -74,28 +74,28 @@ impl Doctor {
             ("model", checks::default_model(&settings).await),
             ("more models", checks::other_models(&settings).await),
         ];
-        self.tell(&rows)
+        self.print(&rows)
     }
 
-    fn tell(&self, rows: &[(&str, Outcome)]) -> anyhow::Result<ExitCode> {
+    fn print(&self, rows: &[(&str, Outcome)]) -> anyhow::Result<ExitCode> {
         let bad = rows.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Bad(_))).count();
         if self.json {
             let check = |(name, outcome): &(&str, Outcome)| {
-                let (status, message) = outcome.said();
+                let (status, message) = outcome.parts();
                 json!({ "name": name, "status": status, "message": message })
             };
             let checks: Vec<_> = rows.iter().map(check).collect();
             println!("{}", serde_json::to_string_pretty(&json!({ "checks": checks }))?);
         } else {
             for (name, outcome) in rows {
-                let (status, message) = outcome.said();
-                // What is to be mended stands out.
+                let (status, message) = outcome.parts();
+                // Upper case, so that what has to be fixed is seen at once.
                 let mark = if status == "bad" { "BAD" } else { status };
                 println!("{mark:<5} {name:<12} {message}");
             }
             match bad {
                 0 => println!("\nEverything that is needed is there."),
-                _ => println!("\n{bad} of {} checks found something to mend.", rows.len()),
+                _ => println!("\n{bad} of {} checks found something to fix.", rows.len()),
             }
         }
         Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -36,7 +36,7 @@ pub(super) enum EventFormat {
 }
 
 impl EventFormat {
-    /// What stands before the first event.
+    /// The heading before the first event.
     pub(super) fn heading(self) -> Option<String> {
         (self == Self::Csv).then(|| COLUMNS.join(","))
     }

@@ -13,7 +13,7 @@ Times: 2026-01-31T14:05:00Z (RFC 3339), 2026-01-31 (midnight UTC), or 90s, 15m, 
 /// The filters that `audit` and `events tail` share; every one given must hold.
 #[derive(Debug, Args)]
 pub(super) struct Filters {
-    /// Events of this job, and of telling its webhook
+    /// Events of this job, and of the delivery of its webhook
     #[arg(long, value_name = "ID")]
     job: Option<JobId>,
     /// Events whose actor begins so: client:, worker:download, or a whole name
@@ -37,7 +37,7 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    /// The question that the filters ask.
+    /// The query that the filters describe.
     pub(super) fn query(self) -> EventQuery {
         EventQuery {
             job: self.job,

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::Global;
-use crate::{logging, owner, roles};
+use crate::{roles, servers};
 
 /// Bring the schema of the database in `DATABASE_URL` up to date, and end
 #[derive(Debug, Args)]
@@ -23,10 +23,10 @@ pub(super) struct Migrate {}
 impl Migrate {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = global.load()?.settings;
-        let telemetry = logging::start(&settings, "migrate")?;
+        let telemetry = ytcaption_telemetry::init(&settings.log, "migrate")?;
         let url = settings.database.url.as_ref().context("DATABASE_URL (or database.url) is not set")?;
         match &settings.database.owner_url {
-            Some(owner_url) => owner::prepare(owner_url, url).await?,
+            Some(owner_url) => servers::prepare_as_owner(owner_url, url).await?,
             None => roles::database("ytcaption migrate", &settings, url)?.prepare().await?,
         }
         println!("The schema is up to date.");

@@ -15,7 +15,6 @@ mod models;
 mod output;
 mod replay;
 mod role;
-mod settings;
 mod store;
 mod submit;
 mod timings;
@@ -27,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{Loaded, Overrides, SettingsError, load};
+use crate::settings::{Loaded, Overrides, SettingsError, load, sample};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,8 +59,8 @@ struct Global {
     /// Settings file (else `YTCAPTION_CONFIG`, ./ytcaption.toml, /etc/ytcaption/ytcaption.toml)
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder for everything that is kept
-    #[arg(long, global = true, value_name = "FOLDER")]
+    /// Directory for everything that is kept
+    #[arg(long, global = true, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
 }
 
@@ -103,10 +102,19 @@ enum Command {
     /// Print the description of the events on JetStream, as docs/asyncapi.json has it
     Asyncapi,
     #[command(subcommand)]
-    Settings(settings::Settings),
+    Settings(Settings),
 }
 
-/// Runs the command that was asked for.
+/// Print all settings
+#[derive(Debug, Subcommand)]
+enum Settings {
+    /// A commented settings file with every default
+    Sample,
+    /// The settings in effect and the origin of each; secrets are masked
+    Show,
+}
+
+/// Runs the requested command.
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { global, command } = arguments;
     match command {
@@ -127,14 +135,14 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Backup(backup) => Box::pin(backup.run(&global)).await,
         Command::Restore(restore) => Box::pin(restore.run(&global)).await,
-        Command::Openapi => {
-            print!("{}", ytcaption_api::openapi_json());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Asyncapi => {
-            print!("{}", ytcaption_workers::asyncapi_json());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Settings(settings) => settings.run(&global),
+        Command::Openapi => Ok(print(&ytcaption_api::openapi_json())),
+        Command::Asyncapi => Ok(print(&ytcaption_workers::asyncapi_json())),
+        Command::Settings(Settings::Sample) => Ok(print(&sample())),
+        Command::Settings(Settings::Show) => Ok(print(&global.load()?.description)),
     }
+}
+
+fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
 }

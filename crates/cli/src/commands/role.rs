@@ -6,20 +6,19 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::Global;
-use crate::roles::{self, Role, url_of};
+use crate::roles::{self, Role, announce, url_of};
+use crate::running::Shutdown;
 use crate::servers::Servers;
 use crate::settings::{Overrides, load};
-use crate::signals::Shutdown;
-use crate::{announce, logging};
 
 const SHARED: &str = "\
-Needs DATABASE_URL and NATS_URL, and storage that all roles see. Runs in any number of copies.";
+Needs DATABASE_URL and NATS_URL, and storage that all roles share. Runs in any number of copies.";
 
 /// Serve the REST interface
 #[derive(Debug, Args)]
 #[command(after_help = SHARED)]
 pub(super) struct Serve {
-    /// Address and port of the API; port 0 takes a free one
+    /// IP address and port of the API; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 }
@@ -30,7 +29,7 @@ impl Serve {
     }
 }
 
-/// Carry events from the event store to JetStream (one copy leads, the others stand by)
+/// Publish events from the event store on JetStream (one copy leads, the others wait)
 #[derive(Debug, Args)]
 #[command(after_help = SHARED)]
 pub(super) struct Relay {}
@@ -52,7 +51,7 @@ impl Project {
     }
 }
 
-/// Seal what has happened: chain and sign events, so that a change is found (`ytcaption events verify`)
+/// Seal events: chain and sign them, so that a change is found (`ytcaption events verify`)
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs DATABASE_URL and NATS_URL. One copy is enough; another one needs the same seal.key_file. Only this role needs the
@@ -69,15 +68,15 @@ impl Seal {
 #[derive(Debug, Subcommand)]
 #[command(after_help = SHARED)]
 pub(super) enum Worker {
-    /// Fetch recordings with yt-dlp and turn them into audio
+    /// Download media with yt-dlp and convert it into audio
     Download,
-    /// Turn audio into text with a Whisper model
+    /// Transcribe audio with a Whisper model
     Transcribe {
-        /// The default model: a name that `ytcaption models list` shows, or a folder in CTranslate2 format
-        #[arg(long, value_name = "NAME|FOLDER")]
+        /// The default model: a name that `ytcaption models list` shows, or a directory in CTranslate2 format
+        #[arg(long, value_name = "NAME|DIRECTORY")]
         model: Option<std::path::PathBuf>,
     },
-    /// Tell webhooks that a job has ended
+    /// Send webhooks when jobs end
     Notify,
 }
 
@@ -97,12 +96,12 @@ impl Worker {
 async fn run_one(role: Role, name: &'static str, overrides: Overrides) -> anyhow::Result<ExitCode> {
     let settings = load(&overrides)?.settings;
     let servers = Servers::configured(&settings)?;
-    let telemetry = logging::start(&settings, name)?;
+    let telemetry = ytcaption_telemetry::init(&settings.log, name)?;
     let shutdown = Shutdown::on_signals().context("listening for SIGTERM and SIGINT")?;
     let ready = |address: Option<std::net::SocketAddr>| {
         tracing::info!(role = name, "started");
         if let Some(address) = address {
-            announce::api(&url_of(address)?, address);
+            announce(&url_of(address)?, address);
         }
         Ok(())
     };

@@ -1,6 +1,7 @@
 //! The event store that `events`, `audit`, `explain` and `replay` look into: straight, as psql would.
 
 use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
 use ytcaption_eventstore::{Database, DatabaseSettings, EventReader};
 
 use super::Global;
@@ -12,7 +13,7 @@ const CONNECTIONS: u32 = 3;
 
 /// How the commands below find their store; part of their help.
 pub(super) const WHERE: &str = "\
-Reads the database in DATABASE_URL (or database.url), else that of the `ytcaption up` of the data folder.";
+Reads the database in DATABASE_URL (or database.url), else that of the `ytcaption up` of the data directory.";
 
 /// Opens the store; it must be there.
 ///
@@ -55,7 +56,7 @@ pub(super) async fn open_sealed(global: &Global) -> anyhow::Result<Database> {
 /// No database is named, or it does not answer.
 pub(super) async fn connect(global: &Global) -> anyhow::Result<Database> {
     let settings = global.load()?.settings;
-    let configured = settings.database.url.as_ref().map(|url| url.reveal().to_owned());
+    let configured = settings.database.url.as_ref().map(|url| url.expose_secret().to_owned());
     open_at(configured.or_else(|| published_database(&settings.data_dir)), &settings).await
 }
 
@@ -68,18 +69,18 @@ pub(super) async fn connect_as_owner(global: &Global) -> anyhow::Result<Database
     open_at(owner_url(&settings), &settings).await
 }
 
-/// How the owner reaches the database: as the settings say, else that of the `ytcaption up` of the data folder.
+/// How the owner reaches the database: as the settings say, else that of the `ytcaption up` of the data directory.
 pub(super) fn owner_url(settings: &Settings) -> Option<String> {
     let configured = settings.database.owner_url.as_ref().or(settings.database.url.as_ref());
     let published = || published_owner(&settings.data_dir).or_else(|| published_database(&settings.data_dir));
-    configured.map(|url| url.reveal().to_owned()).or_else(published)
+    configured.map(|url| url.expose_secret().to_owned()).or_else(published)
 }
 
 async fn open_at(url: Option<String>, settings: &Settings) -> anyhow::Result<Database> {
     let url = url.with_context(|| {
         format!(
             "there is no event store to look into: DATABASE_URL is not set, and no `ytcaption up` runs in {}. \
-             Set DATABASE_URL, or name the folder with --data-dir",
+             Set DATABASE_URL, or name the directory with --data-dir",
             settings.data_dir.display()
         )
     })?;

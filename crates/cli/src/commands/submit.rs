@@ -18,22 +18,22 @@ use super::Global;
 use super::bar::Bar;
 use super::cue_style::CueStyleArgs;
 use crate::managed::published_api;
-use client::{Client, ClientError, Job, Parameters, Receipt};
+use client::{Client, ClientError, Job, JobAccepted, Parameters};
 
-/// Where the API is when neither `--api` nor a running `up` says so.
-const USUAL_API: &str = "http://127.0.0.1:8000";
-/// Pause between questions how far the job is.
+/// URL of the API if neither `--api` nor a running `up` names one.
+const DEFAULT_API: &str = "http://127.0.0.1:8000";
+/// Interval between queries for the status of the job.
 const POLL: Duration = Duration::from_millis(400);
 /// How long a submission waits for an API that cannot serve at the moment.
-const SUBMIT_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the API may be away while a job is waited for.
-const PATIENCE: Duration = Duration::from_mins(2);
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the API may be unavailable while the client waits for a job.
+const ABSENCE_TIMEOUT: Duration = Duration::from_mins(2);
 /// The job failed or was cancelled.
 const EXIT_JOB_FAILED: u8 = 3;
 /// The API does not answer.
 const EXIT_NO_ANSWER: u8 = 4;
 
-/// Submit a video's address or a file to a running system
+/// Submit the URL of a video or a file to a running system
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -42,7 +42,7 @@ Examples:
   ytcaption submit talk.mp4 --follow
   ytcaption submit palestra.mp4 --language pt --task translate --hotwords 'Itaipu, Ana Souza' --wait
 
-Without --wait or --follow, the job's address is printed.
+Without --wait or --follow, the URL of the job is printed.
 
 Exit codes:
   0  done
@@ -50,9 +50,9 @@ Exit codes:
   3  the job failed or was cancelled
   4  the API does not answer")]
 pub(super) struct Submit {
-    /// Address of a page or media file, or a file on this machine
+    /// URL of a page or media file, or a file on this machine
     #[arg(value_name = "URL|FILE")]
-    recording: String,
+    media: String,
     /// Wait for the captions and print them
     #[arg(long)]
     wait: bool,
@@ -86,10 +86,10 @@ pub(super) struct Submit {
     /// high, normal or low
     #[arg(long)]
     priority: Option<String>,
-    /// Told when the job ends (Standard Webhooks)
+    /// Receives a webhook when the job ends (Standard Webhooks)
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// Address of the API [default: that of the `ytcaption up` of the data folder, else `http://127.0.0.1:8000`]
+    /// URL of the API [default: that of the `ytcaption up` of the data directory, else `http://127.0.0.1:8000`]
     #[arg(long, value_name = "URL", env = "YTCAPTION_API")]
     api: Option<Url>,
 }
@@ -116,26 +116,26 @@ impl Submit {
 
     async fn submit(&self, client: &Client) -> Result<(), Failure> {
         let bar = (self.wait || self.follow).then(|| Bar::new("submitting"));
-        let receipt = self.send(client, bar.as_ref()).await;
-        let (Some(bar), Ok(receipt)) = (&bar, &receipt) else {
+        let accepted = self.send(client, bar.as_ref()).await;
+        let (Some(bar), Ok(accepted)) = (&bar, &accepted) else {
             clear(bar.as_ref());
-            println!("{}", client.resolve(&receipt?.status_url)?);
+            println!("{}", client.resolve(&accepted?.status_url)?);
             return Ok(());
         };
         if self.follow {
-            let told = live::tell(client, receipt, bar).await;
+            let printed = live::print_captions(client, accepted, bar).await;
             bar.clear();
-            return told;
+            return printed;
         }
         let mut wanted = vec![("format", self.format.to_string())];
         wanted.extend(self.style.parameters());
-        let captions = follow(client, receipt, &wanted, bar).await;
+        let captions = follow(client, accepted, &wanted, bar).await;
         bar.clear();
         print!("{}", captions?);
         Ok(())
     }
 
-    async fn send(&self, client: &Client, bar: Option<&Bar>) -> Result<Receipt, Failure> {
+    async fn send(&self, client: &Client, bar: Option<&Bar>) -> Result<JobAccepted, Failure> {
         let mut fields = serde_json::Map::new();
         for (name, value) in [
             ("language", &self.language),
@@ -153,30 +153,30 @@ impl Submit {
         if self.word_timestamps {
             fields.insert("word_timestamps".to_owned(), json!(true));
         }
-        let path = PathBuf::from(&self.recording);
+        let path = PathBuf::from(&self.media);
         if path.exists() {
             if let Some(bar) = bar {
                 bar.step("uploading");
             }
             return until_served(|| client.submit_file(&path, &fields)).await;
         }
-        if !self.recording.contains("://") {
+        if !self.media.contains("://") {
             return Err(Failure::Other(anyhow::anyhow!(
-                "there is no file {:?}, and it is no address either; an address begins with http:// or https://",
-                self.recording
+                "there is no file {:?}, and it is not a URL either; a URL begins with http:// or https://",
+                self.media
             )));
         }
-        fields.insert("url".to_owned(), json!(self.recording));
+        fields.insert("url".to_owned(), json!(self.media));
         until_served(|| client.submit_url(&fields)).await
     }
 }
 
 /// Repeats a submission while the API is there but its database is not; it carries a key that makes that safe.
-async fn until_served<F>(mut submit: impl FnMut() -> F) -> Result<Receipt, Failure>
+async fn until_served<F>(mut submit: impl FnMut() -> F) -> Result<JobAccepted, Failure>
 where
-    F: Future<Output = Result<Receipt, ClientError>>,
+    F: Future<Output = Result<JobAccepted, ClientError>>,
 {
-    let deadline = Instant::now() + SUBMIT_PATIENCE;
+    let deadline = Instant::now() + SUBMIT_TIMEOUT;
     loop {
         match submit().await {
             Err(ClientError::Unavailable { .. }) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
@@ -204,16 +204,16 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Waits for the end of the job and fetches its captions; outages of the API are waited out.
-async fn follow(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar) -> Result<String, Failure> {
+/// Waits for the end of the job and fetches its captions; retries while the API is unavailable.
+async fn follow(client: &Client, accepted: &JobAccepted, wanted: &Parameters, bar: &Bar) -> Result<String, Failure> {
     let mut silent_since: Option<Instant> = None;
     loop {
-        match look(client, receipt, wanted, bar).await {
+        match look(client, accepted, wanted, bar).await {
             Ok(Some(captions)) => return Ok(captions),
             Ok(None) => silent_since = None,
             Err(Failure::NoAnswer(error)) => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > PATIENCE {
+                if since.elapsed() > ABSENCE_TIMEOUT {
                     return Err(Failure::NoAnswer(error));
                 }
                 bar.step("no answer");
@@ -224,13 +224,18 @@ async fn follow(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &B
     }
 }
 
-async fn look(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar) -> Result<Option<String>, Failure> {
-    let job: Job = client.job(&receipt.status_url).await?;
+async fn look(
+    client: &Client,
+    accepted: &JobAccepted,
+    wanted: &Parameters,
+    bar: &Bar,
+) -> Result<Option<String>, Failure> {
+    let job: Job = client.job(&accepted.status_url).await?;
     bar.step(&job.status);
     bar.set(job.progress.percent, 100);
     match job.status.as_str() {
         "completed" => {
-            let captions = client.captions(&receipt.status_url, wanted).await?;
+            let captions = client.captions(&accepted.status_url, wanted).await?;
             if let Some(warning) = &job.warning {
                 bar.warn(warning);
             }
@@ -246,6 +251,6 @@ async fn look(client: &Client, receipt: &Receipt, wanted: &Parameters, bar: &Bar
 }
 
 fn find_api(data_dir: &Path) -> anyhow::Result<Url> {
-    let found = published_api(data_dir).unwrap_or_else(|| USUAL_API.to_owned());
-    Url::parse(&found).with_context(|| format!("{found:?} is no address; give one with --api"))
+    let found = published_api(data_dir).unwrap_or_else(|| DEFAULT_API.to_owned());
+    Url::parse(&found).with_context(|| format!("{found:?} is not a URL; set one with --api"))
 }

@@ -13,13 +13,13 @@ pub(super) struct Timings {
 }
 
 impl Timings {
-    /// Begins to count.
+    /// Begins to measure.
     pub(super) fn start() -> Self {
         let sums = Arc::new(Mutex::default());
-        let told = Arc::clone(&sums);
+        let observed = Arc::clone(&sums);
         timing::observe(move |step, took| {
             let mut sums: std::sync::MutexGuard<'_, [Duration; Step::ALL.len()]> =
-                told.lock().unwrap_or_else(PoisonError::into_inner);
+                observed.lock().unwrap_or_else(PoisonError::into_inner);
             sums[step as usize] += took;
         });
         Self { begun: Instant::now(), sums }

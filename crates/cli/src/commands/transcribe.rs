@@ -14,8 +14,8 @@ use super::bar::Bar;
 use super::cue_style::CueStyleArgs;
 use super::decoding::DecodingArgs;
 use super::timings::Timings;
+use crate::running::Shutdown;
 use crate::settings::{Overrides, load, model_cache};
-use crate::signals::Shutdown;
 
 /// Transcribe a file on this machine, without any server; captions go to standard output
 #[derive(Debug, Args)]
@@ -25,20 +25,20 @@ use crate::signals::Shutdown;
 pub(super) struct Transcribe {
     /// Any audio or video file that ffmpeg reads
     file: PathBuf,
-    /// A name that `ytcaption models list` shows, or the folder of a Whisper model in CTranslate2 format
-    #[arg(long, value_name = "NAME|FOLDER")]
+    /// A name that `ytcaption models list` shows, or the directory of a Whisper model in CTranslate2 format
+    #[arg(long, value_name = "NAME|DIRECTORY")]
     model: Option<PathBuf>,
     /// srt, vtt, txt, json, tsv, `verbose_json`, ass or lrc
     #[arg(long, default_value_t = Format::Srt)]
     format: Format,
     #[command(flatten)]
     style: CueStyleArgs,
-    /// ISO 639-1 code of the spoken language, such as en; auto hears which
+    /// ISO 639-1 code of the spoken language, such as en; auto detects it
     #[arg(long, default_value = "auto")]
     language: String,
     #[command(flatten)]
     decoding: DecodingArgs,
-    /// Tell on standard error how long each step took, added up over all threads
+    /// Print on standard error how long each step took, added up over all threads
     #[arg(long)]
     timings: bool,
 }
@@ -65,7 +65,7 @@ impl Transcribe {
         let FileTranscript { transcript, truncation } =
             outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
         if let Some(truncation) = truncation {
-            eprintln!("ytcaption: {} is damaged: {truncation}", self.file.display());
+            eprintln!("ytcaption: {} is truncated: {truncation}", self.file.display());
         }
         if let Some(timings) = timings {
             eprint!("{}", timings.table());

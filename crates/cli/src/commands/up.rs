@@ -7,15 +7,15 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::Global;
-use crate::managed::{DataFolder, ManagedServers, find_program};
-use crate::roles::{self, Role, url_of};
+use crate::managed::{DataDirectory, ManagedServers, find_program};
+use crate::roles::{self, Role, announce, url_of};
+use crate::running::Shutdown;
 use crate::servers::Servers;
-use crate::settings::{Overrides, Secret, Settings, WORK_FOLDER, catalogue, load};
-use crate::signals::Shutdown;
-use crate::{announce, logging};
+use crate::settings::{Overrides, Settings, WORK_DIRECTORY, catalogue, load};
 
 /// Run the whole system in this process, with its own Postgres and nats-server where none is configured
 #[derive(Debug, Args)]
@@ -26,11 +26,11 @@ Examples:
 
 Ctrl-C (or SIGTERM) lets work in progress end, at most shutdown.grace_seconds; a second one ends at once.")]
 pub(super) struct Up {
-    /// Address and port of the API; port 0 takes a free one
+    /// IP address and port of the API; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// The default model: a name that `ytcaption models list` shows, or a folder in CTranslate2 format
-    #[arg(long, value_name = "NAME|FOLDER")]
+    /// The default model: a name that `ytcaption models list` shows, or a directory in CTranslate2 format
+    #[arg(long, value_name = "NAME|DIRECTORY")]
     model: Option<PathBuf>,
 }
 
@@ -38,27 +38,27 @@ impl Up {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let overrides = Overrides { listen: self.listen, model: self.model, ..global.overrides() };
         let settings = load(&overrides)?.settings;
-        // Before anything is started, what a person has to mend.
+        // Before anything is started, what an operator has to fix.
         catalogue(&settings)?;
-        let folder = DataFolder::take(&settings.data_dir)?;
-        clear_leftovers(&folder)?;
-        let telemetry = logging::start(&settings, "up")?;
+        let directory = DataDirectory::take(&settings.data_dir)?;
+        clear_temporary_files(&directory)?;
+        let telemetry = ytcaption_telemetry::init(&settings.log, "up")?;
         warn_of_missing_programs(&settings);
         let shutdown = Shutdown::on_signals().context("listening for SIGTERM and SIGINT")?;
-        let managed = ManagedServers::start(&settings, folder.path()).await?;
-        let ready = |address: Option<SocketAddr>| publish(&folder, &managed.servers, address);
+        let managed = ManagedServers::start(&settings, directory.path()).await?;
+        let ready = |address: Option<SocketAddr>| publish(&directory, &managed.servers, address);
         let outcome = roles::run(&settings, &managed.servers, &Role::ALL, &shutdown, ready).await;
-        folder.unpublish();
+        directory.unpublish();
         managed.stop().await;
         telemetry.shutdown().await;
         outcome.map(|()| ExitCode::SUCCESS)
     }
 }
 
-/// Removes what a killed run could not: its address, and the files it was working on.
-fn clear_leftovers(folder: &DataFolder) -> anyhow::Result<()> {
-    folder.unpublish();
-    let work = folder.path().join(WORK_FOLDER);
+/// Removes what a killed run could not: its URLs, and its temporary files.
+fn clear_temporary_files(directory: &DataDirectory) -> anyhow::Result<()> {
+    directory.unpublish();
+    let work = directory.path().join(WORK_DIRECTORY);
     match std::fs::remove_dir_all(&work) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot empty {}", work.display()))
@@ -76,16 +76,16 @@ fn warn_of_missing_programs(settings: &Settings) {
     }
 }
 
-fn publish(folder: &DataFolder, servers: &Servers, address: Option<SocketAddr>) -> anyhow::Result<()> {
+fn publish(directory: &DataDirectory, servers: &Servers, address: Option<SocketAddr>) -> anyhow::Result<()> {
     let address = address.context("`up` always serves the API")?;
     let api = url_of(address)?;
-    folder.publish(&json!({
+    directory.publish(&json!({
         "api": api.as_str().trim_end_matches('/'),
         "pid": std::process::id(),
-        "database_url": servers.database_url.reveal(),
-        "owner_url": servers.owner_url.as_ref().map(Secret::reveal),
-        "nats_url": servers.nats_url.reveal(),
+        "database_url": servers.database_url.expose_secret(),
+        "owner_url": servers.owner_url.as_ref().map(SecretString::expose_secret),
+        "nats_url": servers.nats_url.expose_secret(),
     }))?;
-    announce::api(&api, address);
+    announce(&api, address);
     Ok(())
 }

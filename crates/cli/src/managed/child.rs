@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ConstantBuilder, ExponentialBuilder, RetryableWithContext as _};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -17,27 +18,29 @@ use super::ManagedError;
 
 /// How long a server may take until it answers; Postgres may have to recover first.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
-/// Pause between questions whether it is ready.
+/// Interval between checks whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(50);
 /// How long a server may take to stop before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
-/// First pause before a server that died is started again; doubled each time it dies at once.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Longest pause before a server is started again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How often the first start is tried: what a killed server left may need a moment to go away.
-const FIRST_STARTS: u32 = 3;
+/// Delay before a server that died is started again; doubled after each start that fails.
+const FIRST_RESTART_DELAY: Duration = Duration::from_millis(200);
+/// Longest delay before a server is started again.
+const LONGEST_RESTART_DELAY: Duration = Duration::from_secs(5);
+/// How often the first start is repeated: the resources of a killed server may be released only a moment later.
+const FIRST_START_RETRIES: usize = 2;
+/// Delay before the first start is repeated.
+const FIRST_START_DELAY: Duration = Duration::from_secs(1);
 /// A log larger than this, in bytes, is put aside at start.
 const LARGEST_LOG: u64 = 16 * 1024 * 1024;
 /// Lines of a server's log that are repeated when it does not start.
 const LOG_TAIL_LINES: usize = 4;
 
-/// A server program and what is peculiar to it.
+/// A server program.
 pub(crate) trait Server: Send + Sync + 'static {
     /// What it is called in messages.
     fn name(&self) -> &'static str;
-    /// The folder that is its alone; stands in its command line.
-    fn folder(&self) -> &Path;
+    /// The directory that it alone uses; part of its command line.
+    fn directory(&self) -> &Path;
     /// Where it writes its process id.
     fn pid_file(&self) -> PathBuf;
     /// The signal that makes it stop cleanly and soon.
@@ -58,27 +61,23 @@ pub(crate) struct Supervised {
 }
 
 impl Supervised {
-    /// Stops what a killed run may have left, starts the server and waits until it answers.
+    /// Stops a server that a killed run may have left running, starts the server and waits until it answers.
     ///
     /// # Errors
     /// It does not come up; the message repeats the end of its log.
-    pub(crate) async fn start<S: Server>(mut server: S) -> Result<(Self, String), ManagedError> {
-        stop_leftover(&server).await;
-        let mut tries = 1;
-        let child = loop {
-            match launch(&mut server).await {
-                Ok(child) => break child,
-                Err(_) if tries < FIRST_STARTS => {
-                    tries += 1;
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(reason) => {
-                    let log = log_path(server.folder());
-                    let reason = format!("{reason}{}", log_tail(&log));
-                    return Err(ManagedError::DoesNotStart { name: server.name(), reason, log });
-                }
-            }
+    pub(crate) async fn start<S: Server>(server: S) -> Result<(Self, String), ManagedError> {
+        stop_orphan(&server).await;
+        let delays = ConstantBuilder::default().with_delay(FIRST_START_DELAY).with_max_times(FIRST_START_RETRIES);
+        let launch = |mut server: S| async {
+            let started = launch(&mut server).await;
+            (server, started)
         };
+        let (server, started) = launch.retry(delays).context(server).await;
+        let child = started.map_err(|reason| {
+            let log = log_path(server.directory());
+            let reason = format!("{reason}{}", log_tail(&log));
+            ManagedError::DoesNotStart { name: server.name(), reason, log }
+        })?;
         let url = server.url();
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep_running(server, child, stop.clone()));
@@ -102,20 +101,21 @@ async fn keep_running<S: Server>(mut server: S, mut child: Child, stop: Cancella
                 server = server.name(), status = %describe(status.ok()), "a server died; starting it again"
             ),
         }
-        let mut pause = FIRST_PAUSE;
+        let delays =
+            ExponentialBuilder::default().with_min_delay(FIRST_RESTART_DELAY).with_max_delay(LONGEST_RESTART_DELAY);
+        let mut delays = delays.without_max_times().build();
         child = loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(delays.next().unwrap_or(LONGEST_RESTART_DELAY)) => {}
             }
             match launch(&mut server).await {
                 Ok(child) => break child,
                 Err(reason) => tracing::error!(
-                    server = server.name(), %reason, log = %log_path(server.folder()).display(),
-                    "a server does not come back; trying again"
+                    server = server.name(), %reason, log = %log_path(server.directory()).display(),
+                    "a server cannot be started again; retrying"
                 ),
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         };
         tracing::info!(server = server.name(), "a server is back");
     }
@@ -123,7 +123,8 @@ async fn keep_running<S: Server>(mut server: S, mut child: Child, stop: Cancella
 
 /// Starts the program and waits until it answers.
 async fn launch<S: Server>(server: &mut S) -> Result<Child, String> {
-    let log = open_log(&log_path(server.folder())).map_err(|error| format!("its log cannot be written ({error})"))?;
+    let log =
+        open_log(&log_path(server.directory())).map_err(|error| format!("its log cannot be written ({error})"))?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
     let mut child = server
         .command()
@@ -156,7 +157,7 @@ async fn launch<S: Server>(server: &mut S) -> Result<Child, String> {
 
 async fn stop_child<S: Server>(server: &S, child: &mut Child) {
     let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) else { return };
-    // It may be gone already; the wait tells.
+    // It may have ended already; then the wait returns at once.
     let _ = kill(Pid::from_raw(pid), server.stop_signal());
     if tokio::time::timeout(STOP_TIMEOUT, child.wait()).await.is_err() {
         tracing::warn!(server = server.name(), "a server does not stop; killing it");
@@ -165,10 +166,10 @@ async fn stop_child<S: Server>(server: &S, child: &mut Child) {
     }
 }
 
-/// Stops the server that a killed `up` left behind; the folder's lock proves that nobody else uses it.
-async fn stop_leftover<S: Server>(server: &S) {
-    let Some(pid) = running_leftover(&server.pid_file(), server.folder()) else { return };
-    tracing::warn!(server = server.name(), %pid, "stopping what a killed run left behind");
+/// Stops the server that a killed `up` left running; the lock of the data directory proves that no other `up` uses it.
+async fn stop_orphan<S: Server>(server: &S) {
+    let Some(pid) = running_orphan(&server.pid_file(), server.directory()) else { return };
+    tracing::warn!(server = server.name(), %pid, "stopping a server that a killed run left running");
     // Errors mean that it has just ended.
     let _ = kill(pid, server.stop_signal());
     let deadline = Instant::now() + STOP_TIMEOUT;
@@ -181,21 +182,21 @@ async fn stop_leftover<S: Server>(server: &S) {
 }
 
 /// The process in `pid_file`, if it still runs and is the one we mean: ids are given out again.
-fn running_leftover(pid_file: &Path, folder: &Path) -> Option<Pid> {
+fn running_orphan(pid_file: &Path, directory: &Path) -> Option<Pid> {
     let text = std::fs::read_to_string(pid_file).ok()?;
     let pid: i32 = text.lines().next()?.trim().parse().ok()?;
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    String::from_utf8_lossy(&command).contains(&*folder.to_string_lossy()).then(|| Pid::from_raw(pid))
+    String::from_utf8_lossy(&command).contains(&*directory.to_string_lossy()).then(|| Pid::from_raw(pid))
 }
 
 fn is_alive(pid: Pid) -> bool {
-    // A process that has ended but that nobody has asked about still takes signals.
+    // A process that has ended but was not waited for still takes signals.
     let ended = std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
     !ended && kill(pid, None) != Err(Errno::ESRCH)
 }
 
-fn log_path(folder: &Path) -> PathBuf {
-    folder.join("server.log")
+fn log_path(directory: &Path) -> PathBuf {
+    directory.join("server.log")
 }
 
 fn open_log(path: &Path) -> std::io::Result<File> {
@@ -209,7 +210,7 @@ fn log_tail(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let tail = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
-    if tail.is_empty() { String::new() } else { format!("; its last words: {}", tail.join(" | ")) }
+    if tail.is_empty() { String::new() } else { format!("; the end of its log: {}", tail.join(" | ")) }
 }
 
 fn describe(status: Option<ExitStatus>) -> String {

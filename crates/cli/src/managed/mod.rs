@@ -1,12 +1,12 @@
 //! The servers `up` runs itself when none are configured: a Postgres and a nats-server of its own,
-//! in the data folder, reachable by nobody else.
+//! in the data directory, reachable from this machine only.
 //!
 //! Each is a child process in a process group of its own, so that Ctrl-C in a terminal reaches
 //! `up` alone and the servers stay until the roles have drained. A server that dies is started
 //! again at the same address. What a killed `up` left running is stopped by the next one.
 
 mod child;
-mod folder;
+mod directory;
 mod nats;
 mod postgres;
 mod program;
@@ -15,12 +15,13 @@ mod user;
 use std::path::{Path, PathBuf};
 
 use crate::servers::Servers;
-use crate::settings::{Secret, Settings};
+use crate::settings::Settings;
 use child::{Server, Supervised};
 use nats::NatsServer;
 use postgres::Postgres;
+use secrecy::SecretString;
 
-pub(crate) use folder::{DataFolder, published_api, published_database, published_nats, published_owner};
+pub(crate) use directory::{DataDirectory, published_api, published_database, published_nats, published_owner};
 pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
 pub(crate) use postgres::find_postgres;
 pub(crate) use program::{Version, find_program, version_of};
@@ -34,16 +35,16 @@ pub(crate) enum ManagedError {
     /// The program is there but cannot be used.
     #[error("{0}")]
     Unsuitable(String),
-    /// Its folder cannot be prepared.
+    /// Its directory cannot be prepared.
     #[error("cannot prepare {}: {source}", path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
+    Directory { path: PathBuf, source: std::io::Error },
     /// It does not come up.
     #[error("{name} does not start: {reason}. Its log is {}", log.display())]
     DoesNotStart { name: &'static str, reason: String, log: PathBuf },
 }
 
-fn folder_error(path: &Path) -> impl FnOnce(std::io::Error) -> ManagedError + '_ {
-    move |source| ManagedError::Folder { path: path.to_owned(), source }
+fn directory_error(path: &Path) -> impl FnOnce(std::io::Error) -> ManagedError + '_ {
+    move |source| ManagedError::Directory { path: path.to_owned(), source }
 }
 
 /// The servers of one `up`: managed ones where none are configured.
@@ -62,21 +63,21 @@ impl ManagedServers {
     /// A program is missing or does not start.
     pub(crate) async fn start(settings: &Settings, data_dir: &Path) -> Result<Self, ManagedError> {
         let (postgres, nats) = tokio::join!(start_postgres(settings, data_dir), start_nats(settings, data_dir));
-        let (mut supervised, mut fault) = (Vec::new(), None);
+        let (mut supervised, mut failure) = (Vec::new(), None);
         let mut take = |started: Result<Started, ManagedError>| match started {
             Ok(started) => {
                 supervised.extend(started.supervised);
                 Some((started.url, started.owner_url))
             }
             Err(error) => {
-                fault.get_or_insert(error);
+                failure.get_or_insert(error);
                 None
             }
         };
         let urls = (take(postgres), take(nats));
         let (Some((database_url, owner_url)), Some((nats_url, _))) = urls else {
             stop_all(supervised).await;
-            return Err(fault.expect("a server without an address has a fault"));
+            return Err(failure.expect("a server without a URL has failed"));
         };
         Ok(Self { servers: Servers { database_url, owner_url, nats_url }, supervised })
     }
@@ -88,9 +89,9 @@ impl ManagedServers {
 }
 
 struct Started {
-    url: Secret,
+    url: SecretString,
     /// The same as the owner, of a Postgres.
-    owner_url: Option<Secret>,
+    owner_url: Option<SecretString>,
     supervised: Option<Supervised>,
 }
 
@@ -98,9 +99,9 @@ struct Started {
 #[derive(Debug)]
 pub(crate) struct ManagedPostgres {
     /// Its URL for the services.
-    pub(crate) database_url: Secret,
+    pub(crate) database_url: SecretString,
     /// Its URL for the owner, if that is another role.
-    pub(crate) owner_url: Option<Secret>,
+    pub(crate) owner_url: Option<SecretString>,
     supervised: Option<Supervised>,
 }
 
@@ -125,7 +126,7 @@ async fn start_postgres(settings: &Settings, data_dir: &Path) -> Result<Started,
         return Ok(Started { url: url.clone(), owner_url: settings.database.owner_url.clone(), supervised: None });
     }
     let server = Postgres::prepare(data_dir, settings.database.max_connections).await?;
-    let owner_url = Secret::new(server.owner_url());
+    let owner_url = SecretString::from(server.owner_url());
     Ok(Started { owner_url: Some(owner_url), ..start(server).await? })
 }
 
@@ -138,7 +139,7 @@ async fn start_nats(settings: &Settings, data_dir: &Path) -> Result<Started, Man
 
 async fn start(server: impl Server) -> Result<Started, ManagedError> {
     let (supervised, url) = Supervised::start(server).await?;
-    Ok(Started { url: Secret::new(url), owner_url: None, supervised: Some(supervised) })
+    Ok(Started { url: SecretString::from(url), owner_url: None, supervised: Some(supervised) })
 }
 
 async fn stop_all(supervised: Vec<Supervised>) {

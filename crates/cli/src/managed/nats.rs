@@ -1,4 +1,4 @@
-//! A nats-server with JetStream in a folder of its own.
+//! A nats-server with JetStream in a directory of its own.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::child::Server;
 use super::program::{Version, find_program, version_of};
 use super::user::RunAs;
-use super::{ManagedError, folder_error};
+use super::{ManagedError, directory_error};
 
 /// Consumers with several filters and their metadata exist from this version on.
 pub(crate) const MINIMUM_VERSION: [u32; 2] = [2, 10];
@@ -20,17 +20,17 @@ const CONFIGURATION: &str = include_str!("../../../../nats/nats-server.conf");
 const USER: &str = "ytcaption";
 const CONFIGURATION_FILE: &str = "nats-server.conf";
 const PID_FILE: &str = "nats-server.pid";
-const STORE_FOLDER: &str = "store";
+const STORE_DIRECTORY: &str = "store";
 /// Any free port.
 const FREE: i32 = -1;
-/// What a server says first to whoever connects.
+/// The first line that a server sends on a new connection.
 const GREETING: &[u8] = b"INFO ";
 
 /// A nats-server to be kept running.
 #[derive(Debug)]
 pub(crate) struct NatsServer {
     program: PathBuf,
-    folder: PathBuf,
+    directory: PathBuf,
     run_as: RunAs,
     password: String,
     /// Chosen by the server at its first start, kept from then on.
@@ -38,10 +38,10 @@ pub(crate) struct NatsServer {
 }
 
 impl NatsServer {
-    /// Finds the program and prepares its folder within `data_dir`.
+    /// Finds the program and prepares its directory within `data_dir`.
     ///
     /// # Errors
-    /// It is not installed, is too old, or the folder cannot be prepared.
+    /// It is not installed, is too old, or the directory cannot be prepared.
     pub(crate) async fn prepare(data_dir: &Path) -> Result<Self, ManagedError> {
         let program = find_program(Path::new("nats-server")).ok_or(ManagedError::NotInstalled {
             program: "nats-server",
@@ -58,22 +58,22 @@ impl NatsServer {
         }
         let run_as = RunAs::choose()?;
         run_as.can_reach(data_dir)?;
-        let folder = data_dir.join("nats");
-        run_as.private_folder(&folder)?;
+        let directory = data_dir.join("nats");
+        run_as.private_directory(&directory)?;
         // Others on this machine can reach the port, but do not know the password.
         let password = Uuid::new_v4().simple().to_string();
-        let server = Self { program, folder, run_as, password, port: None };
-        let file = server.folder.join(CONFIGURATION_FILE);
+        let server = Self { program, directory, run_as, password, port: None };
+        let file = server.directory.join(CONFIGURATION_FILE);
         let access = format!("authorization {{ user: \"{USER}\", password: \"{}\" }}\n", server.password);
         std::fs::write(&file, format!("{CONFIGURATION}\n{access}"))
             .and_then(|()| server.run_as.own(&file))
-            .map_err(folder_error(&file))?;
+            .map_err(directory_error(&file))?;
         Ok(server)
     }
 
     fn ports_file(&self, pid: u32) -> PathBuf {
         let program = self.program.file_name().unwrap_or_default().to_string_lossy();
-        self.folder.join(format!("{program}_{pid}.ports"))
+        self.directory.join(format!("{program}_{pid}.ports"))
     }
 
     /// The port the server has chosen.
@@ -89,12 +89,12 @@ impl Server for NatsServer {
         "nats-server"
     }
 
-    fn folder(&self) -> &Path {
-        &self.folder
+    fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn pid_file(&self) -> PathBuf {
-        self.folder.join(PID_FILE)
+        self.directory.join(PID_FILE)
     }
 
     fn stop_signal(&self) -> Signal {
@@ -103,14 +103,14 @@ impl Server for NatsServer {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        let path = |name: &str| self.folder.join(name);
+        let path = |name: &str| self.directory.join(name);
         let port = self.port.map_or_else(|| FREE.to_string(), |port| port.to_string());
         command.arg("--config").arg(path(CONFIGURATION_FILE));
         command.args(["--addr", "127.0.0.1", "--port", &port, "--http_port", &FREE.to_string()]);
-        command.arg("--store_dir").arg(path(STORE_FOLDER));
+        command.arg("--store_dir").arg(path(STORE_DIRECTORY));
         command.arg("--pid").arg(self.pid_file());
-        command.arg("--ports_file_dir").arg(&self.folder);
-        command.current_dir(&self.folder);
+        command.arg("--ports_file_dir").arg(&self.directory);
+        command.current_dir(&self.directory);
         self.run_as.apply(&mut command);
         command
     }

@@ -1,4 +1,4 @@
-//! A Postgres in a folder of its own, reachable only through a socket in a private folder.
+//! A Postgres in a directory of its own, reachable only through a socket in a private directory.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use url::Url;
 use super::child::Server;
 use super::program::{is_executable, search_path};
 use super::user::RunAs;
-use super::{ManagedError, folder_error};
+use super::{ManagedError, directory_error};
 
 /// Both the database and its owner.
 const NAME: &str = "ytcaption";
@@ -28,7 +28,7 @@ const LONGEST_SOCKET_PATH: usize = 108;
 /// Room for people and tools beside this process.
 const SPARE_CONNECTIONS: u32 = 20;
 /// Versions are kept side by side here on Debian and Ubuntu, off the PATH.
-const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
+const DEBIAN_DIRECTORY: &str = "/usr/lib/postgresql";
 /// Names the version of a cluster's files.
 const VERSION_FILE: &str = "PG_VERSION";
 
@@ -36,8 +36,8 @@ const VERSION_FILE: &str = "PG_VERSION";
 #[derive(Debug)]
 pub(crate) struct Postgres {
     programs: PathBuf,
-    folder: PathBuf,
-    socket_folder: PathBuf,
+    directory: PathBuf,
+    socket_directory: PathBuf,
     run_as: RunAs,
     max_connections: u32,
 }
@@ -47,18 +47,19 @@ impl Postgres {
     /// `connections` connections.
     ///
     /// # Errors
-    /// They are not installed, do not fit the existing cluster, or the folder cannot be prepared.
+    /// They are not installed, do not fit the existing cluster, or the directory cannot be prepared.
     pub(crate) async fn prepare(data_dir: &Path, connections: u32) -> Result<Self, ManagedError> {
         let run_as = RunAs::choose()?;
         run_as.can_reach(data_dir)?;
-        let folder = data_dir.join("postgres");
-        run_as.private_folder(&folder)?;
-        let socket_folder = socket_folder(&folder);
-        run_as.private_folder(&socket_folder)?;
-        let cluster = cluster(&folder);
+        let directory = data_dir.join("postgres");
+        run_as.private_directory(&directory)?;
+        let socket_directory = socket_directory(&directory);
+        run_as.private_directory(&socket_directory)?;
+        let cluster = cluster(&directory);
         let existing = std::fs::read_to_string(cluster.join(VERSION_FILE)).ok();
         let programs = find_programs(existing.as_deref().map(str::trim))?;
-        let server = Self { programs, folder, socket_folder, run_as, max_connections: connections + SPARE_CONNECTIONS };
+        let server =
+            Self { programs, directory, socket_directory, run_as, max_connections: connections + SPARE_CONNECTIONS };
         if existing.is_none() {
             server.create_cluster(&cluster).await?;
         }
@@ -67,14 +68,14 @@ impl Postgres {
 
     /// The URL of the database as its owner.
     pub(crate) fn owner_url(&self) -> String {
-        url_through(&self.socket_folder, NAME)
+        url_through(&self.socket_directory, NAME)
     }
 
     async fn create_cluster(&self, cluster: &Path) -> Result<(), ManagedError> {
         // Renamed when complete, so a cluster is whole or not there.
-        let unfinished = self.folder.join("unfinished");
+        let unfinished = self.directory.join("unfinished");
         if unfinished.exists() {
-            std::fs::remove_dir_all(&unfinished).map_err(folder_error(&unfinished))?;
+            std::fs::remove_dir_all(&unfinished).map_err(directory_error(&unfinished))?;
         }
         let mut command = Command::new(self.programs.join("initdb"));
         command.arg("-D").arg(&unfinished).args([
@@ -88,14 +89,14 @@ impl Postgres {
             "--data-checksums",
             "--no-instructions",
         ]);
-        command.current_dir(&self.folder).stdin(Stdio::null());
+        command.current_dir(&self.directory).stdin(Stdio::null());
         self.run_as.apply(&mut command);
-        let output = command.output().await.map_err(folder_error(&unfinished))?;
+        let output = command.output().await.map_err(directory_error(&unfinished))?;
         if !output.status.success() {
             let complaint = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " | ");
             return Err(ManagedError::Unsuitable(format!("initdb cannot create a database: {complaint}")));
         }
-        std::fs::rename(&unfinished, cluster).map_err(folder_error(cluster))
+        std::fs::rename(&unfinished, cluster).map_err(directory_error(cluster))
     }
 
     /// Creates the database within the running cluster, once.
@@ -113,7 +114,7 @@ impl Postgres {
 
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnectOptions::new_without_pgpass()
-            .socket(&self.socket_folder)
+            .socket(&self.socket_directory)
             .port(PORT)
             .username(NAME)
             .database(MAINTENANCE_DATABASE)
@@ -129,12 +130,12 @@ impl Server for Postgres {
         "Postgres"
     }
 
-    fn folder(&self) -> &Path {
-        &self.folder
+    fn directory(&self) -> &Path {
+        &self.directory
     }
 
     fn pid_file(&self) -> PathBuf {
-        cluster(&self.folder).join("postmaster.pid")
+        cluster(&self.directory).join("postmaster.pid")
     }
 
     /// "Fast shutdown": open transactions are rolled back, everything is written.
@@ -144,17 +145,17 @@ impl Server for Postgres {
 
     fn command(&self) -> Command {
         let mut command = Command::new(self.programs.join("postgres"));
-        command.arg("-D").arg(cluster(&self.folder));
+        command.arg("-D").arg(cluster(&self.directory));
         for setting in [
             "listen_addresses=".to_owned(),
-            format!("unix_socket_directories={}", self.socket_folder.display()),
+            format!("unix_socket_directories={}", self.socket_directory.display()),
             format!("port={PORT}"),
             format!("max_connections={}", self.max_connections),
             "timezone=UTC".to_owned(),
         ] {
             command.args(["-c", &setting]);
         }
-        command.current_dir(&self.folder);
+        command.current_dir(&self.directory);
         self.run_as.apply(&mut command);
         command
     }
@@ -170,43 +171,43 @@ impl Server for Postgres {
     }
 
     fn url(&self) -> String {
-        url_through(&self.socket_folder, SERVICE)
+        url_through(&self.socket_directory, SERVICE)
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if !self.socket_folder.starts_with(&self.folder) {
+        if !self.socket_directory.starts_with(&self.directory) {
             // Only when it is empty, so never under a server that still runs.
-            let _ = std::fs::remove_dir(&self.socket_folder);
+            let _ = std::fs::remove_dir(&self.socket_directory);
         }
     }
 }
 
-fn url_through(socket_folder: &Path, role: &str) -> String {
+fn url_through(socket_directory: &Path, role: &str) -> String {
     let mut url = Url::parse(&format!("postgres://{role}@localhost:{PORT}/{NAME}")).expect("a constant URL");
-    url.query_pairs_mut().append_pair("host", &socket_folder.to_string_lossy()).append_pair("sslmode", "disable");
+    url.query_pairs_mut().append_pair("host", &socket_directory.to_string_lossy()).append_pair("sslmode", "disable");
     url.into()
 }
 
-fn cluster(folder: &Path) -> PathBuf {
-    folder.join("data")
+fn cluster(directory: &Path) -> PathBuf {
+    directory.join("data")
 }
 
-/// Where the socket lies: in `folder`, or if that is too deep for a socket's name, in the
-/// temporary folder under a name that follows from it.
-fn socket_folder(folder: &Path) -> PathBuf {
-    let beside = folder.join("socket");
+/// The directory of the socket: `directory`, or if that is too deep for a socket's name, in the
+/// temporary directory under a name that follows from it.
+fn socket_directory(directory: &Path) -> PathBuf {
+    let beside = directory.join("socket");
     let socket = beside.join(format!(".s.PGSQL.{PORT}.lock"));
     if socket.as_os_str().len() < LONGEST_SOCKET_PATH {
         return beside;
     }
     let mut hasher = DefaultHasher::new();
-    folder.hash(&mut hasher);
+    directory.hash(&mut hasher);
     std::env::temp_dir().join(format!("ytcaption-{:016x}", hasher.finish()))
 }
 
-/// The folder with the programs of the newest installed Postgres.
+/// The directory with the programs of the newest installed Postgres.
 ///
 /// # Errors
 /// There is none.
@@ -214,10 +215,10 @@ pub(crate) fn find_postgres() -> Result<PathBuf, ManagedError> {
     find_programs(None)
 }
 
-/// The folder with `initdb` and `postgres`: of version `wanted` if given, else the newest.
+/// The directory with `initdb` and `postgres`: of version `wanted` if given, else the newest.
 fn find_programs(wanted: Option<&str>) -> Result<PathBuf, ManagedError> {
-    let has_both = |folder: &Path| ["initdb", "postgres"].iter().all(|name| is_executable(&folder.join(name)));
-    let mut by_version: Vec<(u32, PathBuf)> = std::fs::read_dir(DEBIAN_FOLDER)
+    let has_both = |directory: &Path| ["initdb", "postgres"].iter().all(|name| is_executable(&directory.join(name)));
+    let mut by_version: Vec<(u32, PathBuf)> = std::fs::read_dir(DEBIAN_DIRECTORY)
         .into_iter()
         .flatten()
         .filter_map(|entry| {
@@ -227,12 +228,12 @@ fn find_programs(wanted: Option<&str>) -> Result<PathBuf, ManagedError> {
         .collect();
     by_version.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     if let Some(wanted) = wanted
-        && let Some((_, folder)) =
-            by_version.iter().find(|(version, folder)| version.to_string() == wanted && has_both(folder))
+        && let Some((_, directory)) =
+            by_version.iter().find(|(version, directory)| version.to_string() == wanted && has_both(directory))
     {
-        return Ok(folder.clone());
+        return Ok(directory.clone());
     }
-    search_path().into_iter().chain(by_version.into_iter().map(|(_, folder)| folder)).find(|folder| has_both(folder)).ok_or(
+    search_path().into_iter().chain(by_version.into_iter().map(|(_, directory)| directory)).find(|directory| has_both(directory)).ok_or(
         ManagedError::NotInstalled {
             program: "Postgres",
             hint: "install it (Debian: apt-get install postgresql), or set DATABASE_URL to a server that runs elsewhere",
@@ -247,12 +248,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deep_folder_gets_a_socket_elsewhere() {
+    fn a_deep_directory_gets_a_socket_elsewhere() {
         let shallow = Path::new("/srv/ytcaption/postgres");
-        assert_eq!(socket_folder(shallow), shallow.join("socket"));
+        assert_eq!(socket_directory(shallow), shallow.join("socket"));
         let deep = PathBuf::from("/srv").join("x".repeat(90));
-        assert!(socket_folder(&deep).starts_with(std::env::temp_dir()));
-        assert_eq!(socket_folder(&deep), socket_folder(&deep));
+        assert!(socket_directory(&deep).starts_with(std::env::temp_dir()));
+        assert_eq!(socket_directory(&deep), socket_directory(&deep));
     }
 
     #[test]

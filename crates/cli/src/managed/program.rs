@@ -1,4 +1,4 @@
-//! Finds installed programs and asks for their versions.
+//! Finds installed programs and queries their versions.
 
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-/// Longest wait for a program to tell its version.
+/// Longest wait for a program to print its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A dotted version, compared number by number.
@@ -46,10 +46,10 @@ pub(crate) fn find_program(name: &Path) -> Option<PathBuf> {
     if name.components().count() > 1 {
         return is_executable(name).then(|| name.to_owned());
     }
-    search_path().into_iter().map(|folder| folder.join(name)).find(|path| is_executable(path))
+    search_path().into_iter().map(|directory| directory.join(name)).find(|path| is_executable(path))
 }
 
-/// The folders in which programs are looked for.
+/// The directories in which programs are looked for.
 pub(super) fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|list| std::env::split_paths(&list).collect()).unwrap_or_default()
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use nix::unistd::{User, geteuid};
 use tokio::process::Command;
 
-use super::{ManagedError, folder_error};
+use super::{ManagedError, directory_error};
 
 /// Ordinary users that exist where Postgres is installed, or everywhere.
 const SERVICE_USERS: [&str; 2] = ["postgres", "nobody"];
 /// Entered by the servers' user only.
 const PRIVATE_MODE: u32 = 0o700;
-/// "Others may pass through", in a folder's mode.
+/// "Others may pass through", in a directory's mode.
 const OTHERS_PASS: u32 = 0o001;
 
 /// Whom the servers run as.
@@ -39,15 +39,15 @@ impl RunAs {
         }
     }
 
-    /// Makes the folder `path` this user's, closed to all others.
-    pub(super) fn private_folder(&self, path: &Path) -> Result<(), ManagedError> {
-        let failed = folder_error(path);
+    /// Makes the directory `path` this user's, closed to all others.
+    pub(super) fn private_directory(&self, path: &Path) -> Result<(), ManagedError> {
+        let failed = directory_error(path);
         self.make_private(path).map_err(failed)
     }
 
     fn make_private(&self, path: &Path) -> std::io::Result<()> {
         match DirBuilder::new().mode(PRIVATE_MODE).create(path) {
-            // A folder in a public place that somebody else made first is a trap.
+            // A directory in a public place that somebody else made first is a trap.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 let owner = std::fs::symlink_metadata(path)?;
                 let expected = [geteuid().as_raw(), self.0.as_ref().map_or(geteuid(), |user| user.uid).as_raw()];
@@ -61,7 +61,7 @@ impl RunAs {
         self.own(path)
     }
 
-    /// Gives the file or folder `path` to this user.
+    /// Gives the file or directory `path` to this user.
     pub(super) fn own(&self, path: &Path) -> std::io::Result<()> {
         match &self.0 {
             Some(user) => chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())),
@@ -69,16 +69,16 @@ impl RunAs {
         }
     }
 
-    /// Checks that this user can reach `folder` through the folders above it.
-    pub(super) fn can_reach(&self, folder: &Path) -> Result<(), ManagedError> {
+    /// Checks that this user can reach `directory` through the directories above it.
+    pub(super) fn can_reach(&self, directory: &Path) -> Result<(), ManagedError> {
         let Some(user) = &self.0 else { return Ok(()) };
-        for above in folder.ancestors() {
+        for above in directory.ancestors() {
             let closed = std::fs::metadata(above)
-                .is_ok_and(|folder| folder.mode() & OTHERS_PASS == 0 && folder.uid() != user.uid.as_raw());
+                .is_ok_and(|directory| directory.mode() & OTHERS_PASS == 0 && directory.uid() != user.uid.as_raw());
             if closed {
                 return Err(ManagedError::Unsuitable(format!(
                     "Postgres does not run as root, and the user `{}`, as which it would run, cannot enter {}; \
-                     choose a data folder elsewhere with --data-dir, such as /var/lib/ytcaption",
+                     choose a data directory elsewhere with --data-dir, such as /var/lib/ytcaption",
                     user.name,
                     above.display()
                 )));

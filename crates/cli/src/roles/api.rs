@@ -1,10 +1,12 @@
 //! The role that serves the REST interface.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use ytcaption_api::{ApiSettings, ApiState, Hosts, StreamLimits, Streams};
+use url::Url;
+use ytcaption_api::{ApiState, Streams};
 use ytcaption_eventstore::IdGenerator;
 use ytcaption_projections::JobQueries;
 
@@ -14,34 +16,44 @@ use crate::settings::{self, Settings};
 /// Answers requests at `listener` until `stop`.
 ///
 /// # Errors
-/// None at present: other roles have some.
+/// None: the result has the type of all roles.
 pub(super) async fn serve(
     deps: Deps,
     settings: Settings,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let asked = settings.api.clone();
-    let streams = StreamLimits { all: asked.max_streams, per_client: asked.max_streams_per_client };
-    let public_name = asked.public_url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
+    let api = Arc::new(settings.api.clone());
     let state = ApiState {
-        streams: Streams::start(&deps.database, deps.listener, streams, stop.clone()),
+        streams: Streams::start(&deps.database, deps.listener, &api, stop.clone()),
         queries: JobQueries::new(&deps.database),
         jobs: deps.worker.jobs,
         blobs: deps.blobs,
         database: deps.database,
         nats: Some(deps.nats),
         network: Arc::new(deps.network),
-        settings: Arc::new(ApiSettings {
-            listen: asked.listen,
-            hosts: Hosts::new(asked.listen, asked.allowed_hosts, public_name),
-            max_upload_bytes: asked.max_upload_bytes,
-            max_body_bytes: asked.max_body_bytes,
-        }),
-        models: Arc::new(move || settings::seen(&settings).map_err(|error| error.to_string())),
+        settings: Arc::clone(&api),
+        models: Arc::new(move || settings::visible(&settings).map_err(|error| error.to_string())),
         ids: IdGenerator::system(),
         metrics: deps.metrics,
     };
-    ytcaption_api::serve(listener, ytcaption_api::router(state), asked.header_timeout, stop.cancelled_owned()).await;
+    ytcaption_api::serve(listener, ytcaption_api::router(state), api.header_timeout, stop.cancelled_owned()).await;
     Ok(())
+}
+
+/// Prints the URLs of the API, and who can reach it, on standard output.
+pub(crate) fn announce(base: &Url, address: SocketAddr) {
+    println!("YTCaption is ready.");
+    println!("  API     {base}api/v1/transcriptions");
+    println!("  Docs    {base}docs");
+    println!("  Health  {base}health/ready");
+    if address.ip().is_loopback() {
+        println!("The API has no sign-in; it listens on loopback only, so it can be reached from this machine alone.");
+    } else {
+        println!();
+        println!(
+            "WARNING: the API has no sign-in and listens on {address}: everyone who can reach this port can use it."
+        );
+        println!("         Put a proxy with a sign-in before it, or set api.listen to 127.0.0.1:{}.", address.port());
+    }
 }

@@ -1,41 +1,94 @@
-//! Everything that can be configured, in one place.
+//! Everything that can be configured, in one structure.
 //!
-//! Sources, later ones winning: built-in defaults, a file, environment variables, flags. All faults
-//! are found in one go. What each setting means stands where it is read ([`servers`], [`faces`],
-//! [`stages`], [`process`]), and only there: the sample file is written from it.
+//! Sources, later ones winning: built-in defaults, a file, environment variables, flags. All errors are found in one
+//! pass. What each setting means, its default and its range are written at the field of the structure that uses it, and
+//! only there: the sample file is generated from them.
 
-mod faces;
-mod kind;
-mod model;
-mod models;
-mod process;
+mod default_model;
+mod field;
 mod reader;
+mod rules;
 mod sample;
-mod seal;
-mod secret;
-mod servers;
+mod sections;
 mod source;
-mod stages;
 #[cfg(test)]
 mod tests;
-mod tree;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use model::{cache_settings, catalogue, is_default_unclear, model_cache, seen};
-pub(crate) use process::LogFormat;
-pub(crate) use reader::Fault;
-pub(crate) use sample::sample;
-pub(crate) use secret::Secret;
-pub(crate) use stages::{Download, WORK_FOLDER};
-pub(crate) use tree::Settings;
+use ytcaption_api::ApiSettings;
+use ytcaption_blobstore::BlobSettings;
+use ytcaption_models::ModelsSettings;
+use ytcaption_telemetry::LogSettings;
+use ytcaption_workers::download::DownloadSettings;
+use ytcaption_workers::notify::WebhookSettings;
+use ytcaption_workers::transcribe::TranscribeSettings;
 
-use reader::{Entry, Reader};
+pub(crate) use default_model::{cache_settings, catalogue, is_default_unclear, model_cache, visible};
+pub(crate) use sample::sample;
+
+use reader::Reader;
+use sections::{DatabaseSection, MetricsSection, NatsSection, NetworkSection, SealSection, ShutdownSection, TopLevel};
 use source::{Layers, find_file};
 
-/// Settings outside any section.
-const TOP_LEVEL: [&str; 1] = ["data_dir"];
+/// The name of the settings outside any section.
+const TOP_LEVEL: &str = "";
+/// Temporary files of the workers by default, within `data_dir`; emptied when `up` starts.
+pub(crate) const WORK_DIRECTORY: &str = "work";
+
+/// All settings; each field is a section.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: DatabaseSection,
+    pub(crate) nats: NatsSection,
+    pub(crate) storage: BlobSettings,
+    pub(crate) api: ApiSettings,
+    pub(crate) network: NetworkSection,
+    pub(crate) download: DownloadSettings,
+    pub(crate) transcription: TranscribeSettings,
+    pub(crate) models: ModelsSettings,
+    pub(crate) webhook: WebhookSettings,
+    pub(crate) seal: SealSection,
+    pub(crate) metrics: MetricsSection,
+    pub(crate) log: LogSettings,
+    pub(crate) shutdown: ShutdownSection,
+}
+
+impl Settings {
+    fn from_reader(r: &mut Reader<'_>) -> Self {
+        let data_dir = r.section::<TopLevel>(TOP_LEVEL).data_dir.unwrap_or_default();
+        let mut settings = Self {
+            data_dir,
+            database: r.section("database"),
+            nats: r.section("nats"),
+            storage: r.section("storage"),
+            api: r.section("api"),
+            network: r.section("network"),
+            download: r.section("download"),
+            transcription: r.section("transcription"),
+            models: r.section("models"),
+            webhook: r.section("webhook"),
+            seal: r.section("seal"),
+            metrics: r.section("metrics"),
+            log: r.section("log"),
+            shutdown: r.section("shutdown"),
+        };
+        for path in [
+            &mut settings.storage.path,
+            &mut settings.download.work_dir,
+            &mut settings.transcription.cache_dir,
+            &mut settings.models.directory,
+            &mut settings.seal.key_file,
+        ] {
+            // An absolute path replaces the whole.
+            *path = settings.data_dir.join(&*path);
+        }
+        settings
+    }
+}
 
 /// Flags that override settings.
 #[derive(Debug, Clone, Default)]
@@ -50,38 +103,42 @@ pub(crate) struct Overrides {
     pub(crate) model: Option<PathBuf>,
 }
 
-/// Settings with at least one fault; all of them are listed.
+/// One setting that cannot be used, with its origin and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingError(String);
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Settings with at least one error; all of them are listed.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", list(.0))]
-pub(crate) struct SettingsError(pub(crate) Vec<Fault>);
+pub(crate) struct SettingsError(pub(crate) Vec<SettingError>);
 
-fn list(faults: &[Fault]) -> String {
-    let heading = match faults.len() {
+fn list(errors: &[SettingError]) -> String {
+    let heading = match errors.len() {
         1 => "one setting cannot be used".to_owned(),
         count => format!("{count} settings cannot be used"),
     };
-    let lines: Vec<String> = faults.iter().map(|fault| format!("\n  - {fault}")).collect();
+    let lines: Vec<String> = errors.iter().map(|error| format!("\n  - {error}")).collect();
     format!("{heading}:{}\n`ytcaption settings sample` lists all settings with their meaning.", lines.concat())
 }
 
-/// Settings together with where each comes from.
+/// Settings together with the origin of each.
 pub(crate) struct Loaded {
     /// The settings.
     pub(crate) settings: Settings,
-    entries: Vec<Entry>,
-}
-
-impl Loaded {
     /// Every setting as TOML with its origin, secrets masked.
-    pub(crate) fn describe(&self) -> String {
-        sample::describe(&self.entries)
-    }
+    pub(crate) description: String,
 }
 
 /// Reads the settings of this process from all sources.
 ///
 /// # Errors
-/// Every fault of every source.
+/// Every error of every source.
 pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, SettingsError> {
     let variables = variables();
     let file = find_file(overrides.config.as_deref(), &variables);
@@ -105,12 +162,13 @@ fn load_from(
     overrides: &Overrides,
 ) -> Result<Loaded, SettingsError> {
     let mut layers = Layers::default();
-    let mut faults = Vec::new();
-    if let Some(Err(error)) = file.map(|file| layers.add_file(file)) {
-        faults.push(Fault(error.to_string()));
-    }
-    layers.add_variables(variables, &TOP_LEVEL);
+    let mut errors = Vec::new();
     let path = |path: &PathBuf| path.display().to_string();
+    layers.add_default("data_dir", path(&default_data_dir(variables)));
+    if let Some(Err(error)) = file.map(|file| layers.add_file(file)) {
+        errors.push(SettingError(error.to_string()));
+    }
+    layers.add_variables(variables, &["data_dir"]);
     for (flag, key, value) in [
         ("--data-dir", "data_dir", overrides.data_dir.as_ref().map(path)),
         ("--listen", "api.listen", overrides.listen.clone()),
@@ -121,8 +179,25 @@ fn load_from(
         }
     }
     let mut reader = Reader::new(&layers);
-    let settings = tree::read(&mut reader, variables);
+    let settings = Settings::from_reader(&mut reader);
+    rules::check(&settings, &mut reader);
     reader.reject_unknown();
-    faults.append(&mut reader.faults);
-    if faults.is_empty() { Ok(Loaded { settings, entries: reader.entries }) } else { Err(SettingsError(faults)) }
+    errors.append(&mut reader.errors);
+    if errors.is_empty() {
+        Ok(Loaded { settings, description: sample::describe(&reader) })
+    } else {
+        Err(SettingsError(errors))
+    }
+}
+
+fn default_data_dir(variables: &BTreeMap<String, String>) -> PathBuf {
+    let absolute = |name: &str| variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    if let Some(base) = absolute("XDG_DATA_HOME") {
+        base.join("ytcaption")
+    } else if nix::unistd::geteuid().is_root() {
+        // Postgres does not run as root, and the user that it runs as instead cannot enter root's home.
+        PathBuf::from("/var/lib/ytcaption")
+    } else {
+        absolute("HOME").unwrap_or_default().join(".local/share/ytcaption")
+    }
 }

@@ -1,97 +1,90 @@
-//! Reads settings one by one and remembers everything about them, so that one pass finds every
-//! fault and the sample and `settings show` cannot disagree with what is read.
+//! Reads the sections of the settings and remembers everything about them, so that one pass finds every error, and the
+//! sample and `settings show` cannot disagree with what is read.
 
-use super::kind::Kind;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
+use serde_aux::serde_introspection::serde_introspect;
+use toml::Table;
+
+use super::SettingError;
+use super::field::Field;
 use super::source::{Layers, Origin};
-
-/// One setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault(pub(super) String);
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What is known about one setting after it was read.
-pub(super) struct Entry {
-    pub(super) key: &'static str,
-    pub(super) doc: &'static str,
-    /// The default, or for a setting without one an example, as TOML.
-    pub(super) sample: String,
-    /// The value in effect, as TOML; none when there is neither value nor default.
-    pub(super) effective: Option<String>,
-    pub(super) origin: Origin,
-}
 
 /// A section of the settings file.
 pub(super) struct Section {
+    /// Empty for the settings outside any section.
     pub(super) name: &'static str,
-    pub(super) doc: &'static str,
+    /// From the documentation of its type.
+    pub(super) doc: String,
+    pub(super) fields: Vec<Field>,
+    given: Table,
+}
+
+impl Section {
+    /// The setting as messages and [`Layers`] name it: `section.name`.
+    pub(super) fn key(&self, field: &Field) -> String {
+        if self.name.is_empty() { field.name.to_owned() } else { format!("{}.{}", self.name, field.name) }
+    }
+
+    /// The value in effect as TOML, secrets masked; none when there is neither a value nor a default.
+    pub(super) fn effective(&self, field: &Field) -> Option<String> {
+        field.effective(self.given.get(field.name))
+    }
 }
 
 /// Reads settings from `layers`.
 pub(super) struct Reader<'a> {
     layers: &'a Layers,
     pub(super) sections: Vec<Section>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) errors: Vec<SettingError>,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "a kind is made where a setting is read, for that setting alone")]
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers) -> Self {
-        Self { layers, sections: Vec::new(), entries: Vec::new(), faults: Vec::new() }
+        Self { layers, sections: Vec::new(), errors: Vec::new() }
     }
 
-    /// Opens a section; the settings read from here on belong to it.
-    pub(super) fn section(&mut self, name: &'static str, doc: &'static str) {
-        self.sections.push(Section { name, doc });
+    /// Reads a section. Each value is tried alone, so that every invalid one is found; those get their defaults.
+    pub(super) fn section<T: DeserializeOwned + Default + JsonSchema>(&mut self, name: &'static str) -> T {
+        let generator = SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator();
+        let schema = generator.into_root_schema_for::<T>();
+        let schema = schema.as_value();
+        let mut section = Section {
+            name,
+            doc: schema["description"].as_str().unwrap_or_default().to_owned(),
+            fields: Vec::new(),
+            given: Table::new(),
+        };
+        for name in serde_introspect::<T>() {
+            let field = Field::new(name, &schema["properties"][*name]);
+            let key = section.key(&field);
+            if let Some((raw, _)) = self.layers.get(&key) {
+                let parsed = field.parse(raw).and_then(|value| {
+                    let alone = Table::from_iter([((*name).to_owned(), value.clone())]);
+                    T::deserialize(alone).map(|_| value).map_err(|error| field.allowed(error.message()))
+                });
+                match parsed {
+                    Ok(value) => drop(section.given.insert((*name).to_owned(), value)),
+                    Err(message) => self.reject(&format!("{key} = {}", field.rejected(raw)), &key, &message),
+                }
+            }
+            section.fields.push(field);
+        }
+        // Each value is valid alone, and no type of a section looks at two together.
+        let settings = T::deserialize(section.given.clone()).unwrap_or_default();
+        self.sections.push(section);
+        settings
     }
 
-    /// A setting with a default.
-    pub(super) fn value<T: 'static>(&mut self, key: &'static str, doc: &'static str, default: T, kind: Kind<T>) -> T {
-        let shown = (kind.show)(&default).to_string();
-        let value = self.take(key, &kind);
-        let effective = value.as_ref().map_or_else(|| shown.clone(), |value| (kind.show)(value).to_string());
-        self.remember(key, doc, shown, Some(effective));
-        value.unwrap_or(default)
+    /// Notes that a setting, or its relation to another one, is not valid.
+    pub(super) fn error(&mut self, key: &str, message: &str) {
+        self.reject(key, key, message);
     }
 
-    /// A setting that may be absent, or whose default follows from others; `example` stands in the
-    /// sample.
-    pub(super) fn optional<T: 'static>(
-        &mut self,
-        key: &'static str,
-        doc: &'static str,
-        example: impl Into<toml::Value>,
-        kind: Kind<T>,
-    ) -> Option<T> {
-        let value = self.take(key, &kind);
-        let effective = value.as_ref().map(|value| (kind.show)(value).to_string());
-        self.remember(key, doc, example.into().to_string(), effective);
-        value
-    }
-
-    /// A setting whose default depends on this machine; `shown` stands in the sample instead of it.
-    pub(super) fn value_shown_as<T: 'static>(
-        &mut self,
-        key: &'static str,
-        doc: &'static str,
-        (default, shown): (T, &str),
-        kind: Kind<T>,
-    ) -> T {
-        let value = self.take(key, &kind).unwrap_or(default);
-        let effective = (kind.show)(&value).to_string();
-        self.remember(key, doc, toml::Value::String(shown.to_owned()).to_string(), Some(effective));
-        value
-    }
-
-    /// Notes a fault between settings that are each fine.
-    pub(super) fn fault(&mut self, key: &str, message: &str) {
+    fn reject(&mut self, what: &str, key: &str, message: &str) {
         let origin = self.layers.get(key).map_or(String::new(), |(_, origin)| format!(" ({origin})"));
-        self.faults.push(Fault(format!("{key}{origin}: {message}")));
+        self.errors.push(SettingError(format!("{what}{origin}: {message}")));
     }
 
     /// Whether a source sets `key`.
@@ -99,41 +92,30 @@ impl<'a> Reader<'a> {
         self.layers.get(key).is_some()
     }
 
-    fn take<T>(&mut self, key: &'static str, kind: &Kind<T>) -> Option<T> {
-        let (raw, origin) = self.layers.get(key)?;
-        let value = (kind.read)(raw);
-        if value.is_none() {
-            let shown = if kind.secret { "…".to_owned() } else { raw.to_string() };
-            self.faults.push(Fault(format!("{key} = {shown} ({origin}): must be {}", kind.allowed)));
-        }
-        value
+    /// The source of `key`.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        self.layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
-    fn remember(&mut self, key: &'static str, doc: &'static str, sample: String, effective: Option<String>) {
-        let origin = self.layers.get(key).map_or(Origin::Default, |(_, origin)| origin.clone());
-        self.entries.push(Entry { key, doc, sample, effective, origin });
-    }
-
-    /// Adds a fault for every value that no setting asked for.
+    /// Adds an error for every value that belongs to no setting.
     pub(super) fn reject_unknown(&mut self) {
         for (key, _, origin) in self.layers.iter() {
-            if self.entries.iter().any(|entry| entry.key == key) {
+            let name = key.split_once('.').map_or("", |(section, _)| section);
+            let section = self.sections.iter().find(|section| section.name == name);
+            let known: Vec<String> = section
+                .map(|section| section.fields.iter().map(|field| section.key(field)).collect())
+                .unwrap_or_default();
+            if known.iter().any(|known| known == key) {
                 continue;
             }
-            let section = key.split_once('.').map_or("", |(section, _)| section);
-            let known: Vec<&str> = self
-                .entries
-                .iter()
-                .map(|entry| entry.key)
-                .filter(|known| known.split_once('.').map_or("", |(section, _)| section) == section)
-                .collect();
-            let hint = if known.is_empty() {
-                let sections: Vec<&str> = self.sections.iter().map(|section| section.name).collect();
-                format!("the sections are {}", sections.join(", "))
-            } else {
+            let hint = if section.is_some() {
                 format!("known here: {}", known.join(", "))
+            } else {
+                let sections: Vec<&str> =
+                    self.sections.iter().map(|section| section.name).filter(|name| !name.is_empty()).collect();
+                format!("the sections are {}", sections.join(", "))
             };
-            self.faults.push(Fault(format!("{key} ({origin}): there is no such setting; {hint}")));
+            self.errors.push(SettingError(format!("{key} ({origin}): there is no such setting; {hint}")));
         }
     }
 }

@@ -1,12 +1,10 @@
-//! The commented sample file and the listing of effective settings, both written from what
-//! [`super::tree`] reads.
+//! The commented sample file and the listing of effective settings, both written from what [`Reader`] has read.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::reader::{Entry, Reader};
+use super::reader::Reader;
 use super::source::Layers;
-use super::tree;
+use super::{Settings, TOP_LEVEL};
 
 const HEADING: &str = "\
 # YTCaption: every setting with its meaning and default. Written by `ytcaption settings sample`.
@@ -20,45 +18,46 @@ const HEADING: &str = "\
 pub(crate) fn sample() -> String {
     let layers = Layers::default();
     let mut reader = Reader::new(&layers);
-    tree::read(&mut reader, &BTreeMap::new());
+    Settings::from_reader(&mut reader);
     let mut text = HEADING.to_owned();
-    let mut section = "";
-    for entry in &reader.entries {
-        let (of, name) = split(entry.key);
-        if of != section {
-            section = of;
-            let doc = reader.sections.iter().find(|section| section.name == of).map_or("", |section| section.doc);
-            line(&mut text, &format!("\n# {doc}\n[{of}]"));
+    for section in &reader.sections {
+        if section.name != TOP_LEVEL {
+            text.push('\n');
+            comment(&mut text, &section.doc);
+            line(&mut text, &format!("[{}]", section.name));
         }
-        text.push('\n');
-        for doc in entry.doc.lines() {
-            line(&mut text, &format!("# {doc}"));
+        for field in &section.fields {
+            text.push('\n');
+            comment(&mut text, &field.doc);
+            line(&mut text, &format!("#{} = {}", field.name, field.sample()));
         }
-        line(&mut text, &format!("#{name} = {}", entry.sample));
     }
     text
 }
 
 /// Every setting in effect with its origin; settings without a value are left as comments.
-pub(super) fn describe(entries: &[Entry]) -> String {
+pub(super) fn describe(reader: &Reader<'_>) -> String {
     let mut text = String::new();
-    let mut section = "";
-    for entry in entries {
-        let (of, name) = split(entry.key);
-        if of != section {
-            section = of;
-            line(&mut text, &format!("\n[{of}]"));
+    for section in &reader.sections {
+        if section.name != TOP_LEVEL {
+            line(&mut text, &format!("\n[{}]", section.name));
         }
-        match &entry.effective {
-            Some(value) => line(&mut text, &format!("{name} = {value}  # {}", entry.origin)),
-            None => line(&mut text, &format!("#{name} is not set")),
+        for field in &section.fields {
+            match section.effective(field) {
+                Some(value) => {
+                    line(&mut text, &format!("{} = {value}  # {}", field.name, reader.origin(&section.key(field))));
+                }
+                None => line(&mut text, &format!("#{} is not set", field.name)),
+            }
         }
     }
     text
 }
 
-fn split(key: &'static str) -> (&'static str, &'static str) {
-    key.split_once('.').unwrap_or(("", key))
+fn comment(text: &mut String, doc: &str) {
+    for doc in doc.lines() {
+        line(text, &format!("# {doc}"));
+    }
 }
 
 fn line(text: &mut String, line: &str) {

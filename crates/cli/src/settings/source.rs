@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 const PREFIX: &str = "YTCAPTION_";
 /// Separates section and key in a variable's name, since both contain single underscores.
 const SEPARATOR: &str = "__";
-/// Variables that other programs know too, and the settings they stand for.
-const USUAL_VARIABLES: [(&str, &str); 4] = [
+/// Variables that other programs know too, and the settings that they set.
+const SHARED_VARIABLES: [(&str, &str); 4] = [
     ("DATABASE_URL", "database.url"),
     ("NATS_URL", "nats.url"),
     ("HF_ENDPOINT", "models.endpoint"),
@@ -21,9 +21,9 @@ const USUAL_VARIABLES: [(&str, &str); 4] = [
 /// Names a settings file when `--config` does not.
 const CONFIG_VARIABLE: &str = "YTCAPTION_CONFIG";
 /// Settings files that are read when present and none is named.
-const USUAL_FILES: [&str; 2] = ["ytcaption.toml", "/etc/ytcaption/ytcaption.toml"];
+const DEFAULT_FILES: [&str; 2] = ["ytcaption.toml", "/etc/ytcaption/ytcaption.toml"];
 
-/// A value before it is understood.
+/// A value before it is parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
     /// From a variable or a flag.
@@ -51,7 +51,7 @@ impl fmt::Display for Raw {
     }
 }
 
-/// Where a value stands, so that a person can go there.
+/// Where a value is written, so that an operator can find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     Default,
@@ -95,7 +95,12 @@ impl Layers {
         self.values.iter().map(|(key, (raw, origin))| (key.as_str(), raw, origin))
     }
 
-    /// Lays the file at `path` over what is there.
+    /// Adds the built-in default of a setting, for one that depends on the environment.
+    pub(super) fn add_default(&mut self, key: &str, value: String) {
+        self.insert(key.to_owned(), Raw::Text(value), Origin::Default);
+    }
+
+    /// Adds the file at `path`, over what was added before.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), FileError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
@@ -107,20 +112,20 @@ impl Layers {
             |message: String| FileError::NotToml { path: path.to_owned(), message: message.trim_end().to_owned() };
         let values: toml::Table = toml::from_str(text).map_err(|error| not_toml(error.to_string()))?;
         // Parsed a second time for the line numbers, which a plain table does not keep.
-        let places = DeTable::parse(text).map_err(|error| not_toml(error.to_string()))?.into_inner();
+        let spans = DeTable::parse(text).map_err(|error| not_toml(error.to_string()))?.into_inner();
         let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
         for (name, value) in values {
-            let place = places.get(name.as_str());
-            let line = place.map_or(1, |place| line_at(place.span().start));
+            let span = spans.get(name.as_str());
+            let line = span.map_or(1, |spanned| line_at(spanned.span().start));
             if let Value::Table(section) = value {
-                let inner = place.and_then(|place| match place.get_ref() {
+                let inner = span.and_then(|spanned| match spanned.get_ref() {
                     DeValue::Table(table) => Some(table),
                     _ => None,
                 });
                 for (key, value) in section {
                     let line = inner
                         .and_then(|table| table.get(key.as_str()))
-                        .map_or(line, |place| line_at(place.span().start));
+                        .map_or(line, |spanned| line_at(spanned.span().start));
                     self.insert(
                         format!("{name}.{key}"),
                         Raw::Toml(value),
@@ -134,11 +139,11 @@ impl Layers {
         Ok(())
     }
 
-    /// Lays environment variables over what is there. An empty one counts as not set, so that
+    /// Adds environment variables, over what was added before. An empty one counts as not set, so that
     /// `compose.yaml` can pass variables on.
     pub(super) fn add_variables(&mut self, variables: &BTreeMap<String, String>, top_level: &[&str]) {
         let set = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-        for (name, key) in USUAL_VARIABLES {
+        for (name, key) in SHARED_VARIABLES {
             if let Some(value) = set(name) {
                 self.insert(key.to_owned(), Raw::Text(value.clone()), Origin::Variable(name.to_owned()));
             }
@@ -158,7 +163,7 @@ impl Layers {
         }
     }
 
-    /// Lays a command line flag over what is there.
+    /// Adds a command line flag, over what was added before.
     pub(super) fn add_flag(&mut self, flag: &'static str, key: &str, value: String) {
         self.insert(key.to_owned(), Raw::Text(value), Origin::Flag(flag));
     }
@@ -168,11 +173,11 @@ impl Layers {
     }
 }
 
-/// The settings file to read, if any: `named` or the one `YTCAPTION_CONFIG` names, else a usual one.
+/// The settings file to read, if any: `named` or the one `YTCAPTION_CONFIG` names, else one at a default path.
 pub(super) fn find_file(named: Option<&Path>, variables: &BTreeMap<String, String>) -> Option<PathBuf> {
     let by_variable = variables.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     named
         .map(Path::to_owned)
         .or(by_variable)
-        .or_else(|| USUAL_FILES.iter().map(PathBuf::from).find(|path| path.is_file()))
+        .or_else(|| DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.is_file()))
 }

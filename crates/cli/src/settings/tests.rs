@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::source::Layers;
 use super::{Loaded, Overrides, Settings, SettingsError, load_from, sample};
 
@@ -20,12 +22,16 @@ fn load(toml: &str, pairs: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
 }
 
 fn settings(toml: &str, pairs: &[(&str, &str)]) -> Settings {
-    load(toml, pairs).map(|loaded| loaded.settings).expect("settings without a fault")
+    load(toml, pairs).map(|loaded| loaded.settings).expect("valid settings")
 }
 
-fn faults(toml: &str, pairs: &[(&str, &str)]) -> Vec<String> {
-    let SettingsError(faults) = load(toml, pairs).err().expect("settings with faults");
-    faults.iter().map(ToString::to_string).collect()
+fn errors(toml: &str, pairs: &[(&str, &str)]) -> Vec<String> {
+    let SettingsError(errors) = load(toml, pairs).err().expect("settings with errors");
+    errors.iter().map(ToString::to_string).collect()
+}
+
+fn text(secret: Option<&SecretString>) -> Option<&str> {
+    secret.map(|secret| secret.expose_secret())
 }
 
 #[test]
@@ -36,6 +42,15 @@ fn the_defaults_need_no_source_at_all() {
     assert_eq!(settings.api.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(settings.shutdown.grace, Duration::from_secs(30));
     assert!(settings.database.url.is_none() && settings.network.allow.is_empty());
+}
+
+#[test]
+fn relative_paths_are_within_the_data_directory() {
+    let toml = "data_dir = \"/data\"\n[download]\nwork_dir = \"/var/tmp\"\n[models]\ndirectory = \"whisper\"\n";
+    let settings = settings(toml, &[]);
+    assert_eq!(settings.storage.path, Path::new("/data/blobs"));
+    assert_eq!(settings.models.directory, Path::new("/data/whisper"));
+    assert_eq!(settings.download.work_dir, Path::new("/var/tmp"));
 }
 
 #[test]
@@ -55,12 +70,12 @@ fn a_variable_beats_the_file_and_a_flag_beats_both() {
 }
 
 #[test]
-fn the_usual_variables_are_known_and_our_own_is_stronger() {
-    let usual = settings("", &[("DATABASE_URL", "postgres://a/b"), ("NATS_URL", "nats://c:4222")]);
-    assert_eq!(usual.database.url.map(|url| url.reveal().to_owned()).as_deref(), Some("postgres://a/b"));
-    assert_eq!(usual.nats.url.map(|url| url.reveal().to_owned()).as_deref(), Some("nats://c:4222"));
+fn variables_that_other_programs_share_are_known_and_our_own_wins() {
+    let shared = settings("", &[("DATABASE_URL", "postgres://a/b"), ("NATS_URL", "nats://c:4222")]);
+    assert_eq!(text(shared.database.url.as_ref()), Some("postgres://a/b"));
+    assert_eq!(text(shared.nats.url.as_ref()), Some("nats://c:4222"));
     let both = settings("", &[("DATABASE_URL", "postgres://a/b"), ("YTCAPTION_DATABASE__URL", "postgres://x/y")]);
-    assert_eq!(both.database.url.map(|url| url.reveal().to_owned()).as_deref(), Some("postgres://x/y"));
+    assert_eq!(text(both.database.url.as_ref()), Some("postgres://x/y"));
 }
 
 #[test]
@@ -71,7 +86,7 @@ fn lists_come_separated_by_commas_and_empty_variables_count_as_unset() {
 }
 
 #[test]
-fn every_fault_is_named_at_once_with_its_value_its_place_and_what_is_allowed() {
+fn every_error_is_reported_at_once_with_its_value_its_origin_and_what_is_allowed() {
     let toml = "\
 [api]
 listen = \"nowhere\"
@@ -85,7 +100,7 @@ timeout_seconds = 1
 kind = \"s3\"
 access_key_id = \"k\"
 ";
-    let found = faults(
+    let found = errors(
         toml,
         &[
             ("YTCAPTION_NETWORK__ALLOW", "10.0.0.0/99"),
@@ -96,11 +111,11 @@ access_key_id = \"k\"
     );
     let expect = |parts: &[&str]| {
         assert!(
-            found.iter().any(|fault| parts.iter().all(|part| fault.contains(part))),
-            "no fault says {parts:?}: {found:#?}"
+            found.iter().any(|error| parts.iter().all(|part| error.contains(part))),
+            "no error says {parts:?}: {found:#?}"
         );
     };
-    expect(&["api.listen = \"nowhere\"", "line 2", "an IP address and a port"]);
+    expect(&["api.listen = \"nowhere\"", "line 2", "socket address", "127.0.0.1:8000"]);
     expect(&["api.lisen", "line 3", "no such setting", "api.listen"]);
     expect(&["download.concurrency = \"many\"", "line 6", "from 1 to 64"]);
     expect(&["download.timeout_seconds = 1", "line 7", "from 10 to"]);
@@ -111,26 +126,26 @@ access_key_id = \"k\"
     expect(&["log.format", "\"text\", \"json\""]);
     expect(&["database.url", "DATABASE_URL", "postgres://"]);
     assert_eq!(found.len(), 10, "{found:#?}");
-    assert!(!found.iter().any(|fault| fault.contains("hush")), "a fault shows a password");
+    assert!(!found.iter().any(|error| error.contains("hush")), "an error shows a password");
 }
 
 #[test]
-fn a_file_that_is_missing_or_no_toml_is_one_clear_fault() {
+fn a_file_that_is_missing_or_is_not_toml_is_one_clear_error() {
     let missing = load_from(Some(Path::new("/nowhere/at.toml")), &variables(&[]), &Overrides::default());
     let message = missing.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(message.contains("/nowhere/at.toml cannot be read"), "{message}");
-    let broken = faults("[api\n", &[("YTCAPTION_LOG__FORMAT", "xml")]);
+    let broken = errors("[api\n", &[("YTCAPTION_LOG__FORMAT", "xml")]);
     assert_eq!(broken.len(), 2, "{broken:#?}");
     assert!(broken[0].contains("is not TOML"));
 }
 
 #[test]
-fn a_variable_outside_every_section_belongs_to_somebody_else() {
+fn a_variable_outside_every_section_belongs_to_another_program() {
     settings("", &[("YTCAPTION_CACHE", "/tmp/cache"), ("YTCAPTION_BACKEND", "ruy")]);
 }
 
 #[test]
-fn secrets_are_shown_nowhere() {
+fn secrets_are_never_shown() {
     let pairs = [
         ("YTCAPTION_WEBHOOK__SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("YTCAPTION_STORAGE__KIND", "s3"),
@@ -141,7 +156,7 @@ fn secrets_are_shown_nowhere() {
         ("NATS_URL", "nats://ada:hush@host"),
     ];
     let loaded = load("", &pairs).map_err(|error| error.to_string()).unwrap_or_else(|error| panic!("{error}"));
-    let shown = format!("{}{:?}", loaded.describe(), loaded.settings);
+    let shown = format!("{}{:?}", loaded.description, loaded.settings);
     assert!(shown.contains("ada") && shown.contains("YTCAPTION_WEBHOOK__SECRET"));
     assert!(!shown.contains("hush") && !shown.contains("whsec_M"), "{shown}");
 }
@@ -173,12 +188,12 @@ fn the_sample_with_every_default_uncommented_is_valid() {
 }
 
 #[test]
-fn the_api_is_told_its_names_without_scheme_and_port() {
+fn host_names_have_neither_scheme_nor_port() {
     let named = settings("[api]\nallowed_hosts = [\"Captions.Example.org\"]\n", &[]);
-    assert_eq!(named.api.allowed_hosts, ["captions.example.org"]);
+    assert_eq!(named.api.allowed_hosts, ["Captions.Example.org"]);
     for other in ["https://captions.example.org", "captions.example.org:443", "127.0.0.1", "", "a b"] {
         let toml = format!("[api]\nallowed_hosts = [{other:?}]\n");
-        let fault = faults(&toml, &[]).concat();
-        assert!(fault.contains("without scheme and port"), "{other}: {fault}");
+        let error = errors(&toml, &[]).concat();
+        assert!(error.contains("without scheme and port"), "{other}: {error}");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Client, Method, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
 
@@ -24,7 +25,7 @@ pub struct HubSettings {
     /// The hub, or a mirror; may have a path.
     pub endpoint: Url,
     /// Signs in there; sent nowhere else.
-    pub token: Option<String>,
+    pub token: Option<SecretString>,
     /// Pause before something that failed is tried again; it doubles from try to try.
     pub first_pause: Duration,
 }
@@ -61,7 +62,7 @@ impl Hub {
             return Err(wrong("models.endpoint (HF_ENDPOINT) must begin with http:// or https://".to_owned()));
         }
         let authorization = settings.token.as_ref().map(|token| {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
                 .map_err(|_| wrong("models.token (HF_TOKEN) is no token".to_owned()))?;
             value.set_sensitive(true);
             Ok(value)

@@ -77,7 +77,7 @@ pub enum HubError {
     },
     /// There is no room.
     #[error(
-        "no room in {}: {} MB are needed and {} MB are free; make room, or choose another models.folder",
+        "no room in {}: {} MB are needed and {} MB are free; make room, or choose another models.directory",
         folder.display(), needed.div_ceil(MEGABYTE), free / MEGABYTE
     )]
     DiskFull {

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tempfile::TempDir;
-use ytcaption_testing::{Faults, ModelHub};
+use ytcaption_testing::{Failures, ModelHub};
 
 use super::*;
 use crate::{Checksums, ModelInfo};
@@ -29,7 +30,7 @@ impl World {
     async fn pull(&self, text: &str, token: Option<&str>) -> Result<Pulled, HubError> {
         let settings = HubSettings {
             endpoint: self.hub.endpoint().parse().unwrap(),
-            token: token.map(str::to_owned),
+            token: token.map(SecretString::from),
             first_pause: Duration::ZERO,
         };
         let mut last = 0;
@@ -52,7 +53,7 @@ impl World {
 
     /// What is asked of the weights' host.
     fn ranges(&self) -> Vec<Option<String>> {
-        self.hub.asked().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect()
+        self.hub.requests().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect()
     }
 }
 
@@ -82,7 +83,7 @@ async fn a_model_is_fetched_once_and_found_by_its_names() {
 #[tokio::test]
 async fn a_connection_that_breaks_again_and_again_brings_the_rest_each_time() {
     let world = World::new();
-    world.hub.misbehave(Faults { break_after: Some(400_000), unavailable: 2, ..Faults::default() });
+    world.hub.misbehave(Failures { break_after: Some(400_000), unavailable: 2, ..Failures::default() });
     assert_whole(&world.pull(REPOSITORY, None).await.unwrap().folder);
     let ranges = world.ranges();
     assert!(ranges.len() > 3 && ranges[0].is_none(), "{ranges:?}");
@@ -92,7 +93,7 @@ async fn a_connection_that_breaks_again_and_again_brings_the_rest_each_time() {
 #[tokio::test]
 async fn a_server_that_cannot_go_on_in_the_middle_sends_all_again() {
     let world = World::new();
-    world.hub.misbehave(Faults { break_after: Some(600_000), ..Faults::default() });
+    world.hub.misbehave(Failures { break_after: Some(600_000), ..Failures::default() });
     let interrupted = tokio::time::timeout(Duration::from_secs(30), async {
         // Dropped in the middle, as if the process had been killed.
         tokio::select! {
@@ -101,7 +102,7 @@ async fn a_server_that_cannot_go_on_in_the_middle_sends_all_again() {
         }
     });
     interrupted.await.unwrap();
-    world.hub.misbehave(Faults { ignore_range: true, ..Faults::default() });
+    world.hub.misbehave(Failures { ignore_range: true, ..Failures::default() });
     assert_whole(&world.pull(REPOSITORY, None).await.unwrap().folder);
 }
 
@@ -127,7 +128,7 @@ async fn what_an_earlier_attempt_left_is_used_and_what_is_wrong_in_it_is_found()
 async fn a_wrong_checksum_is_an_error_for_large_files_and_small_ones() {
     for file in ["model.bin", "config.json"] {
         let world = World::new();
-        world.hub.misbehave(Faults { wrong_checksum: Some(file), ..Faults::default() });
+        world.hub.misbehave(Failures { wrong_checksum: Some(file), ..Failures::default() });
         assert!(matches!(world.refused().await, HubError::Checksum { file: named } if named == file));
     }
 }
@@ -135,25 +136,25 @@ async fn a_wrong_checksum_is_an_error_for_large_files_and_small_ones() {
 #[tokio::test]
 async fn sizes_are_held_against_what_was_announced_and_against_the_disk() {
     let world = World::new();
-    world.hub.misbehave(Faults { announced_bytes: Some(200_000), ..Faults::default() });
+    world.hub.misbehave(Failures { announced_bytes: Some(200_000), ..Failures::default() });
     let error = world.refused().await;
     assert!(matches!(&error, HubError::Protocol { reason, .. } if reason.contains("larger")), "{error}");
-    world.hub.misbehave(Faults { announced_bytes: Some(1 << 60), ..Faults::default() });
+    world.hub.misbehave(Failures { announced_bytes: Some(1 << 60), ..Failures::default() });
     let error = world.refused().await;
     assert!(matches!(error, HubError::DiskFull { needed, .. } if needed > 1 << 59), "{error}");
-    world.hub.misbehave(Faults { announced_bytes: Some(3_000_000), ..Faults::default() });
+    world.hub.misbehave(Failures { announced_bytes: Some(3_000_000), ..Failures::default() });
     assert!(matches!(world.refused().await, HubError::Unreachable { .. }), "it never gets what was announced");
 }
 
 #[tokio::test]
 async fn the_token_goes_to_the_hub_and_nowhere_else() {
     let world = World::new();
-    world.hub.misbehave(Faults { token: Some("hf_secret"), ..Faults::default() });
+    world.hub.misbehave(Failures { token: Some("hf_secret"), ..Failures::default() });
     let error = world.refused().await;
     assert!(matches!(error, HubError::NoSuchModel { .. }), "{error}");
     assert!(error.to_string().contains("HF_TOKEN"), "{error}");
     world.pull(REPOSITORY, Some("hf_secret")).await.unwrap();
-    let asked = world.hub.asked();
+    let asked = world.hub.requests();
     assert!(asked.iter().any(|asked| asked.elsewhere));
     assert!(asked.iter().all(|asked| !(asked.elsewhere && asked.authorization.is_some())), "{asked:?}");
 }
@@ -162,12 +163,12 @@ async fn the_token_goes_to_the_hub_and_nowhere_else() {
 async fn names_from_the_server_lead_nowhere() {
     let world = World::new();
     let also_listed = vec!["../../evil", "/etc/passwd", "..", "sub/model.bin", "run.py"];
-    world.hub.misbehave(Faults { also_listed, ..Faults::default() });
+    world.hub.misbehave(Failures { also_listed, ..Failures::default() });
     world.pull(REPOSITORY, None).await.unwrap();
     let inside: Vec<_> = std::fs::read_dir(world.models.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(inside, [world.target()]);
     assert!(!world.target().join("run.py").exists());
-    let odd: Vec<_> = world.hub.asked().into_iter().filter(|asked| asked.what.contains("evil")).collect();
+    let odd: Vec<_> = world.hub.requests().into_iter().filter(|asked| asked.what.contains("evil")).collect();
     assert!(odd.is_empty(), "{odd:?}");
 }
 
@@ -219,7 +220,7 @@ async fn a_folder_that_was_not_fetched_is_left_alone() {
 #[tokio::test]
 async fn two_at_once_do_not_write_the_same_file() {
     let world = World::new();
-    world.hub.misbehave(Faults { pause_ms: 2, ..Faults::default() });
+    world.hub.misbehave(Failures { delay_ms: 2, ..Failures::default() });
     let (one, two) = tokio::join!(world.pull(REPOSITORY, None), world.pull(REPOSITORY, None));
     let outcomes = [one, two];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");

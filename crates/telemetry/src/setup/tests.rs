@@ -14,9 +14,10 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, Subscriber as _, debug_span, error, field, info, info_span, warn};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{TelemetryError, TelemetryGuard, subscriber};
+use super::{TelemetryGuard, subscriber};
 use crate::context::{set_parent, traceparent_of};
-use crate::settings::{LogFormat, LogSettings, TelemetrySettings};
+use crate::error::TelemetryError;
+use crate::settings::{LogFormat, LogSettings};
 use crate::traces;
 
 const INCOMING: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -54,12 +55,11 @@ impl Memory {
     }
 }
 
-fn settings(format: LogFormat, filter: &str) -> TelemetrySettings {
-    let log = LogSettings { format, filter: filter.to_owned() };
-    TelemetrySettings { log, otlp_endpoint: None }
+fn settings(format: LogFormat, level: &str) -> LogSettings {
+    LogSettings { format, level: level.to_owned() }
 }
 
-fn logged(settings: &TelemetrySettings, work: impl FnOnce()) -> Memory {
+fn logged(settings: &LogSettings, work: impl FnOnce()) -> Memory {
     let memory = Memory::default();
     let provider = SdkTracerProvider::builder().build();
     let subscriber = subscriber(settings, "worker-download", &provider, memory.clone()).expect("valid settings");
@@ -68,7 +68,7 @@ fn logged(settings: &TelemetrySettings, work: impl FnOnce()) -> Memory {
 }
 
 #[test]
-fn details_that_nobody_logs_are_not_even_asked_for() {
+fn details_that_are_not_logged_are_not_enabled() {
     for (filter, most_detailed) in [("info", Level::INFO), ("warn,sqlx=debug", Level::DEBUG), ("warn", Level::INFO)] {
         let provider = SdkTracerProvider::builder().build();
         let all = subscriber(&settings(LogFormat::Json, filter), "up", &provider, Memory::default());
@@ -144,16 +144,17 @@ fn text_is_for_people() {
 #[test]
 fn a_bad_filter_is_named() {
     let provider = SdkTracerProvider::builder().build();
-    let fault = subscriber(&settings(LogFormat::Json, "info,=="), "test", &provider, io::sink);
-    assert!(matches!(fault.err(), Some(TelemetryError::Filter { filter, .. }) if filter == "info,=="));
+    let refused = subscriber(&settings(LogFormat::Json, "info,=="), "test", &provider, io::sink);
+    assert!(matches!(refused.err(), Some(TelemetryError::Filter { filter, .. }) if filter == "info,=="));
 }
 
 #[test]
 fn settings_read_from_toml_and_refuse_misspellings() {
-    let read = |text| toml::from_str::<TelemetrySettings>(text);
-    assert_eq!(read("").ok(), Some(settings(LogFormat::Json, "info")));
-    assert_eq!(read("[log]\nformat = \"text\"").ok(), Some(settings(LogFormat::Text, "info")));
-    assert!(read("[log]\nfromat = \"text\"").is_err_and(|e| e.to_string().contains("fromat")));
+    let read = |text| toml::from_str::<LogSettings>(text);
+    let level = LogSettings::default().level;
+    assert_eq!(read("").ok(), Some(settings(LogFormat::Auto, &level)));
+    assert_eq!(read("format = \"text\"").ok(), Some(settings(LogFormat::Text, &level)));
+    assert!(read("fromat = \"text\"").is_err_and(|e| e.to_string().contains("fromat")));
 }
 
 /// An OTLP collector that hands every request to the test.
@@ -180,8 +181,8 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
             .add_service(TraceServiceServer::new(Collector(sender)))
             .serve_with_incoming(TcpListenerStream::new(listener)),
     );
-    let settings = TelemetrySettings { otlp_endpoint: Some(endpoint), ..Default::default() };
-    let provider = traces::provider(&settings, "worker-download").expect("provider");
+    let settings = LogSettings::default();
+    let provider = traces::provider(Some(&endpoint), "worker-download").expect("provider");
     let subscriber = subscriber(&settings, "test", &provider, io::sink).expect("valid settings");
     let guard = TelemetryGuard::new(provider);
     let mut expected = None;
@@ -220,8 +221,8 @@ async fn a_collector_that_is_away_delays_the_end_by_seconds_only() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
     drop(listener);
-    let settings = TelemetrySettings { otlp_endpoint: Some(endpoint), ..Default::default() };
-    let provider = traces::provider(&settings, "test").expect("provider");
+    let settings = LogSettings::default();
+    let provider = traces::provider(Some(&endpoint), "test").expect("provider");
     let subscriber = subscriber(&settings, "test", &provider, io::sink).expect("valid settings");
     let guard = TelemetryGuard::new(provider);
     tracing::subscriber::with_default(subscriber, || drop(info_span!("stage").entered()));
@@ -230,6 +231,5 @@ async fn a_collector_that_is_away_delays_the_end_by_seconds_only() {
 
 #[test]
 fn exporting_without_a_runtime_is_refused() {
-    let settings = TelemetrySettings { otlp_endpoint: Some("http://[::1]:1".into()), ..Default::default() };
-    assert!(matches!(traces::provider(&settings, "test"), Err(TelemetryError::NoRuntime)));
+    assert!(matches!(traces::provider(Some("http://[::1]:1"), "test"), Err(TelemetryError::NoRuntime)));
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use uuid::Uuid;
-use ytcaption_blobstore::LocalFolder;
+use ytcaption_blobstore::LocalDirectory;
 use ytcaption_domain::job::{JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
@@ -55,7 +55,7 @@ impl House {
             nats,
             jobs: Arc::new(CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system())),
             deliveries: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
-            blobs: Arc::new(LocalFolder::open(&folder.path().join("blobs")).await.unwrap()),
+            blobs: Arc::new(LocalDirectory::open(&folder.path().join("blobs")).await.unwrap()),
             network: AddressPolicy::new(["127.0.0.1/32"]).unwrap(),
             worker: "test:1".into(),
             grace: Duration::from_secs(1),

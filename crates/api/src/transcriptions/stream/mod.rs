@@ -28,7 +28,7 @@ use axum::response::{IntoResponse, Response};
 pub(crate) use message::{
     StreamCancelled, StreamCaptions, StreamCompleted, StreamFailure, StreamProgress, StreamStatus, StreamWarning,
 };
-pub use streams::{StreamLimits, Streams};
+pub use streams::Streams;
 
 use super::parameters::JobPath;
 use crate::ApiState;

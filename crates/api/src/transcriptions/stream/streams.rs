@@ -12,6 +12,7 @@ use ytcaption_domain::JobId;
 use ytcaption_eventstore::{Database, EventListener};
 
 use super::clients::{Clients, Place};
+use crate::ApiSettings;
 use crate::problem::ApiError;
 
 /// Pages of events read for streams at a time. Commands share the connections to Postgres and must not wait for
@@ -24,15 +25,6 @@ const COALESCE: Duration = Duration::from_millis(30);
 const VERSIONS: &str = "
     SELECT id, coalesce((SELECT max(sequence) FROM events WHERE aggregate_type = 'job' AND aggregate_id = id), 0)
       FROM unnest($1::text[]) AS id";
-
-/// How many streams may be open at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StreamLimits {
-    /// In this process.
-    pub all: usize,
-    /// From one client, which is an address (of IPv6 its first 64 bits).
-    pub per_client: usize,
-}
 
 /// Streams to clients. Whoever appends, in whichever process, wakes them; one question to Postgres finds out for all of
 /// them which jobs have something new.
@@ -67,12 +59,12 @@ impl Streams {
     pub fn start(
         database: &Database,
         listener: Arc<EventListener>,
-        most: StreamLimits,
+        settings: &ApiSettings,
         stop: CancellationToken,
     ) -> Self {
         let inner = Arc::new(Inner {
-            seats: Arc::new(Semaphore::new(most.all)),
-            clients: Arc::new(Clients::new(most.per_client)),
+            seats: Arc::new(Semaphore::new(settings.max_streams)),
+            clients: Arc::new(Clients::new(settings.max_streams_per_client)),
             reads: Semaphore::new(READS),
             watched: Mutex::default(),
             stop,

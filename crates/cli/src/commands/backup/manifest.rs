@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 /// Bytes read at a time.
 const PIECE: usize = 256 * 1024;
 /// Entered by the owner only.
-const FOLDER_MODE: u32 = 0o700;
+const DIRECTORY_MODE: u32 = 0o700;
 /// Read and written by the owner only.
 const FILE_MODE: u32 = 0o600;
 
@@ -31,7 +31,7 @@ pub(super) struct Manifest {
     pub(super) version: String,
     /// When it was begun.
     pub(super) taken_at: DateTime<Utc>,
-    /// Where audio and uploads lie if they are not in it.
+    /// The bucket of audio and uploads if they are not in it.
     pub(super) blobs_elsewhere: Option<String>,
     /// What is in it.
     pub(super) files: Vec<Entry>,
@@ -61,12 +61,12 @@ impl Manifest {
         self.files.iter().map(|entry| entry.bytes).sum()
     }
 
-    /// The entries within a folder of the backup, with what follows its name.
-    pub(super) fn within<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a Entry, &'a str)> {
-        self.files.iter().filter_map(move |entry| Some((entry, entry.path.strip_prefix(folder)?.strip_prefix('/')?)))
+    /// The entries within a directory of the backup, with what follows its name.
+    pub(super) fn within<'a>(&'a self, directory: &'a str) -> impl Iterator<Item = (&'a Entry, &'a str)> {
+        self.files.iter().filter_map(move |entry| Some((entry, entry.path.strip_prefix(directory)?.strip_prefix('/')?)))
     }
 
-    /// Notes a file that lies in the backup already.
+    /// Adds a file that is in the backup already.
     pub(super) fn note(&mut self, backup: &Path, path: &str) -> anyhow::Result<()> {
         let (bytes, sha256) = fingerprint(&backup.join(path)).with_context(|| format!("reading {path}"))?;
         self.files.push(Entry { path: path.to_owned(), bytes, sha256 });
@@ -92,12 +92,13 @@ impl Manifest {
         Ok(file.sync_all()?)
     }
 
-    /// Reads the manifest of a backup and compares every file with it; `progress` is told how many bytes were read, of
+    /// Reads the manifest of a backup and compares every file with it; `progress` receives how many bytes were read, of
     /// how many.
     pub(super) fn check(backup: &Path, progress: impl Fn(u64, u64)) -> anyhow::Result<Self> {
         let path = backup.join(FILE);
-        let text = std::fs::read(&path)
-            .with_context(|| format!("{} is no complete backup: cannot read {}", backup.display(), path.display()))?;
+        let text = std::fs::read(&path).with_context(|| {
+            format!("{} is not a complete backup: cannot read {}", backup.display(), path.display())
+        })?;
         let manifest: Self = serde_json::from_slice(&text)
             .with_context(|| format!("{} is not what `ytcaption backup` writes", path.display()))?;
         ensure!(manifest.ytcaption_backup == FORMAT, "the backup is of a newer version of this program");
@@ -117,16 +118,16 @@ impl Manifest {
     }
 }
 
-/// Makes a folder, closed to others.
-pub(super) fn make_folder(path: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+/// Makes a directory, closed to others.
+pub(super) fn make_directory(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
 }
 
 /// Copies a file to a place where none is; returns its length and SHA-256.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<(u64, String)> {
     let mut source = File::open(from)?;
-    if let Some(folder) = to.parent() {
-        make_folder(folder)?;
+    if let Some(directory) = to.parent() {
+        make_directory(directory)?;
     }
     let mut target = File::options().write(true).create_new(true).mode(FILE_MODE).open(to)?;
     let copied = pass(&mut source, |piece| target.write_all(piece))?;
@@ -151,12 +152,12 @@ fn pass(source: &mut File, mut each: impl FnMut(&[u8]) -> std::io::Result<()>) -
     }
 }
 
-/// All files below a folder, but not what is being written into it (names that begin with a dot).
-pub(super) fn files_below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        let entries = match std::fs::read_dir(&folder) {
-            // Empty folders go away while the system runs.
+/// All files below a directory, but not what is being written into it (names that begin with a dot).
+pub(super) fn files_below(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let (mut files, mut directories) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(directory) = directories.pop() {
+        let entries = match std::fs::read_dir(&directory) {
+            // Empty directories go away while the system runs.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             entries => entries?,
         };
@@ -167,7 +168,7 @@ pub(super) fn files_below(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
             }
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                folders.push(entry.path());
+                directories.push(entry.path());
             } else if kind.is_file() {
                 files.push(entry.path());
             }

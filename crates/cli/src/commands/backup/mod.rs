@@ -1,11 +1,11 @@
 //! `ytcaption backup` and `ytcaption restore`
 //!
-//! A backup is a folder:
+//! A backup is a directory:
 //!
 //! ```text
 //! manifest.json     what is in it, with sizes and SHA-256; written last
 //! database.dump     pg_dump's custom format: events, seals, read models, checkpoints, as of one moment
-//! blobs/…           audio and uploads, if they lie in a folder
+//! blobs/…           audio and uploads, if they are stored in a directory
 //! keys/…            the secret that signs webhooks, the key that seals events
 //! settings.toml     the settings file, if there is one
 //! ```
@@ -26,7 +26,7 @@ const BLOBS: &str = "blobs";
 const KEYS: &str = "keys";
 const SETTINGS: &str = "settings.toml";
 
-/// The secrets of a system beside its settings: where they lie, and what they are called in a backup.
+/// The secrets of a system beside its settings: their paths, and their names in a backup.
 fn keys(settings: &crate::settings::Settings) -> [(std::path::PathBuf, &'static str); 2] {
     [
         (crate::webhook_secret::path(&settings.data_dir), "keys/webhook-secret"),

@@ -56,7 +56,7 @@ fn client(program: &str, database: &str) -> anyhow::Result<Command> {
 
 /// From the PATH, else beside the server's programs.
 fn find(program: &str) -> anyhow::Result<PathBuf> {
-    let beside = || find_postgres().ok().map(|folder| folder.join(program)).filter(|path| path.exists());
+    let beside = || find_postgres().ok().map(|directory| directory.join(program)).filter(|path| path.exists());
     find_program(Path::new(program)).or_else(beside).with_context(|| {
         format!(
             "{program} was not found; install Postgres' client programs (Debian: apt-get install postgresql-client)"

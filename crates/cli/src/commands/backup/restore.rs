@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use ytcaption_blobstore::BlobSettings;
 use ytcaption_eventstore::seal::{Report, Verifier};
 use ytcaption_eventstore::{Database, DatabaseSettings};
 
@@ -15,14 +15,14 @@ use super::{BLOBS, DATABASE, keys, postgres};
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
-use crate::managed::{DataFolder, ManagedPostgres};
-use crate::settings::{Secret, Settings};
-use crate::{owner, roles, seal_key};
+use crate::managed::{DataDirectory, ManagedPostgres};
+use crate::settings::Settings;
+use crate::{roles, seal_key, servers};
 
 /// Connections of this command.
 const CONNECTIONS: u32 = 3;
 
-/// Restore a backup into a new system: an empty database, an empty storage, an empty data folder
+/// Restore a backup into a new system: an empty database, an empty storage, an empty data directory
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,11 +35,11 @@ new cluster, their seals are verified, and unfinished jobs go on when the system
 nats-server: JetStream is filled again from the events, and messages that are newer than the backup would mislead it.
 
 Restores into the database in DATABASE_URL (or database.url; with database.owner_url, as its owner), else into a new
-Postgres in the data folder, for `ytcaption up`. Needs pg_restore. docs/backup.md is the runbook.")]
+Postgres in the data directory, for `ytcaption up`. Needs pg_restore. docs/backup.md is the runbook.")]
 pub(in crate::commands) struct Restore {
     /// The backup
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
+    #[arg(value_name = "DIRECTORY")]
+    directory: PathBuf,
     /// Say in JSON what was restored
     #[arg(long)]
     json: bool,
@@ -49,13 +49,13 @@ impl Restore {
     pub(in crate::commands) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = global.load()?.settings;
         let bar = Bar::new("checking");
-        let manifest = Manifest::check(&self.folder, |read, total| bar.set(read, total))?;
+        let manifest = Manifest::check(&self.directory, |read, total| bar.set(read, total))?;
         // No `up` may run in it.
-        let data = DataFolder::take(&settings.data_dir)?;
+        let data = DataDirectory::take(&settings.data_dir)?;
         refuse_to_overwrite(&settings, &manifest)?;
         bar.step("database");
         let postgres = ManagedPostgres::start(&settings, data.path()).await?;
-        let outcome = restore(&self.folder, &manifest, &settings, &postgres, &bar).await;
+        let outcome = restore(&self.directory, &manifest, &settings, &postgres, &bar).await;
         postgres.stop().await;
         bar.clear();
         let report = outcome?;
@@ -84,18 +84,18 @@ impl Restore {
 fn refuse_to_overwrite(settings: &Settings, manifest: &Manifest) -> anyhow::Result<()> {
     for (file, path) in keys(settings) {
         let wanted = manifest.files.iter().any(|entry| entry.path == path);
-        ensure!(!wanted || !file.exists(), "{} is there already; restore into a new data folder", file.display());
+        ensure!(!wanted || !file.exists(), "{} is there already; restore into a new data directory", file.display());
     }
-    if let BlobSettings::Folder { path } = &settings.storage {
+    if let Some(path) = settings.storage.directory() {
         let occupied = manifest.within(BLOBS).map(|(_, name)| path.join(name)).find(|file| file.exists());
         if let Some(file) = occupied {
-            bail!("{} is there already; restore into a new storage folder", file.display());
+            bail!("{} is there already; restore into a new storage directory", file.display());
         }
     }
     let jetstream = settings.data_dir.join("nats");
     ensure!(
         settings.nats.url.is_some() || !jetstream.exists(),
-        "{} is there: restore into a new data folder, or remove that one; it holds messages of another time",
+        "{} is there: restore into a new data directory, or remove that one; it holds messages of another time",
         jetstream.display()
     );
     Ok(())
@@ -117,11 +117,11 @@ async fn restore(
     .fetch_one(database.pool())
     .await?;
     ensure!(tables == 0, "the database is not empty: it has {tables} tables. Restore into a new one (createdb)");
-    postgres::restore(&backup.join(DATABASE), owner_url.reveal()).await?;
+    postgres::restore(&backup.join(DATABASE), owner_url.expose_secret()).await?;
     let adopted: i64 = sqlx::query_scalar("SELECT adopt_restored_events()").fetch_one(database.pool()).await?;
     tracing::debug!(adopted, "events have an order in this cluster");
     match &postgres.owner_url {
-        Some(owner_url) => owner::prepare(owner_url, &postgres.database_url).await?,
+        Some(owner_url) => servers::prepare_as_owner(owner_url, &postgres.database_url).await?,
         None => roles::database("ytcaption restore", settings, &postgres.database_url)?.prepare().await?,
     }
     bar.step("audio, uploads");
@@ -130,7 +130,7 @@ async fn restore(
             copy(&backup.join(path), &file).with_context(|| format!("writing {}", file.display()))?;
         }
     }
-    if let BlobSettings::Folder { path } = &settings.storage {
+    if let Some(path) = settings.storage.directory() {
         let total = manifest.within(BLOBS).count() as u64;
         for (n, (entry, name)) in manifest.within(BLOBS).enumerate() {
             copy(&backup.join(&entry.path), &path.join(name)).with_context(|| format!("writing {name}"))?;
@@ -144,6 +144,6 @@ async fn restore(
     Ok(report)
 }
 
-fn open(url: &Secret) -> anyhow::Result<Database> {
-    Ok(Database::open(&DatabaseSettings { url: url.reveal().to_owned(), max_connections: CONNECTIONS })?)
+fn open(url: &SecretString) -> anyhow::Result<Database> {
+    Ok(Database::open(&DatabaseSettings { url: url.expose_secret().to_owned(), max_connections: CONNECTIONS })?)
 }

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::json;
-use ytcaption_blobstore::BlobSettings;
 use ytcaption_eventstore::Clock;
 
-use super::manifest::{Manifest, files_below, make_folder};
+use super::manifest::{Manifest, files_below, make_directory};
 use super::{BLOBS, DATABASE, KEYS, SETTINGS, keys, postgres};
 use crate::commands::Global;
 use crate::commands::bar::Bar;
@@ -17,7 +16,7 @@ use crate::commands::output::Output;
 use crate::commands::store;
 use crate::settings::{Settings, file};
 
-/// Back up a running system into a new folder: events, read models, audio, uploads, keys
+/// Back up a running system into a new directory: events, read models, audio, uploads, keys
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -26,14 +25,14 @@ Examples:
 
 The system need not stop: the database is dumped as of one moment, and then what it refers to is copied. JetStream is not
 backed up; it is filled again from the events. In an S3 bucket audio and uploads stay where they are: see docs/backup.md.
-The folder holds secrets and is closed to others; keep it so.
+The directory holds secrets and is closed to others; keep it so.
 
 Backs up the database in DATABASE_URL (or database.url; with database.owner_url, as its owner), else that of the
-`ytcaption up` of the data folder. Needs pg_dump, of the server's version or newer.")]
+`ytcaption up` of the data directory. Needs pg_dump, of the server's version or newer.")]
 pub(in crate::commands) struct Backup {
-    /// Folder to make; it must not exist yet
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
+    /// Directory to make; it must not exist yet
+    #[arg(value_name = "DIRECTORY")]
+    directory: PathBuf,
     /// Say in JSON what was backed up
     #[arg(long)]
     json: bool,
@@ -42,16 +41,16 @@ pub(in crate::commands) struct Backup {
 impl Backup {
     pub(in crate::commands) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         ensure!(
-            !self.folder.exists(),
-            "{} exists already and is not overwritten; name another folder",
-            self.folder.display()
+            !self.directory.exists(),
+            "{} exists already and is not overwritten; name another directory",
+            self.directory.display()
         );
         let settings = global.load()?.settings;
         // Answers in the program's own words if the database is not there or not ours.
         store::open_database(global).await?.pool().close().await;
         let database = store::owner_url(&settings).context("no database is named")?;
         let bar = Bar::new("database");
-        let unfinished = unfinished(&self.folder);
+        let unfinished = unfinished(&self.directory);
         let outcome = take(&settings, file(&global.overrides()).as_deref(), &database, &unfinished, &bar).await;
         bar.clear();
         let manifest = match outcome {
@@ -62,19 +61,20 @@ impl Backup {
                 return Err(error);
             }
         };
-        std::fs::rename(&unfinished, &self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
+        std::fs::rename(&unfinished, &self.directory)
+            .with_context(|| format!("cannot make {}", self.directory.display()))?;
         let blobs = manifest.within(BLOBS).count();
         let mut out = Output::new();
         if self.json {
             out.json(&json!({
-                "folder": self.folder, "bytes": manifest.bytes(), "blobs": blobs,
+                "directory": self.directory, "bytes": manifest.bytes(), "blobs": blobs,
                 "blobs_elsewhere": manifest.blobs_elsewhere, "keys": manifest.within(KEYS).count(),
             }))?;
         } else {
             out.line(&format!(
                 "{} bytes are in {}, {blobs} of its files audio and uploads.",
                 manifest.bytes(),
-                self.folder.display()
+                self.directory.display()
             ))?;
             if let Some(place) = &manifest.blobs_elsewhere {
                 out.line(&format!("Audio and uploads stay in {place}; docs/backup.md says how to keep them."))?;
@@ -86,10 +86,10 @@ impl Backup {
 }
 
 /// Beside the backup, so that it can take its name when it is complete.
-fn unfinished(folder: &Path) -> PathBuf {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
+fn unfinished(directory: &Path) -> PathBuf {
+    let mut name = directory.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
-    folder.with_file_name(name)
+    directory.with_file_name(name)
 }
 
 async fn take(
@@ -102,10 +102,11 @@ async fn take(
     if backup.exists() {
         bail!("{} is there from an earlier try, or is being written: remove it if no backup runs", backup.display());
     }
-    make_folder(backup).with_context(|| format!("cannot make {}", backup.display()))?;
-    let elsewhere = match &settings.storage {
-        BlobSettings::S3(s3) => Some(format!("s3://{}", s3.bucket)),
-        BlobSettings::Folder { .. } => None,
+    make_directory(backup).with_context(|| format!("cannot make {}", backup.display()))?;
+    let storage = &settings.storage;
+    let elsewhere = match storage.directory() {
+        Some(_) => None,
+        None => Some(format!("s3://{}", storage.bucket.as_deref().unwrap_or_default())),
     };
     let mut manifest = Manifest::new(Clock::system().now(), elsewhere);
     postgres::dump(database, &backup.join(DATABASE)).await?;
@@ -117,12 +118,14 @@ async fn take(
     if let Some(file) = settings_file {
         manifest.add(file, backup, SETTINGS)?;
     }
-    if let BlobSettings::Folder { path: folder } = &settings.storage {
+    if let Some(directory) = storage.directory() {
         bar.step("audio, uploads");
-        let files = files_below(folder).with_context(|| format!("reading {}", folder.display()))?;
+        let files = files_below(directory).with_context(|| format!("reading {}", directory.display()))?;
         for (n, file) in files.iter().enumerate() {
-            let name =
-                file.strip_prefix(folder)?.to_str().with_context(|| format!("{} has no plain name", file.display()))?;
+            let name = file
+                .strip_prefix(directory)?
+                .to_str()
+                .with_context(|| format!("{} has no plain name", file.display()))?;
             manifest.add(file, backup, &format!("{BLOBS}/{name}"))?;
             bar.set(n as u64 + 1, files.len() as u64);
         }

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 use ytcaption_models::{Checksums, ModelEntry};
+use ytcaption_workers::download::DownloadSettings;
 
 use super::Outcome;
 use crate::managed::{NATS_MINIMUM_VERSION, Version, find_postgres, find_program, version_of};
-use crate::settings::{Download, Settings, cache_settings, is_default_unclear, model_cache};
+use crate::settings::{Settings, cache_settings, is_default_unclear, model_cache};
 
 /// What to do when a part of ffmpeg is missing.
 pub(super) const INSTALL_FFMPEG: &str = "install ffmpeg (Debian: apt-get install ffmpeg)";
@@ -27,13 +29,13 @@ pub(super) async fn program(name: &str, version_flag: &str, hint: &str) -> Outco
     let Some(path) = find_program(Path::new(name)) else { return Outcome::Bad(format!("not found: {hint}")) };
     match version_of(&path, version_flag).await {
         Ok((Some(version), _)) => Outcome::Ok(format!("{version} ({})", path.display())),
-        Ok((None, said)) => Outcome::Note(format!("{} does not tell its version: {said}", path.display())),
+        Ok((None, said)) => Outcome::Note(format!("{} does not report its version: {said}", path.display())),
         Err(error) => Outcome::Bad(format!("{error}; {hint}")),
     }
 }
 
 /// Whether yt-dlp is there and young enough.
-pub(super) async fn yt_dlp(download: &Download) -> Outcome {
+pub(super) async fn yt_dlp(download: &DownloadSettings) -> Outcome {
     let Some(path) = find_program(&download.yt_dlp) else {
         return Outcome::Bad(format!("{} was not found: {INSTALL_YT_DLP}", download.yt_dlp.display()));
     };
@@ -62,11 +64,11 @@ pub(super) async fn java_script() -> Outcome {
     }
 }
 
-/// Whether the data folder can be written.
-pub(super) fn data_folder(path: &Path) -> Outcome {
-    // The folder itself may not be there yet: then it must be possible to make it.
+/// Whether the data directory can be written.
+pub(super) fn data_directory(path: &Path) -> Outcome {
+    // The directory itself may not be there yet: then it must be possible to make it.
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let existing = absolute.ancestors().find(|folder| folder.is_dir());
+    let existing = absolute.ancestors().find(|directory| directory.is_dir());
     let Some(existing) = existing else { return Outcome::Bad(format!("{} cannot be made", path.display())) };
     match tempfile::tempfile_in(existing) {
         Ok(_) if existing == absolute => Outcome::Ok(path.display().to_string()),
@@ -81,9 +83,9 @@ pub(super) fn data_folder(path: &Path) -> Outcome {
 pub(super) async fn postgres(settings: &Settings) -> Outcome {
     let Some(url) = &settings.database.url else {
         return match find_postgres() {
-            Ok(folder) => match version_of(&folder.join("postgres"), "--version").await {
+            Ok(directory) => match version_of(&directory.join("postgres"), "--version").await {
                 Ok((Some(version), _)) if version.major() >= POSTGRES_MINIMUM_VERSION => {
-                    Outcome::Ok(format!("{version} ({}), run by `ytcaption up`", folder.display()))
+                    Outcome::Ok(format!("{version} ({}), run by `ytcaption up`", directory.display()))
                 }
                 Ok((_, said)) => Outcome::Bad(format!(
                     "{said} is too old: install Postgres {POSTGRES_MINIMUM_VERSION} or newer, or set DATABASE_URL"
@@ -93,19 +95,19 @@ pub(super) async fn postgres(settings: &Settings) -> Outcome {
             Err(error) => Outcome::Bad(error.to_string()),
         };
     };
-    match tokio::time::timeout(ANSWER_TIMEOUT, ask_postgres(url.reveal())).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, postgres_version(url.expose_secret())).await {
         Ok(Ok(version)) if Version::find(&version).is_some_and(|v| v.major() >= POSTGRES_MINIMUM_VERSION) => {
             Outcome::Ok(format!("{version}, from database.url"))
         }
         Ok(Ok(version)) => {
             Outcome::Bad(format!("the server is version {version}; {POSTGRES_MINIMUM_VERSION} or newer is needed"))
         }
-        Ok(Err(error)) => Outcome::Bad(format!("database.url (DATABASE_URL) leads nowhere: {error}")),
+        Ok(Err(error)) => Outcome::Bad(format!("database.url (DATABASE_URL) cannot be used: {error}")),
         Err(_) => Outcome::Bad("the server at database.url (DATABASE_URL) does not answer".to_owned()),
     }
 }
 
-async fn ask_postgres(url: &str) -> Result<String, sqlx::Error> {
+async fn postgres_version(url: &str) -> Result<String, sqlx::Error> {
     let mut connection = url.parse::<PgConnectOptions>()?.connect().await?;
     let version = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
     connection.close().await?;
@@ -127,15 +129,15 @@ pub(super) async fn nats(settings: &Settings) -> Outcome {
             Err(error) => Outcome::Bad(format!("{error}; {INSTALL_NATS}")),
         };
     };
-    let ask = async {
-        let options = ytcaption_workers::nats::with_credentials(url.reveal());
-        let client = options.connect(url.reveal()).await.map_err(|error| error.to_string())?;
+    let query = async {
+        let options = ytcaption_workers::nats::with_credentials(url.expose_secret());
+        let client = options.connect(url.expose_secret()).await.map_err(|error| error.to_string())?;
         let version = client.server_info().version;
         let jet_stream = async_nats::jetstream::new(client).query_account().await;
         jet_stream.map_err(|error| format!("JetStream is not available there ({error}); start it with -js"))?;
         Ok::<_, String>(version)
     };
-    match tokio::time::timeout(ANSWER_TIMEOUT, ask).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, query).await {
         Ok(Ok(version)) if Version::find(&version).is_some_and(|version| version >= minimum) => {
             Outcome::Ok(format!("{version} with JetStream, from nats.url"))
         }
@@ -147,8 +149,8 @@ pub(super) async fn nats(settings: &Settings) -> Outcome {
 
 /// Whether the storage can be used.
 pub(super) async fn storage(settings: &Settings) -> Outcome {
-    if let ytcaption_blobstore::BlobSettings::Folder { path } = &settings.storage {
-        return data_folder(path);
+    if let Some(directory) = settings.storage.directory() {
+        return data_directory(directory);
     }
     let check = async {
         let store = ytcaption_blobstore::open(&settings.storage).await?;
@@ -191,12 +193,16 @@ pub(super) async fn other_models(settings: &Settings) -> Outcome {
     });
     let Ok((whole, broken)) = read.await else { return Outcome::Bad("reading the models broke off".to_owned()) };
     let names = |entries: Vec<ModelEntry>| entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ");
-    let folder = settings.models.folder.display();
+    let directory = settings.models.directory.display();
     if !broken.is_empty() {
-        return Outcome::Note(format!("broken: {}; `ytcaption models verify` says how ({folder})", names(broken)));
+        return Outcome::Note(format!("broken: {}; `ytcaption models verify` says how ({directory})", names(broken)));
     }
     if is_default_unclear(settings) {
         return Outcome::Note(format!("{}; set transcription.model to say which is the default", names(whole)));
     }
-    Outcome::Ok(if whole.is_empty() { format!("none ({folder})") } else { format!("{} ({folder})", names(whole)) })
+    Outcome::Ok(if whole.is_empty() {
+        format!("none ({directory})")
+    } else {
+        format!("{} ({directory})", names(whole))
+    })
 }

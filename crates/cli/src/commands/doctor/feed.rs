@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use ytcaption_eventstore::{Database, DatabaseSettings, Horizon, HorizonView};
 
 use super::Outcome;
@@ -15,14 +16,14 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether an open transaction, anywhere in the cluster, holds events back.
 pub(super) async fn check(settings: &Settings) -> Outcome {
-    let configured = settings.database.url.as_ref().map(|url| url.reveal().to_owned());
+    let configured = settings.database.url.as_ref().map(|url| url.expose_secret().to_owned());
     let Some(url) = configured.or_else(|| published_database(&settings.data_dir)) else {
-        return Outcome::Note("no event store runs here; nothing to look at".to_owned());
+        return Outcome::Note("no event store runs here; nothing to check".to_owned());
     };
     match tokio::time::timeout(ANSWER_TIMEOUT, look(url)).await {
         Ok(Ok(Some(view))) => judge(&view),
         Ok(Ok(None)) => Outcome::Note("the database has no event store yet; `ytcaption migrate` makes one".to_owned()),
-        Ok(Err(error)) => Outcome::Note(format!("the event store cannot be asked: {error}")),
+        Ok(Err(error)) => Outcome::Note(format!("the event store cannot be queried: {error}")),
         Err(_) => Outcome::Note("the event store does not answer".to_owned()),
     }
 }

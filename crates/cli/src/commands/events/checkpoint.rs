@@ -11,7 +11,7 @@ use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::{self, WHERE};
 
-/// Print the newest signed checkpoint, to be kept where nobody who can change the store can reach it
+/// Print the newest signed checkpoint, to be kept out of reach of everyone who can change the store
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -20,7 +20,7 @@ Examples:
   ytcaption events verify --checkpoint checkpoint-2026-11-22.txt
 
 It says how many events there were and what the hash of their chain was, signed: a note as in C2SP signed-note. With it
-`events verify` finds also what was cut off or sealed anew by somebody who has the database and the key.
+`events verify` finds also what was cut off or sealed anew by a person who has the database and the key.
 {WHERE}"))]
 pub(in crate::commands) struct Checkpoint {
     /// As a JSON object, with the public key

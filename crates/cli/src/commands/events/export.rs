@@ -24,9 +24,9 @@ Examples:
   ytcaption events export | gzip > events.jsonl.gz
 
 Everything is in it but transaction ids and positions, which mean nothing in another database: envelope, payload,
-metadata, times. Addresses of webhooks are in it too, so keep it as private as the database. Audio is not: it lies in
+metadata, times. URLs of webhooks are in it too, so keep it as private as the database. Audio is not: it is in
 the storage. Events that are being written while the export begins come with the next one. The seals are in it, so
-`ytcaption events verify --from-file` can tell whether it was changed, and its last line tells whether it is whole.
+`ytcaption events verify --from-file` finds out whether it was changed, and its last line shows whether it is complete.
 `jq 'select(.event_type)'` leaves only the events.
 {WHERE}"))]
 pub(in crate::commands) struct Export {
@@ -64,10 +64,10 @@ impl Export {
     }
 }
 
-/// The file is complete or not there at all, whenever somebody looks.
+/// The file is complete or not there at all, at any moment.
 async fn export_to_file(export: Exporter, file: &Path) -> anyhow::Result<u64> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut unfinished = NamedTempFile::new_in(folder)?;
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut unfinished = NamedTempFile::new_in(directory)?;
     let events = export_to(export, BufWriter::new(unfinished.as_file_mut())).await?;
     unfinished.as_file().sync_all()?;
     unfinished.persist_noclobber(file)?;

@@ -38,10 +38,10 @@ pub(in crate::commands) struct Import {
 
 impl Import {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        output::end(self.read(global).await)
+        output::end(self.import(global).await)
     }
 
-    async fn read(self, global: &Global) -> anyhow::Result<()> {
+    async fn import(self, global: &Global) -> anyhow::Result<()> {
         let (input, bytes) = open(&self.file)?;
         let database = store::connect_as_owner(global).await?;
         database.prepare().await?;
@@ -51,8 +51,8 @@ impl Import {
         let Imported { events, seals, checked } = outcome?;
         if !checked {
             eprintln!(
-                "ytcaption: this export is of an earlier version and has no last line: it may be cut off, \
-                 and nothing could tell"
+                "ytcaption: this export is of an earlier version and has no last line: whether it was cut off \
+                 cannot be checked"
             );
         }
         let mut out = Output::new();

@@ -14,7 +14,7 @@ use clap::Subcommand;
 
 use super::Global;
 
-/// Stands for standard output or input instead of a file.
+/// Means standard output or input instead of a file.
 const STREAM: &str = "-";
 
 /// Look into the event store, export it, import it, verify that nothing was changed

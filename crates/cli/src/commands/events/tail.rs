@@ -13,7 +13,7 @@ use crate::commands::event_format::EventFormat;
 use crate::commands::filters::{Filters, TIMES};
 use crate::commands::output::{self, Output};
 use crate::commands::store::{self, WHERE};
-use crate::signals::Shutdown;
+use crate::running::Shutdown;
 
 /// Print the newest events, and those that come as they come; Ctrl-C ends it
 #[derive(Debug, Args)]

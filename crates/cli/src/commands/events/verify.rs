@@ -18,7 +18,7 @@ use crate::commands::output::Output;
 use crate::commands::store;
 use crate::seal_key;
 
-/// An event that is older and not sealed means that nobody seals, or that seals were removed.
+/// An event that is older and not sealed means that no process seals, or that seals were removed.
 const SEALED_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// Findings that are printed; all are in the JSON.
 const PRINTED: usize = 100;
@@ -34,11 +34,11 @@ Examples:
 Every event is part of a chain of hashes that `ytcaption seal` signs every few seconds. The newest few events are not
 covered yet. A place such as `(at 4711-12)` is the event's transaction and position in the database.
 
-What this cannot find: changes by somebody who has the database and the private key and seals everything anew, and a
+What this cannot find: changes by a person who has the database and the private key and seals everything anew, and a
 tail cut off together with its seals. Against both, keep checkpoints elsewhere (`ytcaption events checkpoint`) and give
 one with --checkpoint.
 
-Reads the database in DATABASE_URL (or database.url), else that of the `ytcaption up` of the data folder; with
+Reads the database in DATABASE_URL (or database.url), else that of the `ytcaption up` of the data directory; with
 --from-file no database at all. Ends with code 1 if anything is found.")]
 pub(in crate::commands) struct Verify {
     /// Verify an export instead of a database; - reads standard input
@@ -127,7 +127,7 @@ fn verify_file(verifier: Verifier, path: &Path, bar: &Bar) -> anyhow::Result<Rep
         if length == 0 {
             return Ok(verifier.finish());
         }
-        // What is not UTF-8 is no line of an export, and is reported as such.
+        // What is not UTF-8 is not a line of an export, and is reported as such.
         verifier.line(String::from_utf8_lossy(&line).trim_end_matches('\n'));
         read += length as u64;
         bar.set(read, bytes);
@@ -147,7 +147,7 @@ fn print(out: &mut Output, report: &Report) -> std::io::Result<()> {
     }
     if !trusted && *seals > 0 {
         out.line(
-            "Nobody said whose key that should be (--public-key): somebody with a key of his own could have sealed anew.",
+            "The key was not checked (no --public-key): a person with another key could have sealed everything again.",
         )?;
     }
     for finding in findings.iter().take(PRINTED) {

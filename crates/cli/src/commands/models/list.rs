@@ -12,7 +12,7 @@ use super::super::output::{self, Output};
 use super::megabytes;
 use crate::settings::cache_settings;
 
-/// Languages named one by one up to so many.
+/// At most this number of languages is named one by one.
 const MOST_NAMED: usize = 8;
 
 /// Show the models of this machine; * marks the default
@@ -35,7 +35,7 @@ pub(in crate::commands) struct List {
 struct Row {
     name: String,
     default: bool,
-    folder: String,
+    directory: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     #[serde(flatten)]
@@ -68,7 +68,7 @@ impl List {
         let rows: Vec<Row> = store.catalogue.models().iter().map(|entry| row(entry, &store)).collect();
         let mut out = Output::new();
         if self.json {
-            out.json(&serde_json::json!({ "folder": settings.models.folder, "models": rows }))?;
+            out.json(&serde_json::json!({ "directory": settings.models.directory, "models": rows }))?;
         } else {
             out.line(&format!(
                 "  {:<28} {:>8}  {:<10} {:>4}  {:<34} memory",
@@ -87,7 +87,7 @@ fn row(entry: &ModelEntry, store: &CacheSettings) -> Row {
     Row {
         name: entry.name.clone(),
         default: entry == store.catalogue.default_model(),
-        folder: entry.directory.display().to_string(),
+        directory: entry.directory.display().to_string(),
         problem: info.as_ref().err().map(ModelError::to_string),
         about: info.ok().map(|info| about(info, store)),
     }

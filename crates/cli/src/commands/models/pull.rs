@@ -10,10 +10,10 @@ use super::super::Global;
 use super::super::bar::Bar;
 use super::megabytes;
 
-/// Pause before a download that broke off is tried again.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Delay before a download that broke off is tried again.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
 
-/// Fetch a model from a Hugging Face hub into models.folder; goes on where an earlier attempt broke off
+/// Fetch a model from a Hugging Face hub into models.directory; goes on where an earlier attempt broke off
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -32,7 +32,7 @@ pub(in crate::commands) struct Pull {
     /// A name from the list below, or `ORG/NAME`; after an @ a revision
     #[arg(value_name = "MODEL[@REVISION]")]
     model: Reference,
-    /// What to call it here [default: as it was asked for, without the organisation]
+    /// What to call it here [default: as in MODEL, without the organisation]
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
 }
@@ -44,23 +44,20 @@ impl Pull {
             Some(name) => self.model.named(name)?,
             None => self.model,
         };
-        let hub = Hub::new(&HubSettings {
-            endpoint: settings.endpoint,
-            token: settings.token.map(|token| token.reveal().to_owned()),
-            first_pause: FIRST_PAUSE,
-        })?;
-        let bar = Bar::new("asking the hub");
+        let hub =
+            Hub::new(&HubSettings { endpoint: settings.endpoint, token: settings.token, first_pause: FIRST_DELAY })?;
+        let bar = Bar::new("contacting the hub");
         let mut progress = |news: hub::Progress| {
             bar.step(news.file);
             bar.set(news.done, news.total);
         };
-        let outcome = hub::pull(&hub, &reference, &settings.folder, &mut progress).await;
+        let outcome = hub::pull(&hub, &reference, &settings.directory, &mut progress).await;
         bar.clear();
         let pulled = outcome?;
         let Reference { name, repository, .. } = &reference;
-        let (folder, commit, size) = (pulled.folder.display(), &pulled.commit, megabytes(pulled.bytes));
+        let (directory, commit, size) = (pulled.folder.display(), &pulled.commit, megabytes(pulled.bytes));
         let state = if pulled.was_there { "is there already" } else { "is here now" };
-        println!("{name} {state}: {repository} at {commit}, {size}, in {folder}");
+        println!("{name} {state}: {repository} at {commit}, {size}, in {directory}");
         if !pulled.was_there {
             println!("Use it: ytcaption up --model {name}, or \"model\": \"{name}\" in a request.");
         }

@@ -13,7 +13,7 @@ use super::super::Global;
 use super::super::output::Output;
 use crate::settings::cache_settings;
 
-/// Check models from their files to a try: complete, checksums, loading, hearing
+/// Check models: files complete, checksums, loading, a test transcription
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,11 +21,11 @@ Examples:
   ytcaption models verify small /srv/other
   ytcaption models verify --json
 
-Checksums are compared where a model's folder has a SHA256SUMS; `models pull` writes one.
+Checksums are compared where a model's directory has a SHA256SUMS; `models pull` writes one.
 Exit code 1 if a model is broken.")]
 pub(in crate::commands) struct Verify {
-    /// Names that `ytcaption models list` shows, or folders [default: all models]
-    #[arg(value_name = "NAME|FOLDER")]
+    /// Names that `ytcaption models list` shows, or directories [default: all models]
+    #[arg(value_name = "NAME|DIRECTORY")]
     models: Vec<String>,
     /// As a JSON document
     #[arg(long)]
@@ -33,9 +33,9 @@ pub(in crate::commands) struct Verify {
 }
 
 #[derive(Debug, Serialize)]
-struct Verdict {
+struct Verified {
     name: String,
-    folder: String,
+    directory: String,
     sound: bool,
     /// Whether there were checksums to compare with.
     checksums: bool,
@@ -48,29 +48,29 @@ impl Verify {
         let settings = global.load()?.settings;
         let store = cache_settings(&settings)?;
         let entries = chosen(&self.models, &store.catalogue)?;
-        let mut verdicts = Vec::new();
+        let mut results = Vec::new();
         let mut out = Output::new();
         for entry in entries {
             let (model, checked) = (store.model.clone(), entry.clone());
             let outcome = tokio::task::spawn_blocking(move || verify(&checked, &model)).await.context("verifying")?;
-            let verdict = Verdict {
+            let result = Verified {
                 name: entry.name,
-                folder: entry.directory.display().to_string(),
+                directory: entry.directory.display().to_string(),
                 sound: outcome.is_ok(),
                 checksums: outcome.as_ref().is_ok_and(|info| info.has_checksums),
                 problem: outcome.err().map(|error| error.to_string()),
             };
             if !self.json {
-                out.line(&text(&verdict))?;
+                out.line(&text(&result))?;
                 out.flush()?;
             }
-            verdicts.push(verdict);
+            results.push(result);
         }
         if self.json {
-            out.json(&serde_json::json!({ "models": verdicts }))?;
+            out.json(&serde_json::json!({ "models": results }))?;
             out.flush()?;
         }
-        let all_sound = verdicts.iter().all(|verdict| verdict.sound);
+        let all_sound = results.iter().all(|result| result.sound);
         Ok(if all_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -81,19 +81,19 @@ fn chosen(names: &[String], catalogue: &Catalogue) -> anyhow::Result<Vec<ModelEn
         return Ok(catalogue.models());
     }
     let find = |name: &String| {
-        let folder = || Path::new(name).is_dir().then(|| ModelEntry::new(Path::new(name)));
+        let directory = || Path::new(name).is_dir().then(|| ModelEntry::new(Path::new(name)));
         catalogue
             .find(name)
-            .or_else(folder)
-            .with_context(|| format!("{name:?} is neither a model that `ytcaption models list` shows nor a folder"))
+            .or_else(directory)
+            .with_context(|| format!("{name:?} is neither a model that `ytcaption models list` shows nor a directory"))
     };
     names.iter().map(find).collect()
 }
 
-fn text(verdict: &Verdict) -> String {
-    match &verdict.problem {
-        None if verdict.checksums => format!("ok   {} (checksums agree)", verdict.name),
-        None => format!("ok   {} (no SHA256SUMS to compare with)", verdict.name),
-        Some(problem) => format!("BAD  {}: {problem}", verdict.name),
+fn text(result: &Verified) -> String {
+    match &result.problem {
+        None if result.checksums => format!("ok   {} (checksums agree)", result.name),
+        None => format!("ok   {} (no SHA256SUMS to compare with)", result.name),
+        Some(problem) => format!("BAD  {}: {problem}", result.name),
     }
 }

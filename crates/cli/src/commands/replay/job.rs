@@ -59,7 +59,7 @@ impl Job {
 fn text(job: &JobAt) -> Vec<String> {
     let recorded_at = job.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut lines = vec![format!("Job {} at version {} ({}, {recorded_at}):", job.job_id, job.version, job.last_event)];
-    // The facts that hold, by name; a list is told by its length.
+    // The facts that hold, by name; a list is shown as its length.
     if let serde_json::Value::Object(facts) = job.facts() {
         for (name, fact) in facts {
             let fact = match fact {

@@ -7,27 +7,27 @@ use serde_json::json;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
 
-/// Pause between two lines for programs.
-const TELL: Duration = Duration::from_millis(500);
+/// Least time between two lines of JSON.
+const INTERVAL: Duration = Duration::from_millis(500);
 
-/// A bar on standard error and, if asked for, lines of JSON on standard output.
+/// A bar on standard error and, if requested, lines of JSON on standard output.
 pub(super) struct Progress {
     bar: Bar,
-    told: Option<Instant>,
+    reported_at: Option<Instant>,
     json: bool,
 }
 
 impl Progress {
     pub(super) fn new(json: bool) -> Self {
-        Self { bar: Bar::new("building"), told: None, json }
+        Self { bar: Bar::new("building"), reported_at: None, json }
     }
 
-    /// Shows that so many of so many events are read.
-    pub(super) fn set(&mut self, (events, of): (u64, u64), out: &mut Output) -> anyhow::Result<()> {
-        self.bar.set(events, of);
-        if self.json && self.told.is_none_or(|at| at.elapsed() > TELL) {
-            self.told = Some(Instant::now());
-            out.line(&json!({ "step": "building", "events": events, "of": of.max(events) }).to_string())?;
+    /// Shows how many events have been read, of how many.
+    pub(super) fn set(&mut self, (events, total): (u64, u64), out: &mut Output) -> anyhow::Result<()> {
+        self.bar.set(events, total);
+        if self.json && self.reported_at.is_none_or(|at| at.elapsed() > INTERVAL) {
+            self.reported_at = Some(Instant::now());
+            out.line(&json!({ "step": "building", "events": events, "of": total.max(events) }).to_string())?;
             out.flush()?;
         }
         Ok(())

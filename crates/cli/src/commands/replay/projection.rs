@@ -22,7 +22,7 @@ Examples:
   ytcaption replay projection jobs --json | tail -1 | jq .parked
 
 Queries are answered all the time: from the live read model until the new one has caught up with it, and from the new one
-after that. Projectors go on and need no restart. Nobody is told: no message is published and no webhook called. It may
+after that. Projectors go on and need no restart. Nothing is sent: no message is published and no webhook called. It may
 be interrupted; the next one begins again and removes what was left. It takes the room of a second read model.
 {WHERE}"))]
 pub(in crate::commands) struct Projection {
@@ -54,7 +54,7 @@ impl Projection {
         let switched = rebuild.switch(self.accept_parked).await;
         progress.step("tidying up");
         if let Err(error) = rebuild.end().await {
-            eprintln!("ytcaption: rows that nobody needs are left; the next rebuild removes them ({error})");
+            eprintln!("ytcaption: superseded rows are left; the next rebuild removes them ({error})");
         }
         progress.clear();
         self.print(switched?, began, &mut out)

@@ -20,7 +20,7 @@ Examples:
   ytcaption replay retry --json | jq .parked
 
 The events of each job are applied in their order, up to the first that still cannot be. Ends with 1 if any stay parked;
-`ytcaption replay parked` says why. Nobody is told of what is applied: no message is published and no webhook called.
+`ytcaption replay parked` says why. Nothing is sent: no message is published and no webhook called.
 {WHERE}"))]
 pub(in crate::commands) struct Retry {
     /// As a JSON document

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 use ytcaption_domain::JobId;
 use ytcaption_eventstore::{Database, read_event};
@@ -34,7 +35,7 @@ Examples:
   ytcaption replay stream --from 2h --yes --json
 
 The relay puts back by itself what the stream has lost; this is for everything else. A worker that is given an event
-whose step is done decides to nothing: nothing is transcribed twice, and no webhook is told twice.
+whose step is done ignores it: nothing is transcribed twice, and no webhook is sent twice.
 {TIMES}
 {WHERE} NATS likewise: NATS_URL (or nats.url).")
 )]
@@ -43,10 +44,10 @@ pub(in crate::commands) struct Stream {
     /// Every event
     #[arg(long, conflicts_with = "unfinished")]
     all: bool,
-    /// Only events that still ask a worker for something
+    /// Only events whose work is still to be done
     #[arg(long)]
     unfinished: bool,
-    /// Events of this job, and of telling its webhook
+    /// Events of this job, and of the delivery of its webhook
     #[arg(long, value_name = "ID")]
     job: Option<JobId>,
     /// Events recorded at this time or later
@@ -112,11 +113,11 @@ async fn must_exist(database: &Database, job: JobId) -> anyhow::Result<()> {
 /// Reaches the stream, and makes it if it is not there.
 async fn connect(global: &Global) -> anyhow::Result<async_nats::Client> {
     let settings = global.load()?.settings;
-    let configured = settings.nats.url.as_ref().map(|url| url.reveal().to_owned());
+    let configured = settings.nats.url.as_ref().map(|url| url.expose_secret().to_owned());
     let url = configured.or_else(|| published_nats(&settings.data_dir)).with_context(|| {
         format!(
             "there is no stream to publish to: NATS_URL is not set, and no `ytcaption up` runs in {}. \
-             Set NATS_URL, or name the folder with --data-dir",
+             Set NATS_URL, or name the directory with --data-dir",
             settings.data_dir.display()
         )
     })?;
@@ -140,14 +141,14 @@ fn text(subjects: &[SubjectCount], published: Option<u64>) -> Vec<String> {
     }
     let mut lines = vec![format!("{:>9} {:>12}  {:<64} for", "events", "still needed", "subject")];
     lines.extend(subjects.iter().map(|SubjectCount { subject, events, needed, stages, .. }| {
-        let stages = if stages.is_empty() { "nobody".to_owned() } else { stages.join(", ") };
+        let stages = if stages.is_empty() { "-".to_owned() } else { stages.join(", ") };
         format!("{events:>9} {needed:>12}  {subject:<64} {stages}")
     }));
     let (needed, in_work) = (sum(subjects, |count| count.needed), sum(subjects, |count| count.in_work));
     lines.push(String::new());
-    lines.push(format!("{needed} of {events} still ask for work; workers decide to nothing about the others."));
+    lines.push(format!("{needed} of {events} still need work; the others are no-ops for the workers."));
     if in_work > 0 {
-        lines.push(format!("{in_work} of those are being worked on at this moment: another worker begins them anew."));
+        lines.push(format!("{in_work} of those are being worked on at this moment: another worker begins them again."));
     }
     lines.push(match published {
         Some(published) => format!("{published} events were published."),

@@ -55,7 +55,7 @@ impl Verify {
         let (at, rows, events) = (comparison.at, comparison.rows, rebuild.progress().0);
         drop(comparison);
         if let Err(error) = rebuild.end().await {
-            eprintln!("ytcaption: rows that nobody needs are left; the next rebuild removes them ({error})");
+            eprintln!("ytcaption: superseded rows are left; the next rebuild removes them ({error})");
         }
         if self.json {
             let result = json!({

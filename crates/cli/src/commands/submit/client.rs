@@ -29,10 +29,10 @@ pub(super) type Parameters = [(&'static str, String)];
 /// A stream that is silent for so long is broken: the API sends something every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
 
-/// Why the API was of no help.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// Nobody is there.
+    /// Nothing answers.
     #[error(
         "{api} does not answer ({reason}). Is the system running? Start it with `ytcaption up`, or name it with --api"
     )]
@@ -60,8 +60,8 @@ impl ClientError {
 
 /// The answer to a submission.
 #[derive(Debug, Deserialize)]
-pub(super) struct Receipt {
-    /// Where to ask for the job, relative to the API.
+pub(super) struct JobAccepted {
+    /// URL of the job, relative to the API.
     pub(super) status_url: String,
 }
 
@@ -96,11 +96,11 @@ pub(super) struct JobError {
 struct Problem {
     title: String,
     detail: String,
-    errors: Vec<Fault>,
+    errors: Vec<FieldError>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Fault {
+struct FieldError {
     pointer: Option<String>,
     parameter: Option<String>,
     detail: String,
@@ -109,11 +109,11 @@ struct Fault {
 impl Problem {
     fn describe(&self) -> String {
         let mut lines = vec![if self.detail.is_empty() { self.title.clone() } else { self.detail.clone() }];
-        lines.extend(self.errors.iter().map(|fault| {
-            let field = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
+        lines.extend(self.errors.iter().map(|error| {
+            let field = error.pointer.as_deref().or(error.parameter.as_deref()).unwrap_or_default();
             match field.trim_start_matches(['#', '/']) {
-                "" => format!("  - {}", fault.detail),
-                field => format!("  - {field}: {}", fault.detail),
+                "" => format!("  - {}", error.detail),
+                field => format!("  - {field}: {}", error.detail),
             }
         }));
         lines.join("\n")
@@ -135,19 +135,19 @@ impl Client {
     pub(super) fn new(api: Url) -> anyhow::Result<Self> {
         anyhow::ensure!(
             matches!(api.scheme(), "http" | "https") && api.has_host(),
-            "{api} is no address of an API; it begins with http:// or https://"
+            "{api} is not the URL of an API; it begins with http:// or https://"
         );
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build()?;
         let streams = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(SILENCE).build()?;
         Ok(Self { api, http, streams, idempotency_key: Uuid::new_v4().to_string() })
     }
 
-    /// An address that the API gave, as a full one.
+    /// A URL from an answer of the API, made absolute.
     pub(super) fn resolve(&self, path: &str) -> Result<Url, ClientError> {
         self.api.join(path).map_err(|error| self.foreign(&error))
     }
 
-    pub(super) async fn submit_url(&self, fields: &Map<String, Value>) -> Result<Receipt, ClientError> {
+    pub(super) async fn submit_url(&self, fields: &Map<String, Value>) -> Result<JobAccepted, ClientError> {
         let request = self.submission()?.timeout(ANSWER_TIMEOUT).json(fields);
         self.ask(request).await
     }
@@ -158,13 +158,17 @@ impl Client {
     }
 
     /// Sends a file; takes as long as the network needs.
-    pub(super) async fn submit_file(&self, path: &Path, fields: &Map<String, Value>) -> Result<Receipt, ClientError> {
+    pub(super) async fn submit_file(
+        &self,
+        path: &Path,
+        fields: &Map<String, Value>,
+    ) -> Result<JobAccepted, ClientError> {
         let unreadable = |source| ClientError::File { path: path.to_owned(), source };
         if path.is_dir() {
             return Err(unreadable(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
         }
         let mut form = Form::new();
-        // Before the file, so that faults are found before it is sent.
+        // Before the file, so that errors are found before it is sent.
         for (name, value) in fields {
             form = form.text(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
@@ -243,7 +247,7 @@ mod tests {
     use super::Problem;
 
     #[test]
-    fn a_problem_shows_every_fault_with_its_field() {
+    fn a_problem_shows_every_error_with_its_field() {
         let problem: Problem = serde_json::from_str(
             r##"{"type":"/problems/invalid-request","title":"Invalid","detail":"Two fields cannot be used.",
                 "errors":[{"pointer":"#/url","detail":"Begins with ftp:."},{"detail":"Too late."}]}"##,

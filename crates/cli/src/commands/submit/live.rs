@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
-use super::client::{Client, Receipt};
-use super::{Bar, Failure, PATIENCE, POLL};
+use super::client::{Client, JobAccepted};
+use super::{ABSENCE_TIMEOUT, Bar, Failure, POLL};
 
 const MS_PER_SECOND: u64 = 1000;
 
@@ -46,16 +46,16 @@ struct Segment {
 
 /// Prints every caption once, in order. A stream that breaks is taken up again where it broke, also when the API was
 /// away for a while.
-pub(super) async fn tell(client: &Client, receipt: &Receipt, bar: &Bar) -> Result<(), Failure> {
+pub(super) async fn print_captions(client: &Client, accepted: &JobAccepted, bar: &Bar) -> Result<(), Failure> {
     let mut last_id = String::new();
     let mut silent_since: Option<Instant> = None;
     loop {
         let before = last_id.clone();
-        match listen(client, receipt, &mut last_id, bar).await {
+        match listen(client, accepted, &mut last_id, bar).await {
             Ok(true) => return Ok(()),
             Err(Failure::NoAnswer(error)) if last_id == before => {
                 let since = *silent_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > PATIENCE {
+                if since.elapsed() > ABSENCE_TIMEOUT {
                     return Err(Failure::NoAnswer(error));
                 }
                 bar.step("no answer");
@@ -67,9 +67,9 @@ pub(super) async fn tell(client: &Client, receipt: &Receipt, bar: &Bar) -> Resul
     }
 }
 
-/// Whether the end of the job was told; else the stream ended before it.
-async fn listen(client: &Client, receipt: &Receipt, last_id: &mut String, bar: &Bar) -> Result<bool, Failure> {
-    let Some(events) = client.events(&receipt.status_url, last_id).await? else { return Ok(true) };
+/// Returns whether the stream reported the end of the job; else it ended before.
+async fn listen(client: &Client, accepted: &JobAccepted, last_id: &mut String, bar: &Bar) -> Result<bool, Failure> {
+    let Some(events) = client.events(&accepted.status_url, last_id).await? else { return Ok(true) };
     let mut events = pin!(events);
     while let Some(event) = events.next().await {
         let event = event?;
@@ -85,7 +85,7 @@ async fn listen(client: &Client, receipt: &Receipt, last_id: &mut String, bar: &
             "completed" => return Ok(true),
             "failed" => return Err(Failure::Job(format!("the job failed: {} ({})", news.message, news.code))),
             "cancelled" => return Err(Failure::Job("the job was cancelled".to_owned())),
-            // A newer server may tell more.
+            // A newer server may send more.
             _ => {}
         }
         *last_id = event.id;

@@ -6,6 +6,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url};
+use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 use uuid::Uuid;
 use ytcaption_domain::network::AddressPolicy;
@@ -49,7 +50,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(settings: &WebhookSettings, policy: AddressPolicy) -> Result<Self, StartError> {
-        let webhook = Webhook::new(&settings.secret).map_err(|_| StartError::Secret)?;
+        let secret = settings.secret.as_ref().ok_or(StartError::Secret)?;
+        let webhook = Webhook::new(secret.expose_secret()).map_err(|_| StartError::Secret)?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("ytcaption/", env!("CARGO_PKG_VERSION")))
             .timeout(settings.timeout)

@@ -34,15 +34,20 @@ use client::{Client, Reply};
 
 const QUEUES: [Queue; 1] = [Queue { consumer: "notify", weight: 1 }];
 
-/// Tells webhooks until `shutdown`.
+/// Sends webhooks until `shutdown`; the URL of a result begins with `public_url`.
 ///
 /// # Errors
-/// The secret is malformed, or NATS cannot be used.
-pub async fn run(deps: WorkerDeps, settings: WebhookSettings, shutdown: CancellationToken) -> Result<(), StartError> {
+/// The secret is missing or malformed, or NATS cannot be used.
+pub async fn run(
+    deps: WorkerDeps,
+    settings: WebhookSettings,
+    public_url: Url,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     let client = Client::new(&settings, deps.network.clone())?;
     let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
     let breakers = Breakers::new(Notify::NAME, "webhook_receiver");
-    let stage = Arc::new(Notify { deps, settings, client, breakers });
+    let stage = Arc::new(Notify { deps, settings, public_url, client, breakers });
     consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown).await?;
     Ok(())
 }
@@ -50,6 +55,7 @@ pub async fn run(deps: WorkerDeps, settings: WebhookSettings, shutdown: Cancella
 struct Notify {
     deps: WorkerDeps,
     settings: WebhookSettings,
+    public_url: Url,
     client: Client,
     breakers: Breakers,
 }
@@ -136,7 +142,7 @@ impl Notify {
             tracing::info!(host, again_in_ms = as_ms(pause), "the receiver is in trouble; the message waits");
             return Outcome::Again(spread(pause));
         }
-        let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.settings.public_url);
+        let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.public_url);
         let context = self.deps.context(Self::NAME, &message.event);
         let reply = self.client.post(url, message.event.id, context.traceparent.as_deref(), &body).await;
         self.breakers.record(&host, !reply.is_trouble());

@@ -1,39 +1,42 @@
-//! Settings of the notifier.
+//! How webhooks are sent: the section `[webhook]` of the settings.
 
 use std::time::Duration;
 
-use url::Url;
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_with::{DurationSeconds, serde_as};
 
-/// How webhooks are told.
-#[derive(Clone)]
+/// Notifying others that a job has ended (Standard Webhooks).
+#[serde_as]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct WebhookSettings {
-    /// Webhooks told at a time.
-    pub concurrency: usize,
-    /// Signs every message: `whsec_` and base64, or base64 alone.
-    pub secret: String,
-    /// Longest wait for a receiver's answer.
+    /// Signs every message: 24 to 64 bytes in base64, as `openssl rand -base64 32` prints them; `whsec_` may precede them.
+    /// Default: `up` generates one and keeps it as webhook-secret in data_dir.
+    #[schemars(
+        with = "Option<String>",
+        extend("format" = "password"),
+        example = &"keep it out of files: YTCAPTION_WEBHOOK__SECRET"
+    )]
+    pub secret: Option<SecretString>,
+    /// Longest wait for the answer of a receiver.
+    #[serde(rename = "timeout_seconds")]
+    #[serde_as(as = "DurationSeconds<u64>")]
+    #[schemars(range(min = 1, max = 120))]
     pub timeout: Duration,
-    /// Pauses between attempts; after as many failures and one more, a message is given up.
+    /// Webhooks that one process sends at a time.
+    #[schemars(range(min = 1, max = 1000))]
+    pub concurrency: usize,
+    /// Delays between attempts; the message is abandoned when the attempt after the last delay fails.
+    #[serde(rename = "retry_seconds")]
+    #[serde_as(as = "Vec<DurationSeconds<u64>>")]
+    #[schemars(inner(range(min = 1, max = 604_800)))]
     pub schedule: Vec<Duration>,
-    /// Where the API can be reached from outside; the address of a result begins with it.
-    pub public_url: Url,
-}
-
-impl std::fmt::Debug for WebhookSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the secret.
-        f.debug_struct("WebhookSettings")
-            .field("concurrency", &self.concurrency)
-            .field("timeout", &self.timeout)
-            .field("schedule", &self.schedule)
-            .field("public_url", &self.public_url)
-            .finish_non_exhaustive()
-    }
 }
 
 impl WebhookSettings {
-    /// The schedule of Svix, a webhook service of many years, where nothing else is asked for:
-    /// <https://docs.svix.com/retries>.
+    /// The default schedule, taken from Svix, a webhook service of many years: <https://docs.svix.com/retries>.
     pub const SCHEDULE: [Duration; 6] = [
         Duration::from_secs(5),
         Duration::from_mins(5),
@@ -42,15 +45,10 @@ impl WebhookSettings {
         Duration::from_hours(5),
         Duration::from_hours(10),
     ];
+}
 
-    /// The defaults, with what has none.
-    pub fn new(secret: impl Into<String>, public_url: Url) -> Self {
-        Self {
-            concurrency: 16,
-            secret: secret.into(),
-            timeout: Duration::from_secs(15),
-            schedule: Self::SCHEDULE.to_vec(),
-            public_url,
-        }
+impl Default for WebhookSettings {
+    fn default() -> Self {
+        Self { secret: None, timeout: Duration::from_secs(15), concurrency: 16, schedule: Self::SCHEDULE.to_vec() }
     }
 }

@@ -14,9 +14,10 @@ const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 fn settings() -> WebhookSettings {
     WebhookSettings {
+        secret: Some(SECRET.into()),
         schedule: vec![Duration::from_millis(300); 2],
         timeout: Duration::from_secs(2),
-        ..WebhookSettings::new(SECRET, "https://captions.example".parse().unwrap())
+        ..WebhookSettings::default()
     }
 }
 
@@ -24,7 +25,8 @@ async fn house_with(policy: AddressPolicy) -> House {
     let mut house = House::new().await;
     house.deps.network = policy;
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings(), stop)));
+    let public_url = "https://captions.example".parse().unwrap();
+    house.start(|deps, stop| Box::pin(run(deps, settings(), public_url, stop)));
     house
 }
 
@@ -137,7 +139,7 @@ async fn no_address_inside_is_connected_to() {
 
 #[test]
 fn a_secret_that_is_none_is_refused_at_start() {
-    let settings = WebhookSettings { secret: "whsec_???".into(), ..settings() };
+    let settings = WebhookSettings { secret: Some("whsec_???".into()), ..settings() };
     let refused = Client::new(&settings, AddressPolicy::default()).err();
     assert!(matches!(refused, Some(StartError::Secret)));
 }

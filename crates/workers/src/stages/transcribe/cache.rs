@@ -91,14 +91,14 @@ impl AudioCache {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use ytcaption_blobstore::LocalFolder;
+    use ytcaption_blobstore::LocalDirectory;
 
     use super::*;
 
     #[tokio::test]
     async fn a_blob_is_fetched_once_and_the_oldest_makes_room() {
         let root = tempfile::tempdir().unwrap();
-        let blobs: Arc<dyn BlobStore> = Arc::new(LocalFolder::open(&root.path().join("blobs")).await.unwrap());
+        let blobs: Arc<dyn BlobStore> = Arc::new(LocalDirectory::open(&root.path().join("blobs")).await.unwrap());
         let keys = ["a", "b", "c"].map(|name| BlobKey::new(format!("audio/{name}.flac")).unwrap());
         let mut recorded = None;
         for key in &keys {

@@ -22,7 +22,8 @@ use ytcaption_domain::{CommandContext, JobId};
 use ytcaption_eventstore::{CommandError, Executed};
 use ytcaption_telemetry::metrics;
 use ytcaption_whisper::{
-    CacheError, FileError, ModelCache, TranscribeError, TranscribeOptions, Transcriber, timing, transcribe_chunk,
+    CacheError, CacheSettings, FileError, ModelCache, TranscribeError, TranscribeOptions, Transcriber, timing,
+    transcribe_chunk,
 };
 
 pub use settings::TranscribeSettings;
@@ -49,11 +50,12 @@ const OTHER_MODEL_PAUSE: std::time::Duration = std::time::Duration::from_secs(5)
 /// The default model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache folder cannot be made.
 pub async fn run(
     deps: WorkerDeps,
+    models: CacheSettings,
     settings: TranscribeSettings,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     timing::observe(|step, took| metrics::transcription_step(step.name(), took));
-    let models = ModelCache::new(settings.models.clone());
+    let models = ModelCache::new(models);
     let usual = models.catalogue().default_model().name.clone();
     let replicas = match shutdown.run_until_cancelled(models.get(&usual)).await {
         None => return Ok(()),
@@ -63,7 +65,8 @@ pub async fn run(
         AudioCache::new(&settings.cache_dir, settings.cache_bytes, Arc::clone(&deps.blobs)).map_err(|source| {
             StartError::Io { what: format!("the cache folder {} cannot be made", settings.cache_dir.display()), source }
         })?;
-    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency.unwrap_or(replicas));
+    let concurrency = if settings.concurrency == 0 { replicas } else { settings.concurrency };
+    let (nats, grace) = (deps.nats.clone(), deps.grace);
     let stage = Arc::new(Transcribe { deps, settings, models, cache });
     // On the heap: with what it waits for it is large.
     Box::pin(consumer::run(stage, &QUEUES, concurrency, &nats, grace, shutdown)).await?;
@@ -175,14 +178,14 @@ impl Transcribe {
 
     fn options(&self, job: &Job, model: &Transcriber) -> Result<TranscribeOptions, Fault> {
         let asked = job.transcription.clone();
-        let usual = &self.settings.options;
+        let default = TranscribeOptions { beam_size: self.settings.beam_size, ..TranscribeOptions::default() };
         let options = TranscribeOptions {
             language: Some(asked.language).filter(|language| language != AUTO),
             task: asked.task,
-            initial_prompt: asked.initial_prompt.or_else(|| usual.initial_prompt.clone()),
-            hotwords: asked.hotwords.or_else(|| usual.hotwords.clone()),
-            word_timestamps: asked.word_timestamps.unwrap_or(usual.word_timestamps),
-            ..usual.clone()
+            initial_prompt: asked.initial_prompt,
+            hotwords: asked.hotwords,
+            word_timestamps: asked.word_timestamps.unwrap_or(default.word_timestamps),
+            ..default
         };
         model.check(&options).map_err(|error| fault_of(FileError::Transcribe(error)))?;
         Ok(options)

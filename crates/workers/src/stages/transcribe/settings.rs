@@ -1,36 +1,49 @@
-//! Settings of the transcription stage.
+//! How chunks are transcribed: the section `[transcription]` of the settings.
 
 use std::path::PathBuf;
 
-use ytcaption_whisper::{CacheSettings, TranscribeOptions};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::stages::attempt::RetrySettings;
 
-/// How chunks are transcribed.
-#[derive(Debug, Clone, PartialEq)]
+/// Transcribing audio with a Whisper model in CTranslate2 format.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct TranscribeSettings {
-    /// Chunks transcribed at a time; if absent, one for each replica of the default model.
-    pub concurrency: Option<usize>,
-    /// Which models there are and how they are loaded.
-    pub models: CacheSettings,
-    /// What is asked of it; the language comes from the job.
-    pub options: TranscribeOptions,
-    /// Audio is kept here for the chunks of a job that follow; each process has a folder of its own within.
+    /// The model of jobs that name none: the name of one in models.directory, or a directory of its own.
+    /// Default: the first in models.directory, else `model` in data_dir, else the demo model of a checkout.
+    #[schemars(example = &"faster-whisper-small")]
+    pub model: Option<PathBuf>,
+    /// Threads of one replica of a model. 0: one, or more where memory allows fewer replicas than cores.
+    #[schemars(range(min = 0, max = 256))]
+    pub threads: usize,
+    /// Chunks that one process transcribes at a time, and replicas of a model that it loads.
+    /// 0: as many as cores (divided by threads) and memory allow.
+    #[schemars(range(min = 0, max = 64))]
+    pub concurrency: usize,
+    /// Hypotheses followed at a time; 1 is fastest, 5 is most accurate.
+    #[schemars(range(min = 1, max = 20))]
+    pub beam_size: usize,
+    /// Audio is kept here for further chunks of its job, by each process in a directory of its own.
+    /// A relative path is within data_dir.
     pub cache_dir: PathBuf,
-    /// At most so much audio is kept, in bytes, beside what is being transcribed.
+    /// Most audio that is kept beside what is being transcribed, in bytes.
+    #[schemars(range(min = 0, max = 1_099_511_627_776_u64))]
     pub cache_bytes: u64,
-    /// How often a chunk is tried.
+    /// How often and how fast a failed attempt is repeated.
+    #[serde(skip)]
     pub retry: RetrySettings,
 }
 
-impl TranscribeSettings {
-    /// The defaults with models, for which there is none.
-    pub fn with_models(models: CacheSettings) -> Self {
+impl Default for TranscribeSettings {
+    fn default() -> Self {
         Self {
-            concurrency: None,
-            models,
-            options: TranscribeOptions::default(),
-            cache_dir: std::env::temp_dir(),
+            model: None,
+            threads: 0,
+            concurrency: 0,
+            beam_size: 5,
+            cache_dir: "work".into(),
             cache_bytes: 1024 * 1024 * 1024,
             retry: RetrySettings::default(),
         }

@@ -56,11 +56,7 @@ fn models(house: &House, default: &Path) -> CacheSettings {
 }
 
 fn settings(house: &House) -> TranscribeSettings {
-    TranscribeSettings {
-        cache_dir: house.folder.path().join("cache"),
-        concurrency: Some(2),
-        ..TranscribeSettings::with_models(models(house, &model()))
-    }
+    TranscribeSettings { cache_dir: house.folder.path().join("cache"), concurrency: 2, ..TranscribeSettings::default() }
 }
 
 /// A job for all of `audio`, with a model of its own choice.
@@ -95,9 +91,9 @@ async fn failure_of(house: &House, job: JobId) -> Failure {
 async fn chunks_become_text_at_the_times_of_the_recording() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     // Between the sentences.
     let cut = audio.duration_ms - 2200;
     let chunks = vec![Span { start_ms: 0, end_ms: cut }, Span { start_ms: cut, end_ms: audio.duration_ms }];
@@ -150,9 +146,9 @@ async fn all_chunks_are_in_the_language_of_the_recording() {
         ("en-us", "The house is white and the dog is black. Please open the window now. We want three red cars.");
     let portuguese = ("pt-br", "A casa é branca e o cão é preto.");
     let (audio, begins) = said(&house, "mostly-english", &[english, english, english, portuguese]).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let spans = |cuts: &[u64]| -> Vec<Span> {
         let span = |pair: &[u64]| Span { start_ms: pair[0], end_ms: pair[1] };
         cuts.windows(2).map(span).collect()
@@ -185,9 +181,9 @@ async fn a_chunk_whose_audio_is_gone_ends_the_job_and_says_so() {
     let audio = talk(&house).await;
     house.deps.blobs.delete(&BlobKey::new(audio.key.clone()).unwrap()).await.unwrap();
     let job = job_with(&house, &audio, vec![Span { start_ms: 0, end_ms: audio.duration_ms }]).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let failure = failure_of(&house, job).await;
     assert_eq!(failure.code, "audio_missing");
     assert!(failure.message.contains("submit the recording again"), "{failure:?}");
@@ -205,9 +201,9 @@ async fn a_chunk_whose_audio_is_not_what_was_stored_ends_the_job_and_writes_noth
     std::fs::write(&other, &whole[..whole.len() / 2]).unwrap();
     house.deps.blobs.put_file(&key, &other).await.unwrap();
     let job = job_with(&house, &audio, vec![]).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let failure = failure_of(&house, job).await;
     assert_eq!(failure.code, "audio_damaged");
     assert!(failure.message.contains("submit the recording again"), "{failure:?}");
@@ -218,9 +214,9 @@ async fn a_chunk_whose_audio_is_not_what_was_stored_ends_the_job_and_writes_noth
 async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
     let mut house = House::new().await;
     let audio = talk(&house).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let language = TranscriptionOptions { language: "xx".into(), ..TranscriptionOptions::default() };
     let cases = [(with_model("huge"), "unknown_model", "This server has: demo"), (language, "unknown_language", "en")];
     for (transcription, code, said) in cases {
@@ -245,9 +241,10 @@ async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_oth
         }
     }
     let retry = RetrySettings { attempts: 2, first_pause: Duration::ZERO, longest_pause: Duration::ZERO };
+    let models = models(&house, &model());
     let settings = TranscribeSettings { retry, ..settings(&house) };
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let broken = job_for(&house, &audio, with_model("broken")).await;
     // The default model went by the name of its folder once: jobs of that time go on.
     for (asked, used) in [(with_model("second"), "second"), (with_model("model"), "model"), (<_>::default(), "demo")] {
@@ -270,10 +267,10 @@ async fn a_job_goes_on_with_the_beam_size_it_was_begun_with() {
     let chunks = vec![Span { start_ms: 0, end_ms: cut }, Span { start_ms: cut, end_ms: audio.duration_ms }];
     let (fresh, begun) = (job_with(&house, &audio, chunks.clone()).await, job_with(&house, &audio, chunks).await);
     house.command(begun, JobCommand::ChooseBeamSize { beam_size: 2 }).await;
-    let mut settings = settings(&house);
-    settings.options.beam_size = 3;
+    let models = models(&house, &model());
+    let settings = TranscribeSettings { beam_size: 3, ..settings(&house) };
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     for (job, beam_size) in [(fresh, 3), (begun, 2)] {
         house.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         assert_eq!(house.deps.jobs.load(job.0).await.unwrap().0.beam_size, Some(beam_size));
@@ -287,9 +284,9 @@ async fn a_job_begun_with_another_model_waits_for_a_worker_that_has_it() {
     let audio = talk(&house).await;
     let job = job_with(&house, &audio, vec![Span { start_ms: 0, end_ms: audio.duration_ms }]).await;
     house.command(job, JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "other".into() }).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(house.names(job).await.last().unwrap(), "ChunkStarted", "nothing is decided about it");
 }
@@ -298,7 +295,6 @@ async fn a_job_begun_with_another_model_waits_for_a_worker_that_has_it() {
 async fn a_worker_without_its_model_does_not_start() {
     let house = House::new().await;
     let nowhere = house.folder.path().join("nowhere");
-    let settings = TranscribeSettings::with_models(models(&house, &nowhere));
-    let ended = run(house.deps.clone(), settings, CancellationToken::new()).await;
+    let ended = run(house.deps.clone(), models(&house, &nowhere), settings(&house), CancellationToken::new()).await;
     assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("no model folder at")), "{ended:?}");
 }

@@ -47,9 +47,9 @@ async fn a_job_gets_the_text_it_asks_for_or_a_clear_end() {
     model_that_cannot_translate(&house);
     let (english, _) = said(&house, "english", &[("en-us", "We want three red cars.")]).await;
     let (portuguese, _) = said(&house, "portuguese", &[("pt-br", "Eu vejo três gatos.")]).await;
-    let settings = settings(&house);
+    let (models, settings) = (models(&house, &model()), settings(&house));
     house.start_relay();
-    house.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    house.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
 
     let heard = text_of(&house, job_for(&house, &portuguese, translated(None)).await).await;
     assert_eq!(heard[0].text, "I see three cats.");

@@ -1,4 +1,4 @@
-//! From the SDK's errors to ours, with a hint a person can act on.
+//! Turns errors of the SDK into [`BlobError`], with a hint that an operator can act on.
 
 use std::io;
 
@@ -9,20 +9,12 @@ use crate::{BlobError, BlobKey};
 
 use super::S3;
 
-/// "Range Not Satisfiable" (RFC 9110, section 15.5.17).
-const RANGE_REFUSED: u16 = 416;
-
-/// Whether the service refused a range that starts after the end (HTTP 416).
-pub(super) fn is_range<E>(error: &SdkError<E, HttpResponse>) -> bool {
-    error.raw_response().is_some_and(|answer| answer.status().as_u16() == RANGE_REFUSED)
-}
-
 impl S3 {
     pub(super) fn unreachable(&self, what: &str) -> BlobError {
-        BlobError::Unreachable { hint: format!("bucket {} at {}: {what}", self.bucket, self.place) }
+        BlobError::Unreachable { hint: format!("bucket {} at {}: {what}", self.bucket, self.service) }
     }
 
-    pub(super) fn fault<E>(&self, error: &SdkError<E, HttpResponse>, key: Option<&BlobKey>) -> BlobError
+    pub(super) fn error<E>(&self, error: &SdkError<E, HttpResponse>, key: Option<&BlobKey>) -> BlobError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
@@ -31,7 +23,7 @@ impl S3 {
             let advice = if detail.to_lowercase().contains("credentials") {
                 "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             } else {
-                "no usable answer; is the service running and the address right?"
+                "no usable answer; is the service running and the URL right?"
             };
             return self.unreachable(&format!("{advice} ({detail})"));
         };
@@ -46,11 +38,11 @@ impl S3 {
                 "access denied ({code}); check the access key, its secret, the region and the \
                  bucket's permissions"
             )),
-            (code, 301 | 307, _) => {
-                self.unreachable(&format!("the bucket lives elsewhere ({code}); correct the region or the endpoint"))
-            }
+            (code, 301 | 307, _) => self.unreachable(&format!(
+                "the bucket is in another region or at another service ({code}); correct the region or the endpoint"
+            )),
             (code, 429 | 500.., _) => {
-                self.unreachable(&format!("the service is in trouble (HTTP {status} {code}); try again later"))
+                self.unreachable(&format!("the service is unhealthy (HTTP {status} {code}); try again later"))
             }
             _ => BlobError::Io(io::Error::other(detail)),
         }

@@ -1,50 +1,50 @@
-//! The data folder: one `up` at a time, entered by the servers, listed by nobody else.
+//! The data directory: used by one `up` at a time, readable by its owner only, although the servers may pass through.
 
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Held while an `up` uses the folder.
+/// Held while an `up` uses the directory.
 const LOCK_FILE: &str = "up.lock";
-/// Tells other programs where the system is.
-const ADDRESS_FILE: &str = "ytcaption.json";
-/// Servers that run as another user must pass through; nobody may list.
-const FOLDER_MODE: u32 = 0o711;
+/// Contains the URLs of the running system, for other programs.
+const URLS_FILE: &str = "ytcaption.json";
+/// Servers that run as another user must pass through; no other user may list it.
+const DIRECTORY_MODE: u32 = 0o711;
 /// Read and written by the owner only.
 const PRIVATE_FILE_MODE: u32 = 0o600;
 
-/// Why a data folder cannot be used.
+/// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FolderError {
+pub(crate) enum DirectoryError {
     /// Another `up` uses it.
     #[error(
-        "another `ytcaption up`{} already uses {}; stop it, or choose another folder with --data-dir",
+        "another `ytcaption up`{} already uses {}; stop it, or choose another directory with --data-dir",
         pid.as_ref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display()
     )]
     InUse { path: PathBuf, pid: Option<String> },
     /// It cannot be made or written.
-    #[error("cannot use the data folder {}: {source}; choose another with --data-dir", path.display())]
+    #[error("cannot use the data directory {}: {source}; choose another with --data-dir", path.display())]
     Unusable { path: PathBuf, source: std::io::Error },
 }
 
-/// A data folder that this process alone uses.
+/// A data directory that this process alone uses.
 #[derive(Debug)]
-pub(crate) struct DataFolder {
+pub(crate) struct DataDirectory {
     path: PathBuf,
     /// The lock is the open file: it ends with the process, however that ends.
     _lock: File,
 }
 
-impl DataFolder {
-    /// Makes the folder when missing and takes it.
+impl DataDirectory {
+    /// Makes the directory when missing and takes it.
     ///
     /// # Errors
     /// It cannot be written, or another `up` has it.
-    pub(crate) fn take(path: &Path) -> Result<Self, FolderError> {
-        let unusable = |source| FolderError::Unusable { path: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(unusable)?;
-        std::fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE)).map_err(unusable)?;
+    pub(crate) fn take(path: &Path) -> Result<Self, DirectoryError> {
+        let unusable = |source| DirectoryError::Unusable { path: path.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(unusable)?;
+        std::fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
         let mut lock = File::options()
             .read(true)
@@ -60,9 +60,9 @@ impl DataFolder {
                 let mut pid = String::new();
                 // Only to help the person who reads the message.
                 let pid = lock.read_to_string(&mut pid).is_ok().then(|| pid.trim().to_owned());
-                return Err(FolderError::InUse { path, pid: pid.filter(|pid| !pid.is_empty()) });
+                return Err(DirectoryError::InUse { path, pid: pid.filter(|pid| !pid.is_empty()) });
             }
-            Err(TryLockError::Error(source)) => return Err(FolderError::Unusable { path, source }),
+            Err(TryLockError::Error(source)) => return Err(DirectoryError::Unusable { path, source }),
         }
         lock.set_len(0)
             .and_then(|()| lock.rewind())
@@ -71,19 +71,19 @@ impl DataFolder {
         Ok(Self { path, _lock: lock })
     }
 
-    /// The folder, as an absolute path.
+    /// The directory, as an absolute path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Tells other programs of this user where the system is.
+    /// Publishes the URLs of the system to other programs of this user.
     ///
     /// # Errors
-    /// The folder cannot be written.
-    pub(crate) fn publish(&self, address: &serde_json::Value) -> Result<(), FolderError> {
-        let unusable = |source| FolderError::Unusable { path: self.path.clone(), source };
-        // Complete or not there at all, whenever somebody looks.
-        let unfinished = self.path.join(format!("{ADDRESS_FILE}.new"));
+    /// The directory cannot be written.
+    pub(crate) fn publish(&self, urls: &serde_json::Value) -> Result<(), DirectoryError> {
+        let unusable = |source| DirectoryError::Unusable { path: self.path.clone(), source };
+        // Complete or not there at all, at any moment.
+        let unfinished = self.path.join(format!("{URLS_FILE}.new"));
         let mut file = File::options()
             .write(true)
             .create(true)
@@ -91,18 +91,18 @@ impl DataFolder {
             .mode(PRIVATE_FILE_MODE)
             .open(&unfinished)
             .map_err(unusable)?;
-        writeln!(file, "{address:#}").map_err(unusable)?;
-        std::fs::rename(&unfinished, self.path.join(ADDRESS_FILE)).map_err(unusable)
+        writeln!(file, "{urls:#}").map_err(unusable)?;
+        std::fs::rename(&unfinished, self.path.join(URLS_FILE)).map_err(unusable)
     }
 
-    /// Takes the address back; a killed `up` cannot, so the next one does.
+    /// Removes the published URLs; a killed `up` cannot, so the next one does.
     pub(crate) fn unpublish(&self) {
-        // Not being there is what is wanted.
-        let _ = std::fs::remove_file(self.path.join(ADDRESS_FILE));
+        // It may not be there.
+        let _ = std::fs::remove_file(self.path.join(URLS_FILE));
     }
 }
 
-/// The address of the API of the `up` that uses `data_dir`, if one does.
+/// The URL of the API of the `up` that uses `data_dir`, if one does.
 pub(crate) fn published_api(data_dir: &Path) -> Option<String> {
     published(data_dir, "api")
 }
@@ -123,9 +123,9 @@ pub(crate) fn published_nats(data_dir: &Path) -> Option<String> {
 }
 
 fn published(data_dir: &Path, name: &str) -> Option<String> {
-    let text = std::fs::read_to_string(data_dir.join(ADDRESS_FILE)).ok()?;
-    let address: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(address.get(name)?.as_str()?.to_owned())
+    let text = std::fs::read_to_string(data_dir.join(URLS_FILE)).ok()?;
+    let urls: serde_json::Value = serde_json::from_str(&text).ok()?;
+    Some(urls.get(name)?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
@@ -133,26 +133,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_taken_once_and_free_again_afterwards() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let first = DataFolder::take(home.path()).expect("a free folder");
-        let refusal = DataFolder::take(home.path()).map(|_| ()).map_err(|error| error.to_string());
+    fn a_directory_is_taken_once_and_free_again_afterwards() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let first = DataDirectory::take(home.path()).expect("a free directory");
+        let refusal = DataDirectory::take(home.path()).map(|_| ()).map_err(|error| error.to_string());
         let own_pid = format!("process {}", std::process::id());
         assert!(refusal.is_err_and(|message| message.contains(&own_pid)));
         drop(first);
-        DataFolder::take(home.path()).expect("free again");
+        DataDirectory::take(home.path()).expect("free again");
     }
 
     #[test]
-    fn the_address_is_private_and_goes_away() {
-        let home = tempfile::tempdir().expect("a temporary folder");
-        let folder = DataFolder::take(home.path()).expect("a free folder");
+    fn the_urls_are_private_and_removed() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let directory = DataDirectory::take(home.path()).expect("a free directory");
         assert_eq!(published_api(home.path()), None);
-        folder.publish(&serde_json::json!({ "api": "http://127.0.0.1:1" })).expect("a writable folder");
+        directory.publish(&serde_json::json!({ "api": "http://127.0.0.1:1" })).expect("a writable directory");
         assert_eq!(published_api(home.path()).as_deref(), Some("http://127.0.0.1:1"));
-        let mode = std::fs::metadata(home.path().join(ADDRESS_FILE)).expect("published").permissions().mode();
+        let mode = std::fs::metadata(home.path().join(URLS_FILE)).expect("published").permissions().mode();
         assert_eq!(mode & 0o777, PRIVATE_FILE_MODE);
-        folder.unpublish();
+        directory.unpublish();
         assert_eq!(published_api(home.path()), None);
     }
 }
