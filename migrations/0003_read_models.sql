@@ -1,66 +1,30 @@
--- A read model can be built anew beside the one that queries read. Every row belongs to a generation; queries read the
--- generation that is named here, and a rebuild ends by naming another. Changed only under the row lock of the
--- projection's checkpoint.
+-- Read models. Every row belongs to a generation of its projection (ADR 12): queries see the live one, and a rebuild fills
+-- the next one beside it. All tables here can be made again from the events.
+
+-- The live generation of each projection that was ever rebuilt. Moved only under the row lock of its checkpoint.
 CREATE TABLE read_models (
     projection text        PRIMARY KEY,
-    generation integer     NOT NULL DEFAULT 1,
+    generation integer     NOT NULL,
     built_at   timestamptz NOT NULL DEFAULT now()
 );
 
-INSERT INTO read_models (projection) VALUES ('jobs');
+-- The generation that queries see; the first is 1.
+CREATE FUNCTION live_generation(projection text) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce((SELECT m.generation FROM read_models m WHERE m.projection = live_generation.projection), 1)
+$$;
 
--- One row for each job, as clients see it. Rebuilt from the events at any time.
-CREATE TABLE jobs (
-    generation        integer     NOT NULL,
-    job_id            uuid        NOT NULL,
-    account           text        NOT NULL,
-    status            text        NOT NULL,
-    source_kind       text        NOT NULL,
-    source_name       text        NOT NULL,
-    title             text,
-    task              text        NOT NULL,
-    language          text        NOT NULL,
-    detected_language text,
-    priority          text        NOT NULL,
-    model             text,
-    webhook_url       text,
-    webhook_status    text,
-    webhook_attempts  integer     NOT NULL DEFAULT 0,
-    download_attempt  integer     NOT NULL DEFAULT 0,
-    download_percent  smallint    NOT NULL DEFAULT 0,
-    chunks            integer     NOT NULL DEFAULT 0,
-    chunks_done       integer     NOT NULL DEFAULT 0,
-    segments          integer     NOT NULL DEFAULT 0,
-    duration_ms       bigint,
-    -- What is wrong with the media of a job that goes on.
-    warning           text,
-    error_stage       text,
-    error_code        text,
-    error_message     text,
-    retry_at          timestamptz,
-    created_at        timestamptz NOT NULL,
-    updated_at        timestamptz NOT NULL,
-    ended_at          timestamptz,
-    -- Sequence of the last event of the job that was applied; also the ETag.
-    version           bigint      NOT NULL,
-    -- Sequence of the last event of the job's delivery that was applied.
-    delivery_version  bigint      NOT NULL DEFAULT 0,
-    PRIMARY KEY (generation, job_id)
+-- How far the events of each aggregate are applied in a projection: its events come in order, each once.
+CREATE TABLE projected_streams (
+    projection     text    NOT NULL,
+    generation     integer NOT NULL,
+    aggregate_type text    NOT NULL,
+    aggregate_id   text    NOT NULL,
+    -- Of the last event applied.
+    sequence       bigint  NOT NULL,
+    PRIMARY KEY (projection, generation, aggregate_type, aggregate_id)
 );
 
-CREATE INDEX jobs_newest ON jobs (generation, account, created_at DESC, job_id DESC);
-
--- The text of each transcribed chunk; a transcript is its chunks in order.
-CREATE TABLE transcript_chunks (
-    generation integer NOT NULL,
-    job_id     uuid    NOT NULL,
-    chunk      integer NOT NULL,
-    language   text    NOT NULL,
-    segments   jsonb   NOT NULL,
-    PRIMARY KEY (generation, job_id, chunk)
-);
-
--- Events that a projector could not apply, kept for an operator, and the later events of the same aggregate.
+-- Events that a projector could not apply, and the later ones of the same aggregate, until they can be.
 CREATE TABLE parked_events (
     projection     text        NOT NULL,
     generation     integer     NOT NULL,
@@ -71,10 +35,48 @@ CREATE TABLE parked_events (
     position       bigint      NOT NULL,
     event_type     text        NOT NULL,
     event_version  text        NOT NULL,
-    -- Nothing is wrong with the event itself: an earlier one of its aggregate is parked.
-    waits          boolean     NOT NULL,
+    -- The event itself is sound: an earlier one of the same aggregate blocks it.
+    blocked        boolean     NOT NULL,
     error          text        NOT NULL,
     parked_at      timestamptz NOT NULL DEFAULT now(),
     retried_at     timestamptz,
     PRIMARY KEY (projection, generation, aggregate_type, aggregate_id, sequence)
+);
+
+-- Projection `jobs`: a row a job as clients see it. What queries filter or sort by is repeated beside the document.
+CREATE TABLE jobs (
+    generation integer     NOT NULL,
+    job_id     uuid        NOT NULL,
+    account    text        NOT NULL,
+    status     text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    -- Sequence of the last event applied.
+    version    bigint      NOT NULL,
+    view       jsonb       NOT NULL,
+    PRIMARY KEY (generation, job_id)
+);
+
+CREATE INDEX jobs_newest ON jobs (generation, account, created_at DESC, job_id DESC);
+
+-- The segments of each transcribed chunk; a transcript is its chunks in order.
+CREATE TABLE transcript_chunks (
+    generation integer NOT NULL,
+    job_id     uuid    NOT NULL,
+    chunk      integer NOT NULL,
+    segments   jsonb   NOT NULL,
+    PRIMARY KEY (generation, job_id, chunk)
+);
+
+-- Projection `usage`: what an account has used on each day (UTC).
+CREATE TABLE usage_days (
+    generation     integer NOT NULL,
+    account        text    NOT NULL,
+    day            date    NOT NULL,
+    jobs_created   bigint  NOT NULL,
+    jobs_completed bigint  NOT NULL,
+    jobs_failed    bigint  NOT NULL,
+    jobs_cancelled bigint  NOT NULL,
+    -- Length of the media of the completed jobs, in milliseconds.
+    media_ms       bigint  NOT NULL,
+    PRIMARY KEY (generation, account, day)
 );

@@ -11,7 +11,7 @@ use crate::system::System;
 
 const PARKED: &str = "/api/v1/audit/parked";
 
-/// Appends two events to a job: one with a version that this program does not know, and one that waits behind it.
+/// Appends two events to a job: one with a version that this program does not know, and one that it blocks.
 async fn append_unknown_version(system: &System, job: &str) {
     let mut store = PgConnection::connect(system.database_url()).await.unwrap();
     let insert = "
@@ -37,7 +37,7 @@ async fn parked_events_are_listed_page_by_page() {
         append_unknown_version(&system, &job).await;
     }
     let deadline = Instant::now() + JOB_TIMEOUT;
-    while page("").await["total"] != 4 {
+    while page("").await["total"] != 8 {
         assert!(Instant::now() < deadline, "{}", page("").await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -45,13 +45,18 @@ async fn parked_events_are_listed_page_by_page() {
     let (mut events, mut query) = (vec![], "?limit=1".to_owned());
     loop {
         let page = page(&query).await;
-        assert_eq!(page["total"], 4);
+        assert_eq!(page["total"], 8);
         events.extend(page["events"].as_array().unwrap().clone());
         let Some(next) = page["next_cursor"].as_str() else { break };
         query = format!("?limit=1&cursor={next}");
     }
-    let waits: Vec<&Value> = events.iter().map(|event| &event["waits"]).collect();
-    assert_eq!(waits, [false, false, true, true], "the events that cannot be applied come first");
+    // Each of the two projections has parked each of the four events.
+    let blocked: Vec<&Value> = events.iter().map(|event| &event["blocked"]).collect();
+    assert_eq!(
+        blocked,
+        [false, false, false, false, true, true, true, true],
+        "the events that cannot be applied come first"
+    );
     assert!(events[0]["error"].as_str().unwrap().contains("a newer version of the program"), "{}", events[0]);
 
     // The projector retries every minute and updates this time.

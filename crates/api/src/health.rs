@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_projections::{JobFilter, JobQueries};
+use ytcaption_projections::JobQueries;
 
 use crate::ApiState;
 
@@ -113,11 +113,7 @@ async fn check(asked: impl Future<Output = Result<(), String>>) -> DependencyHea
 
 /// Asks a real question, so that a database whose schema is not there yet counts as down.
 async fn check_postgres(queries: &JobQueries) -> Result<(), String> {
-    queries
-        .page(&JobFilter { account: ytcaption_domain::AccountId::local(), status: None }, None, 1)
-        .await
-        .map(drop)
-        .map_err(|error| error.to_string())
+    queries.check().await.map_err(|error| error.to_string())
 }
 
 async fn check_nats(client: &async_nats::Client) -> Result<(), String> {

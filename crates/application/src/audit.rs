@@ -20,7 +20,7 @@ pub struct EventPage {
 pub struct ParkedPage {
     /// How many are parked, on all pages together.
     pub total: u64,
-    /// Those with an error of their own, then those that only wait for them; each in the order of the feed.
+    /// Those with an error of their own, then those that are blocked by them; each in the order of the feed.
     pub events: Vec<ParkedEvent>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<ParkedCursor>,
@@ -57,11 +57,11 @@ impl Queries {
         limit: u32,
     ) -> Result<ParkedPage, AuditError> {
         principal.require(Permission::ReadParked)?;
-        let total = self.parked.count().await.map_err(StoreError::unavailable)?;
+        let total = self.parked.count(None).await.map_err(StoreError::unavailable)?;
         // One more than requested shows whether there is a next page.
-        let events = self.parked.after(cursor, limit.saturating_add(1)).await;
+        let events = self.parked.page(None, cursor, limit.saturating_add(1)).await;
         let mut events = events.map_err(StoreError::unavailable)?;
-        let next = cut_page(&mut events, limit, ParkedCursor::of);
+        let next = cut_page(&mut events, limit, ParkedCursor::after);
         Ok(ParkedPage { total, events, next })
     }
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use ytcaption_domain::JobId;
 use ytcaption_domain::captions::{CueStyle, Format, HighlightError, Transcript};
 use ytcaption_domain::job::JobStatus;
-use ytcaption_projections::{JobSnapshot, JobView, Moment};
+use ytcaption_projections::{AsOf, JobSnapshot, JobView};
 
 use crate::permissions::{Permission, PermissionDenied};
 use crate::{GetError, HistoryError, Principal, Queries, StoreError};
@@ -61,7 +61,7 @@ pub enum CaptionsError {
         /// Its status, at that moment if there is one.
         status: JobStatus,
         /// The requested moment; absent if that is now.
-        at: Option<Moment>,
+        at: Option<AsOf>,
     },
     /// The job failed.
     #[error("the job failed: {}", .failure.message)]
@@ -98,7 +98,7 @@ impl Queries {
         &self,
         principal: &Principal,
         job: JobId,
-        at: Option<Moment>,
+        at: Option<AsOf>,
     ) -> Result<CompletedJob, CaptionsError> {
         principal.require(Permission::ReadJobs)?;
         let completed = match at {
@@ -131,7 +131,7 @@ impl Queries {
     }
 }
 
-fn require_completed(view: &JobView, at: Option<Moment>) -> Result<(), CaptionsError> {
+fn require_completed(view: &JobView, at: Option<AsOf>) -> Result<(), CaptionsError> {
     let job = view.job_id;
     match view.status {
         JobStatus::Completed => Ok(()),
@@ -150,7 +150,7 @@ impl JobFailure {
     /// The failure that a job shows, if it shows one.
     pub fn from_view(view: &JobView) -> Option<Self> {
         Some(Self {
-            step: view.error_stage.clone()?,
+            step: view.error_step.clone()?,
             code: view.error_code.clone()?,
             message: view.error_message.clone()?,
         })

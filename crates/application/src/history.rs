@@ -2,7 +2,7 @@
 
 use ytcaption_domain::JobId;
 use ytcaption_eventstore::RecordedEvent;
-use ytcaption_projections::{self as projections, Change, JobAt, JobHistory, Moment, Timeline, difference};
+use ytcaption_projections::{self as projections, AsOf, Change, JobAt, JobHistory, Timeline, difference};
 
 use crate::permissions::{Permission, PermissionDenied};
 use crate::{GetError, Principal, Queries, StoreError};
@@ -54,18 +54,18 @@ impl Queries {
     /// See [`GetError`].
     pub async fn explain(&self, principal: &Principal, job: JobId) -> Result<Timeline, GetError> {
         principal.require(Permission::ReadJobs)?;
-        Ok(self.history(principal, job).await?.explain())
+        Ok(self.history(principal, job).await?.timeline())
     }
 
     /// A job as it was at a moment, or as it is if there is none.
     ///
     /// # Errors
     /// See [`HistoryError`].
-    pub async fn at(&self, principal: &Principal, job: JobId, at: Option<Moment>) -> Result<JobAt, HistoryError> {
+    pub async fn at(&self, principal: &Principal, job: JobId, at: Option<AsOf>) -> Result<JobAt, HistoryError> {
         principal.require(Permission::ReadJobs)?;
         let history = self.history(principal, job).await?;
         // The newest record is the present: the clock of the database may be ahead of this one.
-        let newest = || history.events().iter().map(|event| event.recorded_at).max().map(Moment::Time);
+        let newest = || history.events().iter().map(|event| event.recorded_at).max().map(AsOf::Time);
         let moment = at.or_else(newest).ok_or(HistoryError::NotFound(job))?;
         Ok(history.at(moment)?)
     }
@@ -78,8 +78,8 @@ impl Queries {
         &self,
         principal: &Principal,
         job: JobId,
-        from: Moment,
-        to: Moment,
+        from: AsOf,
+        to: AsOf,
     ) -> Result<JobDifference, HistoryError> {
         principal.require(Permission::ReadJobs)?;
         let history = self.history(principal, job).await?;
@@ -91,13 +91,10 @@ impl Queries {
     /// The history of a job of the account.
     pub(crate) async fn history(&self, principal: &Principal, job: JobId) -> Result<JobHistory, GetError> {
         tracing::Span::current().record("job_id", tracing::field::display(job));
-        let history = JobHistory::load(&self.events, job).await.map_err(|error| match error {
+        JobHistory::load(&self.events, &principal.account, job).await.map_err(|error| match error {
             projections::HistoryError::NotFound(job) => GetError::NotFound(job),
             other => StoreError::unavailable(other).into(),
-        })?;
-        // The events say whose it is: what happened to a job is known even if no view of it can be folded.
-        let owned = history.events().iter().any(|event| event.metadata.context.account == principal.account);
-        if owned { Ok(history) } else { Err(GetError::NotFound(job)) }
+        })
     }
 }
 
@@ -116,8 +113,8 @@ impl From<projections::HistoryError> for HistoryError {
         use projections::HistoryError as Source;
         match error {
             Source::NotFound(job) => Self::NotFound(job),
-            Source::UnknownVersion { .. } | Source::NotYetBorn { .. } => Self::NoSuchMoment(error.to_string()),
-            Source::Misfit(_) => Self::Inconsistent(error.to_string()),
+            Source::UnknownVersion { .. } | Source::BeforeCreation { .. } => Self::NoSuchMoment(error.to_string()),
+            Source::Inconsistent(_) => Self::Inconsistent(error.to_string()),
             Source::Unreadable(error) => Self::Store(error.into()),
             Source::Unavailable(error) => Self::Store(StoreError::unavailable(error)),
         }

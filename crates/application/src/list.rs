@@ -1,7 +1,7 @@
 //! Use case: the jobs of an account, page by page.
 
 use ytcaption_domain::job::JobStatus;
-use ytcaption_projections::{JobFilter, Page, PageCursor};
+use ytcaption_projections::{JobFilter, JobPage, PageCursor};
 
 use crate::permissions::{Permission, PermissionDenied};
 use crate::{Principal, Queries, StoreError};
@@ -28,9 +28,8 @@ impl Queries {
         status: Option<JobStatus>,
         cursor: Option<PageCursor>,
         limit: u32,
-    ) -> Result<Page, ListError> {
+    ) -> Result<JobPage, ListError> {
         principal.require(Permission::ReadJobs)?;
-        let filter = JobFilter { account: principal.account.clone(), status };
-        Ok(self.jobs.page(&filter, cursor, limit).await.map_err(StoreError::from)?)
+        Ok(self.jobs.page(&principal.account, JobFilter { status }, cursor, limit).await.map_err(StoreError::from)?)
     }
 }

@@ -1,8 +1,7 @@
 //! The use cases that read.
 
-use ytcaption_domain::AccountId;
 use ytcaption_eventstore::{Database, EventReader};
-use ytcaption_projections::{JobFilter, JobQueries, ParkedEvents};
+use ytcaption_projections::{JobQueries, ParkedEvents, UsageQueries};
 
 use crate::StoreError;
 
@@ -13,6 +12,7 @@ pub struct Queries {
     pub(crate) jobs: JobQueries,
     pub(crate) events: EventReader,
     pub(crate) parked: ParkedEvents,
+    pub(crate) usage: UsageQueries,
 }
 
 impl Queries {
@@ -22,6 +22,7 @@ impl Queries {
             jobs: JobQueries::new(database),
             events: EventReader::new(database),
             parked: ParkedEvents::new(database),
+            usage: UsageQueries::new(database),
             database: database.clone(),
         }
     }
@@ -32,8 +33,6 @@ impl Queries {
     /// # Errors
     /// The database does not answer, or lacks the schema.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let filter = JobFilter { account: AccountId::local(), status: None };
-        self.jobs.page(&filter, None, 1).await?;
-        Ok(())
+        Ok(self.jobs.check().await?)
     }
 }

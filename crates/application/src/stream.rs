@@ -51,7 +51,7 @@ impl Subscriptions {
     ) -> Result<Option<ProgressStream>, ProgressError> {
         principal.require(Permission::ReadJobs)?;
         let view = self.queries.find(principal, job).await?;
-        let newest = u64::try_from(view.version).unwrap_or_default();
+        let newest = view.version;
         if after.version > newest {
             return Err(ProgressError::NoSuchPosition(after));
         }

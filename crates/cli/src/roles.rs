@@ -22,7 +22,7 @@ use ytcaption_eventstore::seal::Sealer;
 use ytcaption_eventstore::{
     Appender, Clock, CommandBus, Database, DatabaseError, DatabaseSettings, EventListener, IdGenerator,
 };
-use ytcaption_projections::Projector;
+use ytcaption_projections::project_all;
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
 use ytcaption_workers::notify::WebhookSettings;
 use ytcaption_workers::relay::RelayDeps;
@@ -133,8 +133,7 @@ async fn run_relay(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 async fn run_projector(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
-    // Each page is one transaction, so the projector can be dropped anywhere.
-    stop.run_until_cancelled(Projector::new(&deps.database).run(deps.listener)).await;
+    stop.run_until_cancelled(project_all(&deps.database, deps.listener)).await;
     Ok(())
 }
 

@@ -1,30 +1,32 @@
 //! Which rows of a read model queries see.
 //!
 //! Rows of several generations can lie in a table side by side: the live one, and one that a rebuild fills. The live
-//! one is named in `read_models`. That name moves, and live rows are written, only by who holds the row lock of the
-//! projection's checkpoint, so nobody ever writes to a generation that is not live any more.
+//! one is named in `read_models`, where a projection has a row once it was rebuilt; before that its generation 1 is live.
+//! That name moves, and live rows are written, only by who holds the row lock of the projection's checkpoint, so nobody
+//! ever writes to a generation that is not live any more.
+//!
+//! A query calls the SQL function `live_generation` within its own statement, so that it sees one generation whole.
 
 use sqlx::PgExecutor;
 
-/// Name of the projection of jobs and transcripts; also of its checkpoint.
-pub(crate) const JOBS: &str = "jobs";
-/// Every projection there is.
-pub const PROJECTIONS: [&str; 1] = [JOBS];
-/// Its tables, in the order of their names.
-pub(crate) const TABLES: [&str; 2] = ["jobs", "transcript_chunks"];
-
-/// A generation that never was; the first is 1.
-pub(crate) const NONE: i32 = 0;
-
-/// The live generation within a query; one look at the same snapshot as the rows themselves.
-macro_rules! live_generation {
-    () => {
-        "(SELECT generation FROM read_models WHERE projection = 'jobs')"
-    };
+/// The generation of this projection that queries see.
+pub(crate) async fn live(executor: impl PgExecutor<'_>, projection: &str) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT live_generation($1)").bind(projection).fetch_one(executor).await
 }
-pub(crate) use live_generation;
 
-/// The generation that queries see.
-pub(crate) async fn live(executor: impl PgExecutor<'_>) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("SELECT generation FROM read_models WHERE projection = $1").bind(JOBS).fetch_one(executor).await
+/// Lets queries see another generation. The caller holds the row lock of the projection's checkpoint.
+pub(crate) async fn switch(
+    executor: impl PgExecutor<'_>,
+    projection: &str,
+    generation: i32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO read_models (projection, generation) VALUES ($1, $2)
+         ON CONFLICT (projection) DO UPDATE SET generation = excluded.generation, built_at = now()",
+    )
+    .bind(projection)
+    .bind(generation)
+    .execute(executor)
+    .await?;
+    Ok(())
 }

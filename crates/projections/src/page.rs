@@ -1,61 +1,4 @@
-//! Pages: of jobs, newest first, and how any list is cut into them.
-
-use std::fmt;
-use std::str::FromStr;
-
-use chrono::{DateTime, TimeZone, Utc};
-use uuid::Uuid;
-use ytcaption_domain::JobId;
-
-use crate::JobView;
-
-/// Some jobs and where the next ones begin.
-#[derive(Debug, Clone)]
-pub struct Page {
-    /// Newest first.
-    pub jobs: Vec<JobView>,
-    /// Where the next page begins; `None` on the last.
-    pub next: Option<PageCursor>,
-}
-
-/// The last job of a page: the next page begins after it. Opaque to clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageCursor {
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) job_id: JobId,
-}
-
-/// A text that is no cursor.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no cursor; use the one that the previous page gave")]
-pub struct PageCursorError(String);
-
-impl PageCursor {
-    pub(crate) fn of(view: &JobView) -> Self {
-        Self { created_at: view.created_at, job_id: view.job_id }
-    }
-}
-
-impl fmt::Display for PageCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}", self.created_at.timestamp_micros(), self.job_id.0.as_u128())
-    }
-}
-
-impl FromStr for PageCursor {
-    type Err = PageCursorError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (micros, id) = text.split_once('-')?;
-            Some(Self {
-                created_at: Utc.timestamp_micros(i64::from_str_radix(micros, 16).ok()?).single()?,
-                job_id: JobId(Uuid::from_u128(u128::from_str_radix(id, 16).ok()?)),
-            })
-        };
-        parse().ok_or_else(|| PageCursorError(text.to_owned()))
-    }
-}
+//! How a list is cut into pages.
 
 /// Cuts `rows` to a page of `limit`, for which one row more was read, and gives the cursor of the next page: that of the
 /// last row left, or `None` if the extra row is not there, and this is the last page.
@@ -64,25 +7,4 @@ pub fn cut_page<Row, Cursor>(rows: &mut Vec<Row>, limit: u32, cursor: impl FnOnc
     let more = rows.len() > limit;
     rows.truncate(limit);
     rows.last().filter(|_| more).map(cursor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_survives_the_client() {
-        let cursor = PageCursor {
-            created_at: "2026-01-02T03:04:05.678901Z".parse().expect("a valid time"),
-            job_id: JobId(Uuid::from_u128(77)),
-        };
-        assert_eq!(cursor.to_string().parse::<PageCursor>().expect("its own text"), cursor);
-    }
-
-    #[test]
-    fn anything_else_is_refused() {
-        for text in ["", "x", "-", "1-", "zz-1", "7fffffffffffffff-1"] {
-            assert!(text.parse::<PageCursor>().is_err(), "{text}");
-        }
-    }
 }

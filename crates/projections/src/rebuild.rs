@@ -1,17 +1,18 @@
-//! Builds the read model anew beside the live one, from the first event on, and lets queries see it in one step.
+//! Builds a read model anew beside the live one, from the first event on, and lets queries see it in one step.
 //!
-//! The new rows are a generation of their own. Nobody asks for it, so a rebuild that ends half-way disturbs nobody; the
-//! next one removes what it has left. It writes on the connection that holds its lock: when that is lost so is the
-//! rebuild, and two can never fill one generation.
+//! The new rows are a generation of their own. No query reads it before the switch, so a rebuild that ends half-way
+//! disturbs nobody; the next one removes what it has left. It writes on the connection that holds its lock: when that is
+//! lost so is the rebuild, and two can never fill one generation.
 
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 use ytcaption_eventstore::{CheckpointError, Checkpoints, Cursor, Database, Feed};
 
 use crate::apply::apply;
-use crate::generation::{self, JOBS, TABLES};
-use crate::parked::parked_only_in;
+use crate::parked::{count_parked, count_parked_only_in};
+use crate::projection::Table;
 use crate::projector::PAGE_EVENTS;
+use crate::{RegisteredProjection, generation};
 
 /// The lock's key: "ytcbuild" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"ytcbuild");
@@ -26,12 +27,12 @@ pub enum RebuildError {
     Busy,
     /// The new read model would know less than the live one.
     #[error(
-        "{0} events cannot be applied by this program that are applied in the live read model, which stays as it is: is \
-         this an older version of the program? `ytcaption replay verify` shows what would be lost, and \
-         --accept-parked takes it into the bargain"
+        "this program cannot apply {0} events that are applied in the live read model, which stays as it is: is this an \
+         older version of the program? `ytcaption replay verify` shows what would be lost, and --accept-parked switches \
+         nevertheless"
     )]
-    WouldLose(i64),
-    /// The checkpoint did not move as told.
+    WouldLose(u64),
+    /// Another process moved the checkpoint while it was held.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     /// The database does not answer.
@@ -42,6 +43,7 @@ pub enum RebuildError {
 /// A read model that is being built.
 #[derive(Debug)]
 pub struct Rebuild {
+    pub(crate) projection: RegisteredProjection,
     /// Holds the lock, and writes all rows.
     pub(crate) connection: PgConnection,
     pub(crate) pool: PgPool,
@@ -66,25 +68,26 @@ pub struct Switched {
 }
 
 impl Rebuild {
-    /// Begins a rebuild, and removes what an earlier one has left.
+    /// Begins a rebuild of a projection, and removes what an earlier one has left.
     ///
     /// # Errors
     /// Another one is running, or the database does not answer.
-    pub async fn begin(database: &Database) -> Result<Self, RebuildError> {
+    pub async fn begin(database: &Database, projection: RegisteredProjection) -> Result<Self, RebuildError> {
         let mut connection = database.connect_options().connect().await?;
         let locked: bool =
             sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
         if !locked {
             return Err(RebuildError::Busy);
         }
-        let live = generation::live(&mut connection).await?;
-        remove_all_but(&mut connection, live).await?;
+        let live = generation::live(&mut connection, projection.name()).await?;
+        remove_all_but(&mut connection, &projection, live).await?;
         let pool = database.pool().clone();
         let feed = Feed::new(database);
         let total = feed.lag(Cursor::default(), u32::MAX).await?;
         Ok(Self {
             connection,
-            checkpoint: Checkpoints::new(pool.clone(), JOBS),
+            checkpoint: Checkpoints::new(pool.clone(), projection.name()),
+            projection,
             pool,
             live,
             generation: live.wrapping_add(1),
@@ -120,8 +123,9 @@ impl Rebuild {
     /// Applies the next page of the feed, but nothing after `end`.
     pub(crate) async fn advance_to(&mut self, end: Option<Cursor>) -> Result<bool, RebuildError> {
         let mut transaction = self.connection.begin().await?;
-        let place = Place { cursor: &mut self.cursor, applied: &mut self.applied };
-        let more = place.advance(&self.feed, &mut transaction, self.generation, end).await?;
+        let progress = Progress { cursor: &mut self.cursor, applied: &mut self.applied };
+        let target = (&self.projection, self.generation);
+        let more = progress.advance(&self.feed, &mut transaction, target, end).await?;
         transaction.commit().await?;
         Ok(more)
     }
@@ -137,25 +141,22 @@ impl Rebuild {
         let reached = self.checkpoint.lock(&mut transaction).await?;
         let mut more = true;
         while more {
-            let place = Place { cursor: &mut self.cursor, applied: &mut self.applied };
-            more = place.advance(&self.feed, &mut transaction, self.generation, Some(reached)).await?;
+            let progress = Progress { cursor: &mut self.cursor, applied: &mut self.applied };
+            let target = (&self.projection, self.generation);
+            more = progress.advance(&self.feed, &mut transaction, target, Some(reached)).await?;
         }
-        let lost = parked_only_in(&mut *transaction, self.generation, self.live).await?;
+        let name = self.projection.name();
+        let lost = count_parked_only_in(&mut *transaction, name, self.generation, self.live).await?;
         if lost > 0 && !accept_parked {
             return Err(RebuildError::WouldLose(lost));
         }
         if self.cursor > reached {
             self.checkpoint.advance(&mut *transaction, reached, self.cursor).await?;
         }
-        let parked = parked_only_in(&mut *transaction, self.generation, generation::NONE).await?;
-        sqlx::query("UPDATE read_models SET generation = $2, built_at = now() WHERE projection = $1")
-            .bind(JOBS)
-            .bind(self.generation)
-            .execute(&mut *transaction)
-            .await?;
+        let parked = count_parked(&mut *transaction, name, self.generation).await?;
+        generation::switch(&mut *transaction, name, self.generation).await?;
         transaction.commit().await?;
         self.live = self.generation;
-        let parked = u64::try_from(parked).unwrap_or_default();
         Ok(Switched { events: self.applied, parked, generation: self.live })
     }
 
@@ -164,51 +165,53 @@ impl Rebuild {
     /// # Errors
     /// The database does not answer; the next rebuild removes them then.
     pub async fn end(mut self) -> Result<(), RebuildError> {
-        remove_all_but(&mut self.connection, self.live).await?;
+        remove_all_but(&mut self.connection, &self.projection, self.live).await?;
         sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
     }
 }
 
 /// How far a rebuild has come.
-struct Place<'a> {
+struct Progress<'a> {
     cursor: &'a mut Cursor,
     applied: &'a mut u64,
 }
 
-impl Place<'_> {
+impl Progress<'_> {
     async fn advance(
         self,
         feed: &Feed,
         connection: &mut PgConnection,
-        generation: i32,
+        (projection, generation): (&RegisteredProjection, i32),
         end: Option<Cursor>,
     ) -> Result<bool, sqlx::Error> {
         let mut page = feed.after(*self.cursor, PAGE_EVENTS).await?;
         page.retain(|event| end.is_none_or(|end| event.cursor <= end));
         let Some(last) = page.last() else { return Ok(false) };
-        apply(connection, generation, &page).await?;
+        apply(projection, connection, generation, &page).await?;
         *self.cursor = last.cursor;
         *self.applied += page.len() as u64;
         Ok(true)
     }
 }
 
-async fn remove_all_but(connection: &mut PgConnection, live: i32) -> Result<(), sqlx::Error> {
-    for table in TABLES {
+/// Resets every generation of the projection but the live one.
+async fn remove_all_but(
+    connection: &mut PgConnection,
+    projection: &RegisteredProjection,
+    live: i32,
+) -> Result<(), sqlx::Error> {
+    for Table { name, is_shared, .. } in projection.tables() {
+        let of_projection = if is_shared { format!("projection = '{projection}' AND ") } else { String::new() };
         // Each a range of the primary key.
         for other in ["generation < $1", "generation > $1"] {
-            let remove =
-                format!("DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {other} LIMIT $2))");
+            let remove = format!(
+                "DELETE FROM {name} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {name} WHERE {of_projection}{other} LIMIT $2))"
+            );
             while sqlx::query(&remove).bind(live).bind(REMOVE_ROWS).execute(&mut *connection).await?.rows_affected() > 0
             {
             }
         }
     }
-    sqlx::query("DELETE FROM parked_events WHERE projection = $1 AND generation <> $2")
-        .bind(JOBS)
-        .bind(live)
-        .execute(connection)
-        .await?;
     Ok(())
 }

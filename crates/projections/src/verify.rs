@@ -1,27 +1,15 @@
-//! Compares the live read model with one that was just built from the events, row by row, at the same event.
+//! Compares a live read model with one that was just built from the events, row by row, at the same event.
 
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::{PgPool, Postgres, Transaction};
 use ytcaption_eventstore::{Cursor, begin, begin_with};
 
-use crate::generation::JOBS;
-use crate::{Rebuild, RebuildError, difference};
+use crate::projection::Table;
+use crate::{Rebuild, RebuildError, RegisteredProjection, difference};
 
 /// Differing rows fetched at a time.
 const PAGE_ROWS: u32 = 500;
-
-/// A table that is compared: its name, what names a row of it, and columns that may differ.
-const COMPARED: [(&str, &str, &str); 3] = [
-    ("jobs", "job_id::text", "'{generation}'"),
-    ("transcript_chunks", "job_id::text || '/' || chunk", "'{generation}'"),
-    // When and with which words something was parked depends on when it was tried, and by which version.
-    (
-        "parked_events",
-        "aggregate_type || '/' || aggregate_id || '/' || sequence",
-        "'{generation,error,parked_at,retried_at}'",
-    ),
-];
 
 /// One place at which the live read model is not what the events say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,20 +18,21 @@ pub struct Difference {
     pub table: &'static str,
     /// Which row of it.
     pub key: String,
-    /// Which column, with the place in it where it is a document; empty where one of the rows is missing.
+    /// Which member of it, with the path below it where that is a document; empty where one of the rows is missing.
     pub column: String,
-    /// What stands in the live read model; null if nothing does.
+    /// Its value in the live read model; null if there is none.
     pub live: Value,
-    /// What follows from the events; null if nothing does.
+    /// The value that follows from the events; null if there is none.
     pub rebuilt: Value,
 }
 
 /// Two read models of the same moment, side by side.
 #[derive(Debug)]
 pub struct Comparison {
-    /// Sees both as they were at that moment, and holds nobody up.
+    /// Sees both as they were at that moment, and blocks no writer.
     snapshot: Transaction<'static, Postgres>,
-    left: Vec<usize>,
+    /// Tables whose differences are still to be fetched, each with the name of its cursor; the next one last.
+    remaining: Vec<(&'static str, String)>,
     /// The last event that both have seen.
     pub at: Cursor,
     /// Rows of the live read model.
@@ -57,42 +46,48 @@ impl Rebuild {
     /// The database does not answer.
     pub async fn compare(&mut self) -> Result<Comparison, RebuildError> {
         while self.advance_to_live().await? {}
-        // The live one stands still for as long as it takes to reach it and to open a snapshot of both.
-        let mut gate = begin(&self.pool).await?;
-        let at = self.checkpoint.lock(&mut gate).await?;
+        // No projector writes the live one while it is reached and a snapshot of both is opened.
+        let mut holder = begin(&self.pool).await?;
+        let at = self.checkpoint.lock(&mut holder).await?;
         while self.advance_to(Some(at)).await? {}
         let generations = [self.live, self.generation];
-        let comparison = Comparison::open(&self.pool, generations, at).await?;
-        gate.rollback().await?;
+        let comparison = Comparison::open(&self.pool, &self.projection, generations, at).await?;
+        holder.rollback().await?;
         Ok(comparison)
     }
 }
 
 impl Comparison {
-    async fn open(pool: &PgPool, generations: [i32; 2], at: Cursor) -> Result<Self, sqlx::Error> {
+    async fn open(
+        pool: &PgPool,
+        projection: &RegisteredProjection,
+        generations: [i32; 2],
+        at: Cursor,
+    ) -> Result<Self, sqlx::Error> {
         let mut snapshot = begin_with(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let mut rows = 0;
-        for (number, (table, key, may_differ)) in COMPARED.into_iter().enumerate() {
-            let of = |generation: i32| {
-                let mine = if table == "parked_events" { format!(" AND projection = '{JOBS}'") } else { String::new() };
+        let (mut rows, mut remaining) = (0, vec![]);
+        for Table { name, key, row, is_shared } in projection.tables() {
+            let of_projection = if is_shared { format!(" AND projection = '{projection}'") } else { String::new() };
+            let [live, rebuilt] = generations.map(|generation| {
                 format!(
-                    "SELECT {key} AS key, to_jsonb(t) - {may_differ}::text[] AS row FROM {table} t
-                      WHERE generation = {generation}{mine}"
+                    "SELECT {key} AS key, {row} AS row FROM {name} t WHERE generation = {generation}{of_projection}"
                 )
-            };
-            let [live, rebuilt] = generations.map(of);
+            });
             let count: i64 =
                 sqlx::query_scalar(&format!("SELECT count(*) FROM ({live}) l")).fetch_one(&mut *snapshot).await?;
             rows += u64::try_from(count).unwrap_or_default();
+            let cursor = format!("differing_{name}");
             let differing = format!(
-                "DECLARE differing_{number} CURSOR FOR
+                "DECLARE {cursor} CURSOR FOR
                  SELECT coalesce(l.key, r.key) AS key, l.row AS live, r.row AS rebuilt
                    FROM ({live}) l FULL JOIN ({rebuilt}) r ON l.key = r.key
                   WHERE l.row IS DISTINCT FROM r.row ORDER BY 1"
             );
             sqlx::query(&differing).execute(&mut *snapshot).await?;
+            remaining.push((name, cursor));
         }
-        Ok(Self { snapshot, left: (0..COMPARED.len()).rev().collect(), at, rows })
+        remaining.reverse();
+        Ok(Self { snapshot, remaining, at, rows })
     }
 
     /// The next differences, table by table and row by row; `None` after the last.
@@ -100,23 +95,23 @@ impl Comparison {
     /// # Errors
     /// The database does not answer.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Difference>>, RebuildError> {
-        while let Some(number) = self.left.last().copied() {
-            let fetch = format!("FETCH {PAGE_ROWS} FROM differing_{number}");
+        while let Some((table, cursor)) = self.remaining.last() {
+            let fetch = format!("FETCH {PAGE_ROWS} FROM {cursor}");
             let rows: Vec<(String, Option<Value>, Option<Value>)> =
                 sqlx::query_as(&fetch).fetch_all(&mut *self.snapshot).await?;
             if rows.is_empty() {
-                self.left.pop();
+                self.remaining.pop();
                 continue;
             }
-            let (table, ..) = COMPARED[number];
-            let page = rows.into_iter().flat_map(|(key, live, rebuilt)| of_row(table, &key, live, rebuilt)).collect();
-            return Ok(Some(page));
+            let differences = rows.into_iter().flat_map(|(key, live, rebuilt)| differences(table, &key, live, rebuilt));
+            return Ok(Some(differences.collect()));
         }
         Ok(None)
     }
 }
 
-fn of_row(table: &'static str, key: &str, live: Option<Value>, rebuilt: Option<Value>) -> Vec<Difference> {
+/// How the two rows of a key differ.
+fn differences(table: &'static str, key: &str, live: Option<Value>, rebuilt: Option<Value>) -> Vec<Difference> {
     let at = |column: String, live, rebuilt| Difference { table, key: key.to_owned(), column, live, rebuilt };
     match (live, rebuilt) {
         (Some(live), Some(rebuilt)) => difference(&live, &rebuilt)

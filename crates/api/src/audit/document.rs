@@ -63,8 +63,8 @@ pub(crate) struct ParkedEventDocument {
     /// Version of the payload's shape.
     #[schema(example = "9")]
     event_version: String,
-    /// Nothing is wrong with the event itself: it waits behind an earlier one.
-    waits: bool,
+    /// The event itself is sound: an earlier one of the same job or delivery blocks it.
+    blocked: bool,
     /// Why it could not be applied, and what to do.
     #[schema(
         example = "this program knows this event up to version 2; a newer version of the program probably wrote it"

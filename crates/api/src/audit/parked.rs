@@ -18,19 +18,19 @@ pub(crate) struct ParkedPage {
     /// How many are parked, on all pages together.
     #[schema(example = 2)]
     total: u64,
-    /// Those that are to blame first, then those that only wait behind them; each in the order of the feed.
+    /// Those with an error of their own first, then those that are blocked by them; each in the order of the feed.
     #[schema(value_type = Vec<ParkedEventDocument>)]
     events: Vec<ParkedEvent>,
     /// Give it as `cursor` to get the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "waits-742-1205")]
+    #[schema(example = "blocked-742-1205-jobs")]
     next_cursor: Option<String>,
 }
 
 /// Events that could not be applied to the read models
 ///
 /// For administrators, as `ytcaption replay parked` lists them: events of every account, each with the reason. The job
-/// of such an event is shown as it was before it, and its later events wait; all other jobs go on. Once the reason is
+/// of such an event is shown as it was before it, and its later events are blocked; all other jobs go on. Once the reason is
 /// gone, usually because a newer version of the program runs, the projector applies them by itself within a minute, or
 /// at once with `ytcaption replay retry`.
 #[utoipa::path(
@@ -61,9 +61,9 @@ pub(crate) async fn parked(
     query.finish()?;
 
     let parked = ParkedEvents::new(&state.database);
-    let total = parked.count().await?;
+    let total = parked.count(None).await?;
     // One more than asked for tells whether there is a next page.
-    let mut events = parked.after(cursor, limit + 1).await?;
-    let next_cursor = cut_page(&mut events, limit, |last| ParkedCursor::of(last).to_string());
+    let mut events = parked.page(None, cursor, limit + 1).await?;
+    let next_cursor = cut_page(&mut events, limit, |last| ParkedCursor::after(last).to_string());
     Ok(Json(ParkedPage { total, events, next_cursor }))
 }

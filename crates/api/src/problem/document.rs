@@ -76,7 +76,7 @@ impl JobError {
     /// The failure that a job shows, if it shows one.
     pub(crate) fn of(view: &JobView) -> Option<Self> {
         Some(Self {
-            stage: view.error_stage.clone()?,
+            stage: view.error_step.clone()?,
             code: view.error_code.clone()?,
             message: view.error_message.clone()?,
         })

@@ -5,7 +5,7 @@ use ytcaption_blobstore::BlobError;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{JobRejection, JobStatus};
 use ytcaption_eventstore::{CommandError, DecodeError};
-use ytcaption_projections::{Moment, QueryError};
+use ytcaption_projections::{AsOf, QueryError};
 
 use super::document::Extensions;
 use super::kind::ProblemKind;
@@ -58,7 +58,7 @@ pub(crate) enum ApiError {
     #[error("The job is {status}. Ask again at status_url until it is completed.")]
     JobNotCompleted { job: JobId, status: JobStatus },
     #[error("At {moment} the job was {status}, and there were no captions. Leave `at` out to get those of today.")]
-    JobWasNotCompleted { job: JobId, status: JobStatus, moment: Moment },
+    JobWasNotCompleted { job: JobId, status: JobStatus, moment: AsOf },
     #[error("The job failed: {}", .error.message)]
     JobFailed { job: JobId, error: JobError },
     #[error("The job was cancelled, so there are no captions. Submit the recording again.")]

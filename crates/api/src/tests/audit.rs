@@ -123,11 +123,11 @@ async fn parked_events_are_listed_page_by_page_with_the_reason() {
     })
     .await;
     let first = api.get(&format!("{parked}?limit=1")).await.json();
-    assert_eq!((names(&first), &first["events"][0]["waits"]), (vec!["FromTheFuture"], &json!(false)));
+    assert_eq!((names(&first), &first["events"][0]["blocked"]), (vec!["FromTheFuture"], &json!(false)));
     assert!(first["events"][0]["error"].as_str().is_some_and(|text| text.contains("newer version")), "{first}");
     let rest = api.get(&format!("{parked}?limit=1&cursor={}", first["next_cursor"].as_str().expect("a page"))).await;
     let rest = rest.json();
-    assert_eq!((names(&rest), &rest["events"][0]["waits"]), (vec!["DownloadStarted"], &json!(true)));
+    assert_eq!((names(&rest), &rest["events"][0]["blocked"]), (vec!["DownloadStarted"], &json!(true)));
     assert_eq!((rest.get("next_cursor"), &rest["total"]), (None, &json!(2)));
 
     let description: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");

@@ -45,7 +45,7 @@ use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
     Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator, RecordedEvent, read_stream,
 };
-use ytcaption_projections::{JobFilter, JobQueries, Projector};
+use ytcaption_projections::{JOBS, JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
 
 use crate::{ApiSettings, ApiState, LookForModels, Streams};
@@ -121,7 +121,7 @@ impl Api {
             settings: Arc::new(settings),
             database,
         };
-        Self { router: router(&state), projector: Projector::new(&state.database), state, folder, stop }
+        Self { router: router(&state), projector: Projector::new(&state.database, JOBS), state, folder, stop }
     }
 
     /// The same with models.
@@ -196,13 +196,10 @@ impl Api {
         let (_, version) = self.state.jobs.load(job.0).await.expect("the store answers");
         eventually("the read models show the job", async || {
             self.projector.catch_up().await.expect("the database answers");
-            let page = self
-                .state
-                .queries
-                .page(&JobFilter { account: ytcaption_domain::AccountId::local(), status: None }, None, 1_000)
-                .await
-                .expect("the database answers");
-            page.jobs.iter().any(|view| view.job_id == job && view.version == i64::try_from(version).expect("small"))
+            let account = AccountId::local();
+            let page = self.state.queries.page(&account, JobFilter::default(), None, 1_000).await;
+            let page = page.expect("the database answers");
+            page.jobs.iter().any(|view| view.job_id == job && view.version == u64::try_from(version).expect("small"))
         })
         .await;
     }

@@ -66,8 +66,8 @@ pub(crate) async fn list(
     let limit = query.take("limit", read_limit);
     query.finish()?;
 
-    let filter = JobFilter { account: caller.account, status };
-    let page = state.queries.page(&filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let filter = JobFilter { status };
+    let page = state.queries.page(&caller.account, filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let mut headers = HeaderMap::new();
     if let Some(next) = &next_cursor {

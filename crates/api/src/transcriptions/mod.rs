@@ -39,6 +39,5 @@ pub(crate) fn status_url(job: JobId) -> String {
 /// A job of the caller's account; those of others are as if they were not there.
 async fn find(state: &ApiState, caller: &Caller, id: JobId) -> Result<JobView, ApiError> {
     tracing::Span::current().record("job_id", tracing::field::display(id));
-    let view = state.queries.find(id).await?;
-    view.filter(|view| view.account == caller.account).ok_or(ApiError::JobNotFound(id))
+    state.queries.find(&caller.account, id).await?.ok_or(ApiError::JobNotFound(id))
 }

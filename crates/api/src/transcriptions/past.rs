@@ -5,7 +5,7 @@ use axum::extract::State;
 use ytcaption_domain::JobId;
 use ytcaption_domain::captions::Transcript;
 use ytcaption_eventstore::{EventReader, RecordedEvent};
-use ytcaption_projections::{HistoryError, JobHistory, JobView, Moment, QueryError, Timeline};
+use ytcaption_projections::{AsOf, HistoryError, JobHistory, JobView, QueryError, Timeline};
 
 use super::parameters::JobPath;
 use crate::ApiState;
@@ -61,16 +61,11 @@ pub(crate) async fn explain(
     caller: Caller,
     JobPath(id): JobPath,
 ) -> Result<Json<Timeline>, ApiError> {
-    Ok(Json(history(&state, &caller, id).await?.explain()))
+    Ok(Json(history(&state, &caller, id).await?.timeline()))
 }
 
 /// A job as it was at a moment.
-pub(super) async fn as_it_was(
-    state: &ApiState,
-    caller: &Caller,
-    id: JobId,
-    moment: Moment,
-) -> Result<JobView, ApiError> {
+pub(super) async fn as_it_was(state: &ApiState, caller: &Caller, id: JobId, moment: AsOf) -> Result<JobView, ApiError> {
     let job = history(state, caller, id).await?.at(moment).map_err(refusal)?;
     Ok(job.view)
 }
@@ -80,7 +75,7 @@ pub(super) async fn text_as_it_was(
     state: &ApiState,
     caller: &Caller,
     id: JobId,
-    moment: Moment,
+    moment: AsOf,
 ) -> Result<(JobView, Option<Transcript>), ApiError> {
     let history = history(state, caller, id).await?;
     let view = history.at(moment).map_err(refusal)?.view;
@@ -91,20 +86,17 @@ pub(super) async fn text_as_it_was(
 async fn history(state: &ApiState, caller: &Caller, id: JobId) -> Result<JobHistory, ApiError> {
     tracing::Span::current().record("job_id", tracing::field::display(id));
     let reader = EventReader::new(&state.database);
-    let history = JobHistory::load(&reader, id).await.map_err(refusal)?;
-    // Asked of the event: what has happened to a job is known even if this program cannot make a view of it.
-    let of_caller = history.events().iter().any(|event| event.metadata.context.account == caller.account);
-    if of_caller { Ok(history) } else { Err(ApiError::JobNotFound(id)) }
+    JobHistory::load(&reader, &caller.account, id).await.map_err(refusal)
 }
 
 fn refusal(error: HistoryError) -> ApiError {
     match error {
         HistoryError::NotFound(id) => ApiError::JobNotFound(id),
-        HistoryError::UnknownVersion { .. } | HistoryError::NotYetBorn { .. } => {
+        HistoryError::UnknownVersion { .. } | HistoryError::BeforeCreation { .. } => {
             ApiError::InvalidParameter(vec![Fault::of_parameter("at", error.to_string())])
         }
         HistoryError::Unreadable(error) => error.into(),
-        HistoryError::Misfit(error) => ApiError::Internal(error.to_string()),
+        HistoryError::Inconsistent(error) => ApiError::Internal(error.to_string()),
         HistoryError::Unavailable(error) => QueryError::from(error).into(),
     }
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use utoipa::ToSchema;
 use ytcaption_domain::captions::Format;
 use ytcaption_domain::job::JobStatus;
-use ytcaption_projections::{JobView, Moment};
+use ytcaption_projections::{AsOf, JobView};
 
 use super::cue_style::CueStyleParameters;
 use super::parameters::{JobPath, Query};
@@ -138,7 +138,7 @@ pub(crate) async fn result(
     let mut query = Query::new(query.as_deref());
     let asked = query.take("format", str::parse::<Format>);
     let style = cue_style::read(&mut query);
-    let at = query.take("at", str::parse::<Moment>);
+    let at = query.take("at", str::parse::<AsOf>);
     query.finish()?;
     let format = asked.or_else(|| accept::preferred(&headers)).ok_or(ApiError::NotAcceptable)?;
 
@@ -159,7 +159,7 @@ pub(crate) async fn result(
         return Ok((StatusCode::NOT_MODIFIED, said).into_response());
     }
     let transcript = match at {
-        None => state.queries.transcript(id).await?,
+        None => state.queries.transcript(&caller.account, id).await?,
         Some(_) => then,
     };
     // Found completed a moment ago: only a rebuild that knows less can have taken it away.
@@ -170,7 +170,7 @@ pub(crate) async fn result(
     Ok((said, written).into_response())
 }
 
-fn require_completed(view: &JobView, at: Option<Moment>) -> Result<(), ApiError> {
+fn require_completed(view: &JobView, at: Option<AsOf>) -> Result<(), ApiError> {
     let job = view.job_id;
     match view.status {
         JobStatus::Completed => Ok(()),

@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use ytcaption_projections::{JobView, Moment};
+use ytcaption_projections::{AsOf, JobView};
 
 use super::parameters::{JobPath, Query};
 use super::past;
@@ -48,7 +48,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let mut query = Query::new(query.as_deref());
-    let at = query.take("at", str::parse::<Moment>);
+    let at = query.take("at", str::parse::<AsOf>);
     query.finish()?;
     let view = match at {
         None => super::find(&state, &caller, id).await?,

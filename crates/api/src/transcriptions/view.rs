@@ -81,7 +81,7 @@ pub(crate) struct Transcription {
     progress: Progress,
     /// Length of the recording in milliseconds, once known.
     #[schema(example = 93_500)]
-    duration_ms: Option<i64>,
+    duration_ms: Option<u64>,
     /// What is wrong with the recording although the job goes on, such as that its end is missing.
     #[schema(
         example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off."
@@ -99,7 +99,7 @@ pub(crate) struct Transcription {
     ended_at: Option<DateTime<Utc>>,
     /// Number of events in the life of the job.
     #[schema(example = 7)]
-    version: i64,
+    version: u64,
     /// This resource.
     #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f")]
     status_url: String,
@@ -127,16 +127,16 @@ struct Progress {
     percent: u8,
     /// Share of the media that has arrived, 0 to 100.
     #[schema(example = 100, maximum = 100)]
-    download_percent: i16,
+    download_percent: u8,
     /// Pieces the recording was cut into, once it has arrived.
     #[schema(example = 4)]
-    chunks: i32,
+    chunks: u32,
     /// Pieces that are transcribed.
     #[schema(example = 2)]
-    chunks_done: i32,
+    chunks_done: u32,
     /// Segments of text so far.
     #[schema(example = 31)]
-    segments: i32,
+    segments: u32,
 }
 
 /// Who is told when the job ends.
@@ -149,7 +149,7 @@ struct Webhook {
     status: Option<String>,
     /// Attempts so far.
     #[schema(example = 0)]
-    attempts: i32,
+    attempts: u32,
 }
 
 impl From<JobView> for Transcription {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use ytcaption_domain::JobId;
-use ytcaption_projections::{Entry, JobHistory, Timeline};
+use ytcaption_projections::{JobHistory, Timeline, TimelineEntry};
 
 use super::Global;
 use super::output::{self, Output};
@@ -13,7 +13,7 @@ use super::store::{self, WHERE};
 
 const SECOND_MS: u64 = 1000;
 
-/// What happened to a job, as one line of time: who did what, waits, attempts, retries, webhooks
+/// What happened to a job, as one timeline: who did what, waits, attempts, retries, webhooks
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Example:
@@ -36,7 +36,7 @@ impl Explain {
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
         let reader = store::open(global).await?;
-        let timeline = JobHistory::load(&reader, self.job).await?.explain();
+        let timeline = JobHistory::load_of_any_account(&reader, self.job).await?.timeline();
         let mut out = Output::new();
         if self.json {
             out.json(&timeline)?;
@@ -72,7 +72,7 @@ fn attempts(timeline: &Timeline) -> String {
     format!("{download_attempts} at the download, {chunk_attempts} at chunks, {webhook_attempts} at the webhook")
 }
 
-fn line(entry: &Entry, actor_width: usize) -> String {
+fn line(entry: &TimelineEntry, actor_width: usize) -> String {
     let after = format!("+{}", seconds(entry.after_ms));
     let events = if entry.events > 1 { format!(" [{} events]", entry.events) } else { String::new() };
     format!("{after:>14}  {:<actor_width$}  {}{events}", entry.actor, entry.text)

@@ -9,17 +9,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
-use ytcaption_domain::Span;
 use ytcaption_domain::delivery::DeliveryEvent;
 use ytcaption_domain::job::{
-    Audio, Failure, Job, JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions, decide, evolve,
+    Audio, Failure, Job, JobCommand, JobEvent, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions,
+    decide, evolve,
 };
-use ytcaption_domain::{AccountId, EventMetadata, JobId};
+use ytcaption_domain::{EventMetadata, JobId, Span};
 use ytcaption_eventstore::{Appender, Checkpoints, Clock, Cursor, Feed, IdGenerator, read_stream};
 
-use super::{House, context, segment};
-use crate::generation::{self, JOBS};
-use crate::{JobView, ParkedEvents, Projector, Rebuild, rows};
+use super::{TestHarness, account, context, segment};
+use crate::jobs::rows;
+use crate::{JOBS, JobView, PROJECTIONS, ParkedEvents, Projector, Rebuild, UsageDay, generation};
 
 /// Each takes a second or two, with a real database.
 const CASES: u32 = 24;
@@ -27,19 +27,19 @@ const CASES: u32 = 24;
 /// What happens next to the events and to the projectors.
 #[derive(Debug, Clone)]
 enum Action {
-    /// So many events are appended.
+    /// This many events are appended.
     Append(usize),
-    /// A projector applies what there is, so many events a page.
+    /// The projectors apply what there is, in pages of this many events.
     Apply(u32),
-    /// One is killed after so many microseconds.
+    /// They are killed after this many microseconds.
     Kill(u64),
-    /// Two work at once.
+    /// Two of each work at once.
     ApplyTwice,
     /// The checkpoint is that of an old backup: from this event on, everything comes again.
     GoBack(usize),
-    /// Somebody tries parked events again.
+    /// An operator tries parked events again.
     Retry,
-    /// Somebody rebuilds, and switches.
+    /// An operator rebuilds, and switches.
     Rebuild,
 }
 
@@ -92,7 +92,7 @@ fn command(choice: u8, job: &Job) -> JobCommand {
 /// The events of a job, as its own rules allow them.
 fn job_events(choices: &[u8]) -> Vec<JobEvent> {
     let created = JobCommand::Create {
-        account: AccountId::local(),
+        account: account(),
         source: MediaSource::Url { url: "https://example.org/v".parse().expect("a URL") },
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
@@ -156,17 +156,17 @@ fn shuffled(mut streams: Vec<std::vec::IntoIter<SerializedEvent>>, picks: &[usiz
     let mut order = vec![];
     let mut picks = picks.iter().cycle();
     while !streams.is_empty() {
-        let place = picks.next().map_or(0, |pick| pick % streams.len());
-        match streams[place].next() {
+        let picked = picks.next().map_or(0, |pick| pick % streams.len());
+        match streams[picked].next() {
             Some(event) => order.push(event),
-            None => drop(streams.remove(place)),
+            None => drop(streams.remove(picked)),
         }
     }
     order
 }
 
 struct Case<'a> {
-    house: &'a House,
+    harness: &'a TestHarness,
     appender: &'a Appender,
     start: Cursor,
     events: std::vec::IntoIter<SerializedEvent>,
@@ -180,51 +180,76 @@ impl Case<'_> {
     }
 
     async fn act(&mut self, action: Action) {
-        let house = self.house;
+        let harness = self.harness;
         match action {
             Action::Append(number) => self.append(number).await,
-            Action::Apply(page) => apply(&Projector::new(&house.database).in_pages_of(page)).await,
+            Action::Apply(page) => {
+                for projection in PROJECTIONS {
+                    apply(&Projector::new(&harness.database, projection).in_pages_of(page)).await;
+                }
+            }
             Action::Kill(micros) => {
                 // Its connections die with it.
-                let process = house.as_another_process(None);
+                let process = harness.as_another_process(None);
                 process.check().await.expect("the server is there");
-                let projector = Projector::new(&process).in_pages_of(3);
-                let _ = tokio::time::timeout(Duration::from_micros(micros), projector.catch_up()).await;
+                let projectors = PROJECTIONS.map(|projection| Projector::new(&process, projection).in_pages_of(3));
+                let all = futures::future::join_all(projectors.iter().map(Projector::catch_up));
+                let _ = tokio::time::timeout(Duration::from_micros(micros), all).await;
             }
             Action::ApplyTwice => {
-                let two = [2, 3].map(|page| Projector::new(&house.database).in_pages_of(page));
-                tokio::join!(apply(&two[0]), apply(&two[1]));
+                for projection in PROJECTIONS {
+                    let two = [2, 3].map(|page| Projector::new(&harness.database, projection).in_pages_of(page));
+                    tokio::join!(apply(&two[0]), apply(&two[1]));
+                }
             }
             Action::GoBack(number) => self.go_back(number).await,
-            Action::Retry => drop(ParkedEvents::new(&house.database).retry(100).await.expect("an answer")),
+            Action::Retry => self.retry().await,
             Action::Rebuild => {
-                let mut rebuild = Rebuild::begin(&house.database).await.expect("nobody else rebuilds");
-                rebuild.switch(true).await.expect("an answer");
-                rebuild.end().await.expect("an answer");
+                for projection in PROJECTIONS {
+                    let mut rebuild =
+                        Rebuild::begin(&harness.database, projection).await.expect("no other rebuild runs");
+                    rebuild.switch(true).await.expect("an answer");
+                    rebuild.end().await.expect("an answer");
+                }
             }
         }
     }
 
     async fn go_back(&self, number: usize) {
-        let pool = self.house.database.pool();
-        let checkpoint = Checkpoints::new(pool.clone(), JOBS);
-        let now = checkpoint.get().await.expect("an answer");
-        let seen = Feed::new(&self.house.database).after(self.start, 10_000).await.expect("an answer");
-        if let Some(place) = seen.get(number).map(|event| event.cursor).filter(|place| *place < now) {
-            checkpoint.advance(pool, now, place).await.expect("nobody else moves it");
+        let pool = self.harness.database.pool();
+        let seen = Feed::new(&self.harness.database).after(self.start, 10_000).await.expect("an answer");
+        for projection in PROJECTIONS {
+            let checkpoint = Checkpoints::new(pool.clone(), projection.name());
+            let now = checkpoint.get().await.expect("an answer");
+            if let Some(earlier) = seen.get(number).map(|event| event.cursor).filter(|earlier| *earlier < now) {
+                checkpoint.advance(pool, now, earlier).await.expect("no other process moves it");
+            }
+        }
+    }
+
+    async fn retry(&self) {
+        for projection in PROJECTIONS {
+            ParkedEvents::new(&self.harness.database).retry(&projection, 100).await.expect("an answer");
         }
     }
 
     /// Everything is appended, final and applied.
     async fn finish(&mut self, events: usize) {
         self.append(usize::MAX).await;
-        let feed = Feed::new(&self.house.database);
+        let feed = Feed::new(&self.harness.database);
         while feed.after(self.start, 10_000).await.expect("an answer").len() < events {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        apply(&self.house.projector).await;
-        let parked = ParkedEvents::new(&self.house.database).retry(100).await.expect("an answer").parked;
+        self.apply_all().await;
+        self.retry().await;
+        let parked = ParkedEvents::new(&self.harness.database).count(None).await.expect("an answer");
         assert_eq!(parked, 0, "every event can be applied");
+    }
+
+    async fn apply_all(&self) {
+        for projector in &self.harness.projectors {
+            apply(projector).await;
+        }
     }
 }
 
@@ -233,70 +258,92 @@ async fn apply(projector: &Projector) {
 }
 
 /// What the events of a job and of its delivery say, one after the other.
-async fn folded(house: &House, id: JobId, delivery: Uuid) -> (JobView, usize) {
+async fn folded(harness: &TestHarness, id: JobId, delivery: Uuid) -> (JobView, usize) {
     let (mut view, mut chunks) = (None, 0);
-    for recorded in read_stream(&house.database, "job", &id.to_string()).await.expect("an answer") {
+    for recorded in read_stream(&harness.database, "job", &id.to_string()).await.expect("an answer") {
         let events: Vec<JobEvent> = recorded.decode().expect("readable");
         chunks += events.iter().filter(|event| matches!(event, JobEvent::ChunkTranscribed { .. })).count();
-        JobView::fold(&mut view, &recorded, &events).expect("in order");
+        JobView::apply(&mut view, &recorded, &events).expect("in order");
     }
     let mut view = view.expect("a job");
-    for recorded in read_stream(&house.database, "delivery", &delivery.to_string()).await.expect("an answer") {
-        view.fold_delivery(&recorded, &recorded.decode().expect("readable")).expect("in order");
+    for recorded in read_stream(&harness.database, "delivery", &delivery.to_string()).await.expect("an answer") {
+        view.apply_delivery(&recorded.decode().expect("readable"));
     }
     (view, chunks)
 }
 
+/// All days of the account in sum, whatever day it is.
+async fn usage(harness: &TestHarness) -> [u64; 5] {
+    let (from, to) = ("1970-01-01".parse().expect("a date"), "9999-12-31".parse().expect("a date"));
+    let days = harness.usage.days(&account(), from, to).await.expect("an answer");
+    let sum = |count: fn(&UsageDay) -> u64| days.iter().map(count).sum();
+    [
+        sum(|day| day.jobs_created),
+        sum(|day| day.jobs_completed),
+        sum(|day| day.jobs_failed),
+        sum(|day| day.jobs_cancelled),
+        sum(|day| day.media_ms),
+    ]
+}
+
 async fn the_read_models_are_the_same(
-    house: &House,
+    harness: &TestHarness,
     appender: &Appender,
     (lives, picks, actions, again): (Vec<Life>, Vec<usize>, Vec<Action>, usize),
 ) {
     let new_id = || IdGenerator::system().new_id();
     let ids: Vec<(JobId, Uuid)> = lives.iter().map(|_| (JobId(new_id()), new_id())).collect();
     let streams = lives.iter().zip(&ids).map(|((choices, failures), (job, delivery))| {
-        // A webhook is told of what has happened.
-        let told = stored("delivery", *delivery, &delivery_events(*job, *failures));
-        [stored("job", job.0, &job_events(choices)), told].concat().into_iter()
+        // A webhook is called after what it notifies of.
+        let notified = stored("delivery", *delivery, &delivery_events(*job, *failures));
+        [stored("job", job.0, &job_events(choices)), notified].concat().into_iter()
     });
     let events = shuffled(streams.collect(), &picks);
     let number = events.len();
-    let pool = house.database.pool();
-    let start = Checkpoints::new(pool.clone(), JOBS).get().await.expect("an answer");
-    let mut case = Case { house, appender, start, events: events.into_iter() };
+    let pool = harness.database.pool();
+    let start = Checkpoints::new(pool.clone(), JOBS.name()).get().await.expect("an answer");
+    let used_before = usage(harness).await;
+    let mut case = Case { harness, appender, start, events: events.into_iter() };
     for action in actions {
         case.act(action).await;
     }
     case.finish(number).await;
     // And some of it once more.
     case.go_back(again % number).await;
-    apply(&house.projector).await;
+    case.apply_all().await;
 
-    let live = generation::live(pool).await.expect("an answer");
+    let live = generation::live(pool, JOBS.name()).await.expect("an answer");
+    let mut used = used_before;
     for (id, delivery) in ids {
-        let (expected, chunks) = folded(house, id, delivery).await;
+        let (expected, chunks) = folded(harness, id, delivery).await;
         let row = rows::load_jobs(pool, live, &[id]).await.expect("an answer");
-        assert_eq!(row, [expected]);
         assert_eq!(rows::find_chunks(pool, id).await.expect("an answer").len(), chunks);
+        let is = |status| u64::from(expected.status == status);
+        let ended = [JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled].map(is);
+        let media_ms = ended[0] * expected.duration_ms.unwrap_or_default();
+        for (used, more) in used.iter_mut().zip([1, ended[0], ended[1], ended[2], media_ms]) {
+            *used += more;
+        }
+        assert_eq!(row, [expected]);
     }
-    let mut rebuild = Rebuild::begin(&house.database).await.expect("nobody else rebuilds");
-    let differences = rebuild.compare().await.expect("an answer").next_page().await.expect("an answer");
-    assert_eq!(differences, None);
-    rebuild.end().await.expect("an answer");
+    assert_eq!(usage(harness).await, used);
+    for projection in PROJECTIONS {
+        assert_eq!(harness.differences(projection).await, []);
+    }
 }
 
 #[test]
 fn duplicates_reorderings_and_crashes_leave_the_same_read_models() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let house = runtime.block_on(House::open());
-    let appender = runtime.block_on(async { Appender::start(&house.database) });
+    let harness = runtime.block_on(TestHarness::open());
+    let appender = runtime.block_on(async { Appender::start(&harness.database) });
     let life = (vec(0..20_u8, 0..80), 0..3_u8);
     let case = (vec(life, 1..6), vec(0..1_000_usize, 1..50), vec(action(), 0..16), 0..1_000_usize);
     let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
     TestRunner::new(config)
         .run(&case, |case| {
-            runtime.block_on(the_read_models_are_the_same(&house, &appender, case));
+            runtime.block_on(the_read_models_are_the_same(&harness, &appender, case));
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));

@@ -92,7 +92,7 @@ pub(crate) async fn stream(
 ) -> Result<Response, ApiError> {
     let position = last_event_id(&headers).map_err(|error| refusal(&error))?;
     let view = super::find(&state, &caller, id).await?;
-    let newest = u64::try_from(view.version).unwrap_or_default();
+    let newest = view.version;
     if position.version > newest {
         return Err(refusal(&ResumeError::NeverThere(position)));
     }

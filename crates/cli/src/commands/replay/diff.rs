@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use ytcaption_domain::JobId;
-use ytcaption_projections::{JobHistory, Moment, difference};
+use ytcaption_projections::{AsOf, JobHistory, difference};
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::{self, WHERE};
 
-/// Show what changed in a job between two moments
+/// Show what changed in a job between two versions or times
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -23,12 +23,12 @@ pub(in crate::commands) struct Diff {
     /// The job
     #[arg(value_name = "JOB")]
     job: JobId,
-    /// The earlier moment
+    /// The earlier version or time
     #[arg(value_name = "VERSION|TIME")]
-    from: Moment,
-    /// The later moment
+    from: AsOf,
+    /// The later version or time
     #[arg(value_name = "VERSION|TIME")]
-    to: Moment,
+    to: AsOf,
     /// As a JSON document
     #[arg(long)]
     json: bool,
@@ -40,7 +40,7 @@ impl Diff {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let history = JobHistory::load(&store::open(global).await?, self.job).await?;
+        let history = JobHistory::load_of_any_account(&store::open(global).await?, self.job).await?;
         let (from, to) = (history.at(self.from)?, history.at(self.to)?);
         let changes = difference(&from.facts(), &to.facts());
         let mut out = Output::new();

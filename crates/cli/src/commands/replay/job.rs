@@ -6,7 +6,7 @@ use chrono::SecondsFormat;
 use clap::Args;
 use ytcaption_domain::JobId;
 use ytcaption_eventstore::Clock;
-use ytcaption_projections::{JobAt, JobHistory, Moment};
+use ytcaption_projections::{AsOf, JobAt, JobHistory};
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
@@ -25,9 +25,9 @@ pub(in crate::commands) struct Job {
     /// The job
     #[arg(value_name = "JOB")]
     id: JobId,
-    /// The moment [default: now]
+    /// The version or time [default: now]
     #[arg(long, value_name = "VERSION|TIME")]
-    at: Option<Moment>,
+    at: Option<AsOf>,
     /// As a JSON document: the aggregate and what clients saw
     #[arg(long)]
     json: bool,
@@ -39,11 +39,11 @@ impl Job {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let history = JobHistory::load(&store::open(global).await?, self.id).await?;
+        let history = JobHistory::load_of_any_account(&store::open(global).await?, self.id).await?;
         // The database's clock may be a little ahead of this one; what is recorded has happened.
         let newest = history.events().iter().map(|event| event.recorded_at).max();
         let now = newest.unwrap_or_else(|| Clock::system().now());
-        let job = history.at(self.at.unwrap_or(Moment::Time(now)))?;
+        let job = history.at(self.at.unwrap_or(AsOf::Time(now)))?;
         let mut out = Output::new();
         if self.json {
             out.json(&job)?;

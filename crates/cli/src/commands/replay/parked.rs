@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use serde_json::json;
-use ytcaption_projections::{ParkedEvent, ParkedEvents};
+use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents, RegisteredProjection};
 
 use super::read_models;
 use crate::commands::Global;
@@ -17,13 +17,17 @@ use crate::commands::store::WHERE;
 #[command(after_help = format!("\
 Examples:
   ytcaption replay parked
+  ytcaption replay parked jobs
   ytcaption replay parked --json | jq -r .error
 
-A job with such an event is listed as it was before it: the later events of the same job wait behind. All others go on.
+A job with such an event is listed as it was before it: the event blocks the later ones of the same job. All others go on.
 Once the reason is gone, usually because a newer version of the program runs, `ytcaption replay retry` applies them; the
 projector also tries by itself, when it starts and every minute.
 {WHERE}"))]
 pub(in crate::commands) struct Parked {
+    /// Only those of this read model [default: all]
+    #[arg(value_name = "NAME")]
+    projection: Option<RegisteredProjection>,
     /// Most events to list
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100)]
     lines: u32,
@@ -39,7 +43,8 @@ impl Parked {
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
         let parked = ParkedEvents::new(&read_models(global).await?);
-        let (count, events) = (parked.count().await?, parked.list(self.lines).await?);
+        let of = self.projection.as_ref();
+        let (count, events) = (parked.count(of).await?, parked.page(of, ParkedCursor::default(), self.lines).await?);
         let mut out = Output::new();
         if self.json {
             for event in &events {
@@ -49,7 +54,7 @@ impl Parked {
         }
         out.line(&match count {
             0 => "Every event is applied.".to_owned(),
-            _ => format!("{count} events are parked, those that only wait behind others last:"),
+            _ => format!("{count} events are parked, those that others block last:"),
         })?;
         for event in &events {
             out.line(&text(event))?;
@@ -63,9 +68,10 @@ impl Parked {
 }
 
 fn text(event: &ParkedEvent) -> String {
-    let ParkedEvent { aggregate_type, aggregate_id, sequence, event_type, event_version, error, .. } = event;
+    let ParkedEvent { projection, aggregate_type, aggregate_id, sequence, event_type, event_version, error, .. } =
+        event;
     let since = event.parked_at.to_rfc3339_opts(SecondsFormat::Secs, true);
     format!(
-        "  {aggregate_type} {aggregate_id} #{sequence} {event_type} version {event_version}, since {since}\n    {error}"
+        "  {projection}: {aggregate_type} {aggregate_id} #{sequence} {event_type} version {event_version}, since {since}\n    {error}"
     )
 }

@@ -4,9 +4,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use ytcaption_projections::{PROJECTIONS, Rebuild, Switched};
+use ytcaption_projections::{Rebuild, RegisteredProjection, Switched};
 
 use super::progress::Progress;
 use super::read_models;
@@ -21,14 +20,16 @@ Examples:
   ytcaption replay projection jobs
   ytcaption replay projection jobs --json | tail -1 | jq .parked
 
+Read models: jobs (what clients see of each job, and its text), usage (what each account has used on each day).
+
 Queries are answered all the time: from the live read model until the new one has caught up with it, and from the new one
 after that. Projectors go on and need no restart. Nothing is sent: no message is published and no webhook called. It may
 be interrupted; the next one begins again and removes what was left. It takes the room of a second read model.
 {WHERE}"))]
 pub(in crate::commands) struct Projection {
     /// The read model
-    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(PROJECTIONS))]
-    name: String,
+    #[arg(value_name = "NAME")]
+    projection: RegisteredProjection,
     /// Switch even if events cannot be applied that are applied in the live read model
     #[arg(long)]
     accept_parked: bool,
@@ -45,7 +46,7 @@ impl Projection {
     async fn rebuild(self, global: &Global) -> anyhow::Result<()> {
         let database = read_models(global).await?;
         let (mut out, began) = (Output::new(), Instant::now());
-        let mut rebuild = Rebuild::begin(&database).await?;
+        let mut rebuild = Rebuild::begin(&database, self.projection).await?;
         let mut progress = Progress::new(self.json);
         while rebuild.advance().await? {
             progress.set(rebuild.progress(), &mut out)?;
@@ -65,12 +66,12 @@ impl Projection {
         let seconds = began.elapsed().as_secs_f64();
         if self.json {
             let result = json!({
-                "step": "switched", "projection": self.name, "events": events, "parked": parked,
+                "step": "switched", "projection": self.projection.name(), "events": events, "parked": parked,
                 "generation": generation, "seconds": seconds,
             });
             out.line(&result.to_string())?;
         } else {
-            let name = &self.name;
+            let name = self.projection.name();
             out.line(&format!("Queries see the new read model `{name}`: {events} events in {seconds:.1} s."))?;
             if parked > 0 {
                 out.line(&format!("{parked} of them are parked; `ytcaption replay parked` says why."))?;

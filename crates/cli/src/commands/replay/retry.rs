@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use ytcaption_projections::ParkedEvents;
+use ytcaption_projections::{PROJECTIONS, ParkedEvents, RegisteredProjection, Retried};
 
 use super::read_models;
 use crate::commands::Global;
@@ -23,6 +23,9 @@ The events of each job are applied in their order, up to the first that still ca
 `ytcaption replay parked` says why. Nothing is sent: no message is published and no webhook called.
 {WHERE}"))]
 pub(in crate::commands) struct Retry {
+    /// Only those of this read model [default: all]
+    #[arg(value_name = "NAME")]
+    projection: Option<RegisteredProjection>,
     /// As a JSON document
     #[arg(long)]
     json: bool,
@@ -34,7 +37,13 @@ impl Retry {
     }
 
     async fn retry(self, global: &Global) -> anyhow::Result<()> {
-        let retried = ParkedEvents::new(&read_models(global).await?).retry(u32::MAX).await?;
+        let parked = ParkedEvents::new(&read_models(global).await?);
+        let mut retried = Retried::default();
+        for projection in self.projection.map_or(PROJECTIONS.to_vec(), |one| vec![one]) {
+            let Retried { applied, parked } = parked.retry(&projection, u32::MAX).await?;
+            retried.applied += applied;
+            retried.parked += parked;
+        }
         let mut out = Output::new();
         if self.json {
             out.json(&json!(retried))?;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use serde_json::{Value, json};
-use ytcaption_projections::{Difference, Rebuild};
+use ytcaption_eventstore::Database;
+use ytcaption_projections::{Difference, PROJECTIONS, Rebuild, RegisteredProjection};
 
 use super::progress::Progress;
 use super::read_models;
@@ -18,12 +19,16 @@ use crate::commands::store::WHERE;
 #[command(after_help = format!("\
 Examples:
   ytcaption replay verify
+  ytcaption replay verify jobs
   ytcaption replay verify --json | jq 'select(.step == \"difference\")'
 
-Compares at one and the same event, while the system runs, and changes nothing that anybody sees. Ends with 1 if a row
-differs; `ytcaption replay projection jobs` puts it right.
+Compares at one and the same event, while the system runs, and changes nothing that a query reads. Ends with 1 if a row
+differs; `ytcaption replay projection NAME` repairs it.
 {WHERE}"))]
 pub(in crate::commands) struct Verify {
+    /// Only this read model [default: all]
+    #[arg(value_name = "NAME")]
+    projection: Option<RegisteredProjection>,
     /// Progress, differences and result in JSON, a line each
     #[arg(long)]
     json: bool,
@@ -31,16 +36,37 @@ pub(in crate::commands) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        output::end(self.verify(global).await)
+        output::end(self.verify_all(global).await)
     }
 
-    async fn verify(self, global: &Global) -> anyhow::Result<()> {
+    async fn verify_all(self, global: &Global) -> anyhow::Result<()> {
         let database = read_models(global).await?;
         let mut out = Output::new();
-        let mut rebuild = Rebuild::begin(&database).await?;
+        let mut wrong = vec![];
+        for projection in self.projection.map_or(PROJECTIONS.to_vec(), |one| vec![one]) {
+            let differences = self.verify(&database, projection, &mut out).await?;
+            if differences > 0 {
+                wrong.push(format!(
+                    "the read model `{projection}` is not what the events say: {differences} differences. \
+                     `ytcaption replay projection {projection}` builds it anew"
+                ));
+            }
+        }
+        out.flush()?;
+        if wrong.is_empty() { Ok(()) } else { bail!(wrong.join("; ")) }
+    }
+
+    /// Returns how many differences there are.
+    async fn verify(
+        &self,
+        database: &Database,
+        projection: RegisteredProjection,
+        out: &mut Output,
+    ) -> anyhow::Result<u64> {
+        let mut rebuild = Rebuild::begin(database, projection).await?;
         let mut progress = Progress::new(self.json);
         while rebuild.advance_to_live().await? {
-            progress.set(rebuild.progress(), &mut out)?;
+            progress.set(rebuild.progress(), out)?;
         }
         progress.step("comparing");
         let mut comparison = rebuild.compare().await?;
@@ -49,7 +75,7 @@ impl Verify {
         while let Some(page) = comparison.next_page().await? {
             for difference in page {
                 differences += 1;
-                self.print(&difference, &mut out)?;
+                self.print(&difference, out)?;
             }
         }
         let (at, rows, events) = (comparison.at, comparison.rows, rebuild.progress().0);
@@ -59,20 +85,14 @@ impl Verify {
         }
         if self.json {
             let result = json!({
-                "step": "compared", "at": at.to_string(), "events": events, "rows": rows, "differences": differences,
+                "step": "compared", "projection": projection.name(), "at": at.to_string(), "events": events,
+                "rows": rows, "differences": differences,
             });
             out.line(&result.to_string())?;
         } else if differences == 0 {
-            out.line(&format!("{rows} rows are what {events} events say (up to {at})."))?;
+            out.line(&format!("{projection}: {rows} rows are what {events} events say (up to {at})."))?;
         }
-        out.flush()?;
-        if differences > 0 {
-            bail!(
-                "the read models are not what {events} events say (up to {at}): {differences} differences. \
-                 `ytcaption replay projection jobs` builds them anew"
-            );
-        }
-        Ok(())
+        Ok(differences)
     }
 
     fn print(&self, difference: &Difference, out: &mut Output) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Stories from events, and what people read in them.
+//! Timelines of recorded events.
 
 use std::collections::HashMap;
 
@@ -15,19 +15,19 @@ use ytcaption_eventstore::Cursor;
 
 use super::*;
 
-/// The job of all stories.
+/// The job of all tests.
 pub(crate) const JOB: JobId = JobId(Uuid::from_u128(1));
 
-/// Records events one after the other.
-pub(crate) struct Story {
+/// Records the events of a job one after the other.
+pub(crate) struct TestJob {
     pub(crate) events: Vec<RecordedEvent>,
     sequences: HashMap<&'static str, u64>,
 }
 
-impl Story {
+impl TestJob {
     /// A job that was just submitted by a client.
     pub(crate) fn new() -> Self {
-        let mut story = Self { events: vec![], sequences: HashMap::new() };
+        let mut job = Self { events: vec![], sequences: HashMap::new() };
         let created = JobEvent::JobCreated {
             account: AccountId::local(),
             source: MediaSource::Url { url: "https://example.org/talk".parse().expect("a URL") },
@@ -35,8 +35,8 @@ impl Story {
             priority: Priority::Normal,
             webhook_url: Some("https://hooks.example.org/in?token=secret".parse().expect("a URL")),
         };
-        story.job(0, Actor::Client("anonymous".into()), &created);
-        story
+        job.job(0, Actor::Client("anonymous".into()), &created);
+        job
     }
 
     /// A time in milliseconds after the job was submitted.
@@ -54,8 +54,8 @@ impl Story {
         self.record(ms, actor, "job", &event.event_type(), &event.event_version(), serde_json::json!(event));
     }
 
-    /// Records an event of the delivery that tells of the job.
-    pub(crate) fn told(&mut self, ms: i64, event: &DeliveryEvent) {
+    /// Records an event of the delivery that notifies of the job.
+    pub(crate) fn delivery(&mut self, ms: i64, event: &DeliveryEvent) {
         let actor = Actor::Worker("notify@h:1".into());
         self.record(ms, actor, "delivery", &event.event_type(), &event.event_version(), serde_json::json!(event));
     }
@@ -98,48 +98,57 @@ impl Story {
         });
     }
 
-    fn explain(&self) -> Timeline {
-        explain(JOB, &self.events)
+    fn timeline(&self) -> Timeline {
+        Timeline::from_events(JOB, &self.events)
     }
 }
 
-/// Two attempts at the download, two chunks of which the second is taken over, a webhook that is told at the second
-/// attempt.
-pub(crate) fn long_story() -> Story {
-    let mut story = Story::new();
+/// Two attempts at the download, two chunks of which the second is taken over by another worker, a webhook that is
+/// delivered at the second attempt.
+pub(crate) fn long_job() -> TestJob {
+    let mut job = TestJob::new();
     let failure = Failure { code: "http_503".into(), message: "The site is busy.".into() };
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
-    story.then(40, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
-    story.then(540, "download@h:1", &JobEvent::DownloadAttemptFailed { attempt: 1, failure, retry_in_ms: Some(2000) });
-    story.then(2600, "download@h:2", &JobEvent::DownloadStarted { attempt: 2, worker: "download@h:2".into() });
-    story.then(2700, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 10 });
-    story.then(2800, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 90 });
+    job.then(40, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
+    job.then(540, "download@h:1", &JobEvent::DownloadAttemptFailed { attempt: 1, failure, retry_in_ms: Some(2000) });
+    job.then(2600, "download@h:2", &JobEvent::DownloadStarted { attempt: 2, worker: "download@h:2".into() });
+    job.then(2700, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 10 });
+    job.then(2800, "download@h:2", &JobEvent::DownloadProgressed { attempt: 2, percent: 90 });
     let title = Some("A talk".into());
-    story.then(4600, "download@h:2", &JobEvent::AudioDownloaded { attempt: 2, audio, title });
-    for (chunk, start_ms, end_ms) in [(0, 0, 30_000), (1, 30_000, 62_000)] {
-        story.then(4600, "download@h:2", &JobEvent::ChunkScheduled { chunk, start_ms, end_ms });
-    }
+    job.then(4600, "download@h:2", &JobEvent::AudioDownloaded { attempt: 2, audio, title });
+    job.then(4600, "download@h:2", &JobEvent::ChunksPlanned { chunks: SPANS.to_vec() });
+    job.then(4600, "download@h:2", &scheduled(0));
     let attempts = [(4700, 0, 1, "transcribe@h:3"), (6300, 1, 1, "transcribe@h:4"), (35_000, 1, 2, "transcribe@h:3")];
     for (ms, chunk, attempt, worker) in attempts {
         let started = JobEvent::ChunkStarted { chunk, attempt, worker: worker.into(), model: "small".into() };
-        story.then(ms, worker, &started);
+        job.then(ms, worker, &started);
+        if chunk == 0 {
+            job.then(ms, worker, &scheduled(1));
+        }
         if attempt == 2 || chunk == 0 {
             let done = JobEvent::ChunkTranscribed { chunk, attempt, language: "en".into(), segments: vec![segment()] };
-            story.then(ms + 1500, worker, &done);
+            job.then(ms + 1500, worker, &done);
         }
     }
-    let completed = JobEvent::JobCompleted {
-        result: JobResult::Transcription { language: "en".into(), duration_ms: 62_000, segments: 2 },
-    };
-    story.then(36_500, "transcribe@h:3", &completed);
+    let result = JobResult::Transcription { language: "en".into(), duration_ms: 62_000, segments: 2 };
+    let completed = JobEvent::JobCompleted { result };
+    job.then(36_500, "transcribe@h:3", &completed);
     let host = || "hooks.example.org".to_owned();
     let reason = "it answered 500 Internal Server Error".into();
-    story.told(
+    job.delivery(
         36_600,
         &DeliveryEvent::WebhookAttemptFailed { job_id: JOB, host: host(), attempt: 1, reason, retry_in_ms: Some(5000) },
     );
-    story.told(41_700, &DeliveryEvent::WebhookDelivered { job_id: JOB, host: host(), attempt: 2, http_status: 200 });
-    story
+    job.delivery(41_700, &DeliveryEvent::WebhookDelivered { job_id: JOB, host: host(), attempt: 2, http_status: 200 });
+    job
+}
+
+/// The plan of the chunks.
+const SPANS: [Span; 2] = [Span { start_ms: 0, end_ms: 30_000 }, Span { start_ms: 30_000, end_ms: 62_000 }];
+
+fn scheduled(chunk: u32) -> JobEvent {
+    let span = SPANS[chunk as usize];
+    JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms }
 }
 
 fn segment() -> Segment {
@@ -156,44 +165,41 @@ fn segment() -> Segment {
 }
 
 #[test]
-fn chunks_in_their_turn_and_the_language_are_told_with_the_command_that_led_to_them() {
-    let mut story = Story::new();
+fn scheduled_chunks_and_the_language_are_shown_with_the_command_that_led_to_them() {
+    let mut job = TestJob::new();
     let (download, worker) = ("download@h:1", "transcribe@h:3");
     let audio = Audio { key: "a".into(), bytes: 1, sha256: "0".into(), duration_ms: 62_000 };
-    story.then(40, download, &JobEvent::DownloadStarted { attempt: 1, worker: download.into() });
-    story.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None });
-    let spans = [(0, 30_000), (30_000, 62_000)].map(|(start_ms, end_ms)| Span { start_ms, end_ms });
-    story.then(600, download, &JobEvent::ChunksPlanned { chunks: spans.to_vec() });
-    let scheduled =
-        |chunk: u32, span: Span| JobEvent::ChunkScheduled { chunk, start_ms: span.start_ms, end_ms: span.end_ms };
-    story.then(600, download, &scheduled(0, spans[0]));
+    job.then(40, download, &JobEvent::DownloadStarted { attempt: 1, worker: download.into() });
+    job.then(600, download, &JobEvent::AudioDownloaded { attempt: 1, audio, title: None });
+    job.then(600, download, &JobEvent::ChunksPlanned { chunks: SPANS.to_vec() });
+    job.then(600, download, &scheduled(0));
     let model = || "small".to_owned();
-    story.then(700, worker, &JobEvent::ChunkStarted { chunk: 0, attempt: 1, worker: worker.into(), model: model() });
-    story.then(700, worker, &scheduled(1, spans[1]));
-    story.then(900, worker, &JobEvent::LanguageDetected { language: "en".into() });
-    story.then(950, worker, &JobEvent::BeamSizeChosen { beam_size: 5 });
-    let told = story.explain();
-    let told: Vec<_> = told.entries.iter().skip(3).map(|entry| (entry.command, entry.text.as_str())).collect();
+    job.then(700, worker, &JobEvent::ChunkStarted { chunk: 0, attempt: 1, worker: worker.into(), model: model() });
+    job.then(700, worker, &scheduled(1));
+    job.then(900, worker, &JobEvent::LanguageDetected { language: "en".into() });
+    job.then(950, worker, &JobEvent::BeamSizeChosen { beam_size: 5 });
+    let timeline = job.timeline();
+    let entries: Vec<_> = timeline.entries.iter().skip(3).map(|entry| (entry.command, entry.text.as_str())).collect();
     assert_eq!(
-        told,
+        entries,
         [
-            (Some("RecordAudio"), "2 chunks to be transcribed, each in its turn"),
+            (Some("RecordAudio"), "planned as 2 chunks"),
             (Some("RecordAudio"), "chunk 0 (0:00 to 0:30) waits for a worker"),
             (
                 Some("StartChunk"),
                 "chunk 0 (0:00 to 0:30), attempt 1, begun by transcribe@h:3 with model small after waiting 100 ms"
             ),
             (Some("StartChunk"), "chunk 1 (0:30 to 1:02) waits for a worker"),
-            (Some("RecordLanguage"), "the recording is in en"),
+            (Some("RecordLanguage"), "the spoken language is en"),
             (Some("ChooseBeamSize"), "all chunks are decoded with beam size 5"),
         ]
     );
 }
 
 #[test]
-fn a_story_says_who_waited_for_what_and_why_it_was_tried_again() {
-    let told = long_story().explain();
-    let texts: Vec<&str> = told.entries.iter().map(|entry| entry.text.as_str()).collect();
+fn a_timeline_says_what_waited_how_long_and_why_it_was_tried_again() {
+    let timeline = long_job().timeline();
+    let texts: Vec<&str> = timeline.entries.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(
         texts,
         [
@@ -202,66 +208,65 @@ fn a_story_says_who_waited_for_what_and_why_it_was_tried_again() {
             "download, attempt 1, failed in 500 ms: The site is busy (http_503); tried again in 2.0 s",
             "download, attempt 2, begun by download@h:2 after waiting 2.0 s",
             "download at 90 %",
-            "downloaded 1 min 02 s of \"A talk\", planned as 2 chunks in 2.0 s",
-            "2 chunks to be transcribed",
+            "downloaded 1 min 02 s of \"A talk\" in 2.0 s",
+            "planned as 2 chunks",
+            "chunk 0 (0:00 to 0:30) waits for a worker",
             "chunk 0 (0:00 to 0:30), attempt 1, begun by transcribe@h:3 with model small after waiting 100 ms",
+            "chunk 1 (0:30 to 1:02) waits for a worker",
             "chunk 0 (0:00 to 0:30) transcribed: 1 segment in en in 1.5 s",
-            "chunk 1 (0:30 to 1:02), attempt 1, begun by transcribe@h:4 with model small after waiting 1.7 s",
-            "chunk 1 (0:30 to 1:02), attempt 2, begun by transcribe@h:3 with model small; nothing more was heard of the \
-             attempt before, by transcribe@h:4",
+            "chunk 1 (0:30 to 1:02), attempt 1, begun by transcribe@h:4 with model small after waiting 1.6 s",
+            "chunk 1 (0:30 to 1:02), attempt 2, begun by transcribe@h:3 with model small; the previous attempt, by \
+             transcribe@h:4, has no recorded end",
             "chunk 1 (0:30 to 1:02) transcribed: 1 segment in en in 1.5 s",
             "completed: 2 segments in en, 36.5 s after it was submitted",
             "webhook attempt 1 at hooks.example.org failed: it answered 500 Internal Server Error; tried again in 5.0 s, \
              100 ms after the job's end",
-            "webhook attempt 2: hooks.example.org took it with HTTP 200, 5.1 s after the attempt before",
+            "webhook attempt 2: hooks.example.org accepted it with HTTP 200, 5.1 s after the previous attempt",
         ]
     );
-    assert_eq!((told.status, told.took_ms), (Some(JobStatus::Completed), Some(36_500)));
-    assert_eq!((told.download_attempts, told.chunk_attempts, told.webhook_attempts), (2, 3, 2));
-    assert_eq!(told.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
-    assert_eq!(told.ended_at, Some(Story::time(36_500)));
-    let all: u32 = told.entries.iter().map(|entry| entry.events).sum();
-    assert_eq!(all as usize, long_story().events.len(), "every event stands in some entry");
-    assert!(told.entries.is_sorted_by_key(|entry| entry.after_ms));
-    assert_eq!(told.entries[3].waited_ms, Some(2060));
-    assert_eq!(
-        (told.entries[0].actor.as_str(), told.entries[0].command),
-        ("client:anonymous", Some("CreateTranscription"))
-    );
-    // The address of a webhook may carry a secret.
-    assert!(!serde_json::json!(told).to_string().contains("secret"));
+    assert_eq!((timeline.status, timeline.took_ms), (Some(JobStatus::Completed), Some(36_500)));
+    assert_eq!((timeline.download_attempts, timeline.chunk_attempts, timeline.webhook_attempts), (2, 3, 2));
+    assert_eq!(timeline.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+    assert_eq!(timeline.ended_at, Some(TestJob::time(36_500)));
+    let all: u32 = timeline.entries.iter().map(|entry| entry.events).sum();
+    assert_eq!(all as usize, long_job().events.len(), "every event is in an entry");
+    assert!(timeline.entries.is_sorted_by_key(|entry| entry.after_ms));
+    assert_eq!(timeline.entries[3].waited_ms, Some(2060));
+    assert_eq!((timeline.entries[0].actor.as_str(), timeline.entries[0].command), ("client:anonymous", Some("Create")));
+    // The URL of a webhook may carry a secret.
+    assert!(!serde_json::json!(timeline).to_string().contains("secret"));
 }
 
 #[test]
 fn a_job_that_failed_or_was_cancelled_says_why() {
-    let mut failed = Story::new();
+    let mut failed = TestJob::new();
     failed.then(10, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
     let failure = Failure { code: "no_audio_track".into(), message: "The recording has no sound.".into() };
     let last = JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure.clone(), retry_in_ms: None };
     failed.then(900, "download@h:1", &last);
     failed.then(900, "download@h:1", &JobEvent::JobFailed { step: "download".into(), failure });
-    let told = failed.explain();
-    assert_eq!(told.status, Some(JobStatus::Failed));
-    let texts: Vec<&str> = told.entries[2..].iter().map(|entry| entry.text.as_str()).collect();
+    let timeline = failed.timeline();
+    assert_eq!(timeline.status, Some(JobStatus::Failed));
+    let texts: Vec<&str> = timeline.entries[2..].iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(
         texts,
         [
             "download, attempt 1, failed in 890 ms: The recording has no sound (no_audio_track); not tried again",
-            "failed at stage download: The recording has no sound (no_audio_track), 900 ms after it was submitted",
+            "failed at step download: The recording has no sound (no_audio_track), 900 ms after it was submitted",
         ]
     );
-    let mut cancelled = Story::new();
+    let mut cancelled = TestJob::new();
     cancelled.job(5000, Actor::Client("ana".into()), &JobEvent::JobCancelled { reason: Some("the wrong one".into()) });
-    let told = cancelled.explain();
-    let last = told.entries.last().expect("an end");
+    let timeline = cancelled.timeline();
+    let last = timeline.entries.last().expect("an end");
     assert_eq!(last.text, "cancelled: \"the wrong one\", 5.0 s after it was submitted");
     assert_eq!((last.actor.as_str(), last.command), ("client:ana", Some("Cancel")));
 }
 
 #[test]
-fn a_running_job_has_no_end_and_an_unknown_event_does_not_stop_the_story() {
-    let mut story = Story::new();
-    story.record(
+fn a_running_job_has_no_end_and_an_unknown_event_does_not_stop_the_timeline() {
+    let mut job = TestJob::new();
+    job.record(
         50,
         Actor::Worker("x".into()),
         "job",
@@ -269,14 +274,14 @@ fn a_running_job_has_no_end_and_an_unknown_event_does_not_stop_the_story() {
         "1",
         serde_json::json!({ "type": "FromTheFuture" }),
     );
-    story.then(70, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
-    let told = story.explain();
-    assert_eq!((told.status, told.ended_at, told.took_ms), (Some(JobStatus::Downloading), None, None));
-    assert_eq!((told.entries[1].kind, told.entries[1].command), (Kind::Unknown, None));
+    job.then(70, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
+    let timeline = job.timeline();
+    assert_eq!((timeline.status, timeline.ended_at, timeline.took_ms), (Some(JobStatus::Downloading), None, None));
+    assert_eq!((timeline.entries[1].kind, timeline.entries[1].command), (EntryKind::Unknown, None));
     assert!(
-        told.entries[1]
+        timeline.entries[1]
             .text
             .starts_with("FromTheFuture version 1 cannot be read: this program knows no event of this type")
     );
-    assert_eq!(told.entries.len(), 3);
+    assert_eq!(timeline.entries.len(), 3);
 }

@@ -1,14 +1,14 @@
-//! What happened to a job and why, as one line of time that a person understands.
+//! What happened to a job and why, as one timeline that a person understands.
 //!
-//! A pure function of the recorded events: who gave which command, what came of it, how long things waited and took,
-//! what was tried again and for what reason. All times are those at which the database recorded the events, so they come
-//! from one clock.
+//! A pure function of the recorded events: who gave which command, what followed from it, how long things waited and
+//! took, what was tried again and for what reason. All times are those at which the database recorded the events, so they
+//! come from one clock.
 
-mod narrate;
-mod step;
+mod builder;
+mod entry;
 #[cfg(test)]
 pub(crate) mod tests;
-mod words;
+mod wording;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -18,15 +18,15 @@ use ytcaption_domain::JobId;
 use ytcaption_domain::job::JobStatus;
 use ytcaption_eventstore::RecordedEvent;
 
-use narrate::Narrator;
+use builder::TimelineBuilder;
 
-/// The story of one job.
+/// The timeline of one job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Timeline {
     /// The job.
     #[schema(value_type = Uuid)]
     pub job_id: JobId,
-    /// Where it stands now; absent if its first event cannot be read.
+    /// Its status now; absent if its first event cannot be read.
     pub status: Option<JobStatus>,
     /// The trace that began with the request (W3C trace id, 32 hex digits).
     #[schema(example = "0af7651916cd43dd8448eb211c80319c")]
@@ -43,22 +43,22 @@ pub struct Timeline {
     pub download_attempts: u32,
     /// Attempts at chunks, all together.
     pub chunk_attempts: u32,
-    /// Attempts to tell the webhook.
+    /// Attempts to deliver the webhook.
     pub webhook_attempts: u32,
     /// What happened, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TimelineEntry>,
 }
 
-/// What an entry speaks of.
+/// What an entry is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = TimelineEntryKind)]
-pub enum Kind {
-    /// The job was asked for.
+pub enum EntryKind {
+    /// A client submitted the job.
     Request,
-    /// A worker began something.
+    /// A worker began an attempt.
     Begin,
-    /// Work has come some way.
+    /// An attempt goes on, or work is queued.
     Progress,
     /// Work was done.
     Done,
@@ -66,22 +66,21 @@ pub enum Kind {
     Failure,
     /// The job ended.
     End,
-    /// The webhook was told, or not.
+    /// The webhook was delivered, or not.
     Webhook,
-    /// An event that this program does not know.
+    /// This program cannot read the event.
     Unknown,
 }
 
-/// One step: an event, or several that belong together.
+/// One line: an event, or several that belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-#[schema(as = TimelineEntry)]
-pub struct Entry {
+pub struct TimelineEntry {
     /// When it was recorded; of several events the last.
     pub at: DateTime<Utc>,
     /// Milliseconds since the job was recorded.
     pub after_ms: u64,
-    /// What it speaks of.
-    pub kind: Kind,
+    /// What it is about.
+    pub kind: EntryKind,
     /// Who gave the command, as `kind:id`.
     #[schema(example = "worker:download@host:4711")]
     pub actor: String,
@@ -98,10 +97,10 @@ pub struct Entry {
     /// How many events it stands for.
     #[schema(example = 1)]
     pub events: u32,
-    /// Number of the attempt it speaks of, from 1.
+    /// Number of the attempt, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// Chunk it speaks of, from 0.
+    /// Index of the chunk, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunk: Option<u32>,
     /// Milliseconds it waited before it began.
@@ -110,32 +109,34 @@ pub struct Entry {
     /// Milliseconds the work took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
-    /// The step in words.
+    /// What happened, as a sentence.
     #[schema(example = "download, attempt 1, begun by download@host:4711 after waiting 40 ms")]
     pub text: String,
 }
 
-/// The story that these events of a job and its deliveries, oldest first, tell.
-pub fn explain(job_id: JobId, events: &[RecordedEvent]) -> Timeline {
-    let mut narrator = Narrator::default();
-    for event in events {
-        narrator.hear(event);
-    }
-    let first = events.first();
-    let began_at = first.map(|event| event.recorded_at);
-    let ended_at = narrator.ended_at;
-    Timeline {
-        job_id,
-        status: narrator.status,
-        trace_id: first.and_then(|event| trace_id(event.metadata.context.traceparent.as_deref()?)),
-        correlation_id: first.map(|event| event.metadata.context.correlation_id),
-        began_at,
-        ended_at,
-        took_ms: began_at.zip(ended_at).map(|(began, ended)| ms_between(began, ended)),
-        download_attempts: narrator.download_attempts,
-        chunk_attempts: narrator.chunk_attempts,
-        webhook_attempts: narrator.webhook_attempts,
-        entries: narrator.entries,
+impl Timeline {
+    /// The timeline of these events of a job and its deliveries, oldest first.
+    pub fn from_events(job_id: JobId, events: &[RecordedEvent]) -> Self {
+        let mut builder = TimelineBuilder::default();
+        for event in events {
+            builder.add(event);
+        }
+        let first = events.first();
+        let began_at = first.map(|event| event.recorded_at);
+        let ended_at = builder.ended_at;
+        Self {
+            job_id,
+            status: builder.status,
+            trace_id: first.and_then(|event| trace_id(event.metadata.context.traceparent.as_deref()?)),
+            correlation_id: first.map(|event| event.metadata.context.correlation_id),
+            began_at,
+            ended_at,
+            took_ms: began_at.zip(ended_at).map(|(began, ended)| ms_between(began, ended)),
+            download_attempts: builder.download_attempts,
+            chunk_attempts: builder.chunk_attempts,
+            webhook_attempts: builder.webhook_attempts,
+            entries: builder.entries,
+        }
     }
 }
 
