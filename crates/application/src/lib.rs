@@ -11,7 +11,7 @@
 //! | door | use cases |
 //! |---|---|
 //! | [`Commands`] | [submit](Commands::submit), [store an upload](Commands::store_upload), [cancel](Commands::cancel) |
-//! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [audit events](Queries::audit_events), [parked events](Queries::parked_events) |
+//! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [usage](Queries::usage), [audit events](Queries::audit_events), [parked events](Queries::parked_events) |
 //! | [`Subscriptions`] | [wait until a job has ended](Subscriptions::wait_until_ended), [follow its progress](Subscriptions::progress) |
 //!
 //! Every use case takes a [`Principal`] and first asks [`permissions`] whether it may. A job of another account is
@@ -35,6 +35,7 @@ mod stream;
 mod submit;
 mod subscriptions;
 mod upload;
+mod usage;
 mod wait;
 
 pub use audit::{EventPage, ParkedPage};
@@ -53,3 +54,4 @@ pub use stream::{ProgressError, ProgressStream};
 pub use submit::{JobAccepted, SubmitError};
 pub use subscriptions::Subscriptions;
 pub use upload::{StoredUpload, UploadError};
+pub use usage::UsageError;

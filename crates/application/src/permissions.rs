@@ -11,6 +11,8 @@ pub enum Permission {
     CancelJob,
     /// Read jobs, their captions, history and progress.
     ReadJobs,
+    /// Read what the account has used.
+    ReadUsage,
     /// Read the events of all accounts.
     ReadAudit,
     /// Read the events of all accounts that could not be applied to a read model.
@@ -30,13 +32,14 @@ pub enum PermissionDenied {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 5] = [Self::SubmitJob, Self::CancelJob, Self::ReadJobs, Self::ReadAudit, Self::ReadParked];
+    pub const ALL: [Self; 6] =
+        [Self::SubmitJob, Self::CancelJob, Self::ReadJobs, Self::ReadUsage, Self::ReadAudit, Self::ReadParked];
 
     /// The scope that the credentials must have, and the least role that the caller must have.
     const fn requirement(self) -> (Scope, Role) {
         match self {
             Self::SubmitJob | Self::CancelJob => (Scope::JobsWrite, Role::Member),
-            Self::ReadJobs => (Scope::JobsRead, Role::Member),
+            Self::ReadJobs | Self::ReadUsage => (Scope::JobsRead, Role::Member),
             Self::ReadAudit | Self::ReadParked => (Scope::AuditRead, Role::Operator),
         }
     }
@@ -76,7 +79,7 @@ mod tests {
         for permission in Permission::ALL {
             let expected = match permission {
                 Permission::ReadAudit | Permission::ReadParked => Err(PermissionDenied::Role),
-                Permission::SubmitJob | Permission::CancelJob | Permission::ReadJobs => Ok(()),
+                Permission::SubmitJob | Permission::CancelJob | Permission::ReadJobs | Permission::ReadUsage => Ok(()),
             };
             assert_eq!(member.require(permission), expected, "{permission:?}");
         }

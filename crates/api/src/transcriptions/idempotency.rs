@@ -58,7 +58,12 @@ pub(super) async fn repeat(state: &ApiState, id: JobId, command: &JobCommand) ->
     if let Some(first) = read_stream(&state.database, Job::TYPE, &id.to_string()).await?.first() {
         created_by_same = first.decode()?.iter().any(|event| is_result_of(command, event));
     }
-    match state.queries.find(id).await? {
+    // Ids from keys are derived from the account as well.
+    let view = match command {
+        JobCommand::Create { account, .. } => state.queries.find(account, id).await?,
+        _ => None,
+    };
+    match view {
         Some(view) if created_by_same => Ok(Receipt::new(id, view.status, view.created_at)),
         Some(_) => Err(ApiError::IdempotencyKeyReused { job: id }),
         None => Err(ApiError::Internal(format!("job {id} was in the way of its own creation and is not there"))),
