@@ -75,7 +75,7 @@ fn log_lines_of_every_step(log: &str, id: &str) {
     assert!(of_job.iter().all(|line| line["trace_id"] == TRACE), "{of_job:#?}");
     assert!(of_job.iter().any(|line| line["message"] == "job accepted"), "{of_job:#?}");
     for stage in ["download", "transcribe", "notify"] {
-        let ended = |line: &&&Value| line["fields"]["stage"] == stage && line["level"] == "INFO";
+        let ended = |line: &&&Value| line["fields"]["step"] == stage && line["level"] == "INFO";
         assert!(of_job.iter().any(|line| ended(&line)), "{stage} says nothing of the job: {of_job:#?}");
     }
 }
@@ -102,7 +102,7 @@ async fn metrics(client: &Client) {
         !text.contains("job_processing_duration_seconds_sum{stage"),
         "a stage is not a job: a sum would count twice"
     );
-    assert!(value(r#"stage_duration_seconds_count{stage="transcribe"}"#) >= 1.0);
+    assert!(value(r#"step_duration_seconds_count{step="transcribe"}"#) >= 1.0);
     for step in ["audio", "speech", "features", "encoder", "decoder"] {
         assert!(value(&format!("transcription_step_seconds_sum{{step=\"{step}\"}}")) > 0.0, "{step}");
     }

@@ -3,7 +3,7 @@
 //! ```json
 //! {"timestamp":"2026-11-22T09:30:00.123456Z","level":"INFO","role":"worker-download",
 //!  "message":"downloaded","trace_id":"0af7…","span_id":"b7ad…","job_id":"0197…",
-//!  "target":"ytcaption_workers::download","span":"stage","fields":{"bytes":12345,"attempt":1}}
+//!  "target":"ytcaption_workers::download","span":"step","fields":{"bytes":12345,"attempt":1}}
 //! ```
 //!
 //! `fields` holds the event's fields and those of all spans around it, the inner winning. `job_id`

@@ -41,12 +41,12 @@ pub const SEAL_LAG_EVENTS: &str = "seal_lag_events";
 pub const SEAL_LAG: &str = "seal_lag_seconds";
 /// Gauge: streams of captions (Server-Sent Events) that are open now.
 pub const SSE_STREAMS: &str = "sse_streams_open";
-/// Histogram `{stage}`, seconds: time a worker stage took for a piece of work that it ended.
-pub const STAGE_DURATION: &str = "stage_duration_seconds";
+/// Histogram `{step}`, seconds: time a step took for a piece of work that it ended.
+pub const STEP_DURATION: &str = "step_duration_seconds";
 /// Histogram `{step}`, seconds: time a step of transcribing took, for one batch of windows or one piece of audio.
 pub const TRANSCRIPTION_STEP_DURATION: &str = "transcription_step_seconds";
-/// Counter `{stage,outcome}`: attempts of a worker stage.
-pub const STAGE_ATTEMPTS: &str = "stage_attempts_total";
+/// Counter `{step,outcome}`: attempts of a step.
+pub const STEP_ATTEMPTS: &str = "step_attempts_total";
 
 /// Upper bounds for an HTTP answer, in seconds.
 const HTTP_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -116,7 +116,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(HTTP_REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(STAGE_DURATION.to_owned()), &JOB_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Full(STEP_DURATION.to_owned()), &JOB_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(TRANSCRIPTION_STEP_DURATION.to_owned()), &STEP_BUCKETS)
 }
 
@@ -141,9 +141,9 @@ fn describe() {
     describe_gauge!(SEAL_LAG_EVENTS, Unit::Count, "Events that no seal covers yet.");
     describe_gauge!(SEAL_LAG, Unit::Seconds, "How long the oldest event without a seal has been in the store.");
     describe_gauge!(SSE_STREAMS, Unit::Count, "Streams of captions that are open now.");
-    describe_histogram!(STAGE_DURATION, Unit::Seconds, "Time a worker stage took for a piece of work that it ended.");
+    describe_histogram!(STEP_DURATION, Unit::Seconds, "Time a step took for a piece of work that it ended.");
     describe_histogram!(TRANSCRIPTION_STEP_DURATION, Unit::Seconds, "Time a step of transcribing took.");
-    describe_counter!(STAGE_ATTEMPTS, Unit::Count, "Attempts of a worker stage.");
+    describe_counter!(STEP_ATTEMPTS, Unit::Count, "Attempts of a step.");
 }
 
 /// An HTTP request was answered. `endpoint` is the route, not the path.
@@ -235,9 +235,9 @@ pub fn stream_closed() {
     gauge!(SSE_STREAMS).decrement(1);
 }
 
-/// A worker stage ended a piece of work after `took`.
-pub fn stage_ended(stage: &'static str, took: Duration) {
-    histogram!(STAGE_DURATION, "stage" => stage).record(took);
+/// A step ended a piece of work after `took`.
+pub fn step_ended(step: &'static str, took: Duration) {
+    histogram!(STEP_DURATION, "step" => step).record(took);
 }
 
 /// A step of transcribing, such as `encoder` or `decoder`, `took` this long for a batch of windows or a piece of audio.
@@ -245,9 +245,9 @@ pub fn transcription_step(step: &'static str, took: Duration) {
     histogram!(TRANSCRIPTION_STEP_DURATION, "step" => step).record(took);
 }
 
-/// A worker stage tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
-pub fn stage_attempt(stage: &'static str, outcome: &'static str) {
-    counter!(STAGE_ATTEMPTS, "stage" => stage, "outcome" => outcome).increment(1);
+/// A step tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.
+pub fn step_attempt(step: &'static str, outcome: &'static str) {
+    counter!(STEP_ATTEMPTS, "step" => step, "outcome" => outcome).increment(1);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay below 2^53")]

@@ -33,8 +33,8 @@ fn names_and_labels_are_those_that_dashboards_expect() {
         super::streams_begin();
         super::stream_opened();
         super::stream_closed();
-        super::stage_attempt("transcribe", "retry");
-        super::stage_ended("transcribe", Duration::from_secs(3));
+        super::step_attempt("transcribe", "retry");
+        super::step_ended("transcribe", Duration::from_secs(3));
     });
     for line in [
         r#"http_requests_total{service="api",endpoint="/api/v1/transcriptions",status="202"} 1"#,
@@ -55,8 +55,8 @@ fn names_and_labels_are_those_that_dashboards_expect() {
         "seal_lag_events 7",
         "seal_lag_seconds 1.5",
         "sse_streams_open 1",
-        r#"stage_attempts_total{stage="transcribe",outcome="retry"} 1"#,
-        r#"stage_duration_seconds_bucket{stage="transcribe",le="5"} 1"#,
+        r#"step_attempts_total{step="transcribe",outcome="retry"} 1"#,
+        r#"step_duration_seconds_bucket{step="transcribe",le="5"} 1"#,
         "# TYPE http_request_duration_seconds histogram",
         "# TYPE circuit_breaker_state gauge",
     ] {
@@ -68,9 +68,9 @@ fn names_and_labels_are_those_that_dashboards_expect() {
 #[test]
 fn every_role_of_a_process_reads_the_same_numbers() {
     let (first, second) = (super::install(), super::install());
-    super::stage_attempt("shared", "done");
+    super::step_attempt("shared", "done");
     for handle in [first, second] {
         let text = handle.expect("nothing else installs a recorder here").render();
-        assert!(text.contains(r#"stage_attempts_total{stage="shared",outcome="done"} 1"#));
+        assert!(text.contains(r#"step_attempts_total{step="shared",outcome="done"} 1"#));
     }
 }

@@ -34,13 +34,13 @@ const LOOK: Duration = Duration::from_millis(5);
 const LAST: Duration = Duration::from_secs(5);
 
 /// A store, a stream, and what goes between them.
-struct House {
+struct TestHarness {
     database: Database,
     nats: Client,
     bus: Arc<CommandBus<Job>>,
 }
 
-impl House {
+impl TestHarness {
     async fn open() -> Self {
         let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
         let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).expect("a valid URL");
@@ -72,13 +72,13 @@ impl House {
 }
 
 /// Fills the store, then lets the relay carry everything to the stream.
-async fn throughput(house: Arc<House>, events: u64) {
+async fn throughput(harness: Arc<TestHarness>, events: u64) {
     let share = events / CALLERS as u64;
     let callers = (0..CALLERS).map(|_| {
-        let house = Arc::clone(&house);
+        let harness = Arc::clone(&harness);
         tokio::spawn(async move {
             for _ in 0..share {
-                house.create_job().await;
+                harness.create_job().await;
             }
         })
     });
@@ -86,8 +86,8 @@ async fn throughput(house: Arc<House>, events: u64) {
         caller.await.expect("a caller ends well");
     }
     let events = share * CALLERS as u64;
-    house.start_relay(CancellationToken::new());
-    let mut stream = house.stream().await;
+    harness.start_relay(CancellationToken::new());
+    let mut stream = harness.stream().await;
     let (mut first, mut last) = (None, 0);
     while last < events {
         tokio::time::sleep(LOOK).await;
@@ -103,11 +103,11 @@ async fn throughput(house: Arc<House>, events: u64) {
 }
 
 /// Creates jobs at a steady rate and notes how long after its commit a consumer has each.
-async fn latency(house: Arc<House>, rate: u32, seconds: u32) {
+async fn latency(harness: Arc<TestHarness>, rate: u32, seconds: u32) {
     let stop = CancellationToken::new();
-    house.start_relay(stop.clone());
+    harness.start_relay(stop.clone());
     let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-    let consumer = house.stream().await.create_consumer(config).await.expect("a consumer");
+    let consumer = harness.stream().await.create_consumer(config).await.expect("a consumer");
     let heard: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
     let hearing = Arc::clone(&heard);
     let mut messages = consumer.messages().await.expect("messages");
@@ -118,14 +118,14 @@ async fn latency(house: Arc<House>, rate: u32, seconds: u32) {
         }
     });
     // One to find everything awake.
-    house.create_job().await;
+    harness.create_job().await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
     let mut creating = Vec::new();
     for _ in 0..rate * seconds {
         ticks.tick().await;
-        let house = Arc::clone(&house);
-        creating.push(tokio::spawn(async move { (house.create_job().await, Instant::now()) }));
+        let harness = Arc::clone(&harness);
+        creating.push(tokio::spawn(async move { (harness.create_job().await, Instant::now()) }));
     }
     let mut took = Vec::new();
     tokio::time::sleep(LAST).await;
@@ -147,8 +147,10 @@ async fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let number = |place: usize| words.get(place).and_then(|word| word.parse::<u32>().ok());
     match (words.first().map(String::as_str), number(1), number(2)) {
-        (Some("throughput"), Some(events), _) => throughput(Arc::new(House::open().await), events.into()).await,
-        (Some("latency"), Some(rate), Some(seconds)) => latency(Arc::new(House::open().await), rate, seconds).await,
+        (Some("throughput"), Some(events), _) => throughput(Arc::new(TestHarness::open().await), events.into()).await,
+        (Some("latency"), Some(rate), Some(seconds)) => {
+            latency(Arc::new(TestHarness::open().await), rate, seconds).await
+        }
         _ => println!("usage: relay throughput EVENTS | relay latency EVENTS_PER_SECOND SECONDS"),
     }
 }

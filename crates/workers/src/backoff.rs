@@ -21,7 +21,7 @@ pub(crate) fn as_ms(duration: Duration) -> u64 {
 }
 
 /// A pause of `shortest` to half as much again, so that those who wait for the same thing do not come all at once.
-pub(crate) fn spread(shortest: Duration) -> Duration {
+pub(crate) fn with_jitter(shortest: Duration) -> Duration {
     shortest.mul_f64(1.0 + fastrand::f64() / 2.0)
 }
 

@@ -15,7 +15,7 @@ pub mod consumer;
 pub mod nats;
 pub mod network;
 pub mod relay;
-pub mod stages;
+pub mod steps;
 pub mod topology;
 
 mod asyncapi;
@@ -29,8 +29,8 @@ mod testing;
 pub use asyncapi::asyncapi_json;
 pub use deps::{StartError, WorkerDeps};
 #[cfg(feature = "transcribe")]
-pub use stages::transcribe;
-pub use stages::{download, notify};
+pub use steps::transcribe;
+pub use steps::{download, notify};
 
 /// The system's clock.
 #[allow(clippy::disallowed_methods, reason = "the one place of this crate where the clock enters")]

@@ -20,10 +20,10 @@ const QUIET_ATTEMPTS: u32 = 10;
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers of JetStream from here on blame the server (as HTTP's do).
-const SERVER_FAULT: usize = 500;
-/// Answers to whoever was overtaken: another process, perhaps of another version, has just created or deleted it. The
+const SERVER_ERROR: usize = 500;
+/// Answers to whoever was superseded: another process, perhaps of another version, has just created or deleted it. The
 /// next attempt sees what there is by then.
-const OVERTAKEN: [ErrorCode; 5] = [
+const SUPERSEDED: [ErrorCode; 5] = [
     ErrorCode::STREAM_NAME_EXIST,
     ErrorCode::STREAM_NOT_FOUND,
     ErrorCode::CONSUMER_NAME_EXIST,
@@ -125,44 +125,44 @@ async fn ensure_as(client: &Client, stream: &stream::Config, consumers: &[pull::
     loop {
         match attempt(client, stream, consumers).await {
             Ok(()) => return Ok(()),
-            Err(Fault::Lasting(error)) => return Err(error),
-            Err(Fault::Passing(reason)) if attempts % QUIET_ATTEMPTS == 0 => {
+            Err(EnsureError::Permanent(error)) => return Err(error),
+            Err(EnsureError::Transient(reason)) if attempts % QUIET_ATTEMPTS == 0 => {
                 tracing::warn!(reason, "waiting for NATS JetStream");
             }
-            Err(Fault::Passing(_)) => {}
+            Err(EnsureError::Transient(_)) => {}
         }
         attempts += 1;
         tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
-enum Fault {
-    Passing(String),
-    Lasting(TopologyError),
+enum EnsureError {
+    Transient(String),
+    Permanent(TopologyError),
 }
 
-async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Config]) -> Result<(), Fault> {
+async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Config]) -> Result<(), EnsureError> {
     if !nats::is_connected(client) {
-        return Err(Fault::Passing("the server does not answer".to_owned()));
+        return Err(EnsureError::Transient("the server does not answer".to_owned()));
     }
     let server = client.server_info();
     if version_of(&server.version).is_none_or(|version| version < OLDEST_SERVER) {
-        return Err(Fault::Lasting(TopologyError::OldServer { version: server.version }));
+        return Err(EnsureError::Permanent(TopologyError::OldServer { version: server.version }));
     }
     if !server.jetstream {
-        return Err(Fault::Lasting(TopologyError::NoJetStream));
+        return Err(EnsureError::Permanent(TopologyError::NoJetStream));
     }
     let jetstream = jetstream(client);
     jetstream.create_or_update_stream(stream.clone()).await.map_err(|error| match error.kind() {
         CreateStreamErrorKind::JetStream(error) => refusal(format!("the stream {}", stream.name), &error),
-        _ => Fault::Passing(error.to_string()),
+        _ => EnsureError::Transient(error.to_string()),
     })?;
     for config in consumers {
         let what = format!("the consumer {}", config.durable_name.as_deref().unwrap_or_default());
         jetstream.create_consumer_on_stream(config.clone(), &stream.name).await.map_err(|error| {
             match error.kind() {
                 ConsumerErrorKind::JetStream(error) => refusal(what, &error),
-                _ => Fault::Passing(error.to_string()),
+                _ => EnsureError::Transient(error.to_string()),
             }
         })?;
     }
@@ -170,17 +170,19 @@ async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Co
 }
 
 /// Tells a refusal from a server that is not ready yet.
-fn refusal(what: String, error: &async_nats::jetstream::Error) -> Fault {
+fn refusal(what: String, error: &async_nats::jetstream::Error) -> EnsureError {
     match error.error_code() {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
-            Fault::Lasting(TopologyError::NoJetStream)
+            EnsureError::Permanent(TopologyError::NoJetStream)
         }
-        code if OVERTAKEN.contains(&code) => Fault::Passing(format!("{what}: {error}")),
+        code if SUPERSEDED.contains(&code) => EnsureError::Transient(format!("{what}: {error}")),
         // It blames itself for a change that it does not allow.
-        ErrorCode::STREAM_INVALID_CONFIG => Fault::Lasting(TopologyError::Refused { what, reason: error.to_string() }),
+        ErrorCode::STREAM_INVALID_CONFIG => {
+            EnsureError::Permanent(TopologyError::Refused { what, reason: error.to_string() })
+        }
         // 5xx: it is starting, without a leader, or short of something for now.
-        _ if error.code() >= SERVER_FAULT => Fault::Passing(format!("{what}: {error}")),
-        _ => Fault::Lasting(TopologyError::Refused { what, reason: error.to_string() }),
+        _ if error.code() >= SERVER_ERROR => EnsureError::Transient(format!("{what}: {error}")),
+        _ => EnsureError::Permanent(TopologyError::Refused { what, reason: error.to_string() }),
     }
 }
 

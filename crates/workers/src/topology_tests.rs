@@ -2,7 +2,7 @@ use futures::future::join_all;
 use ytcaption_testing::NatsServer;
 
 use super::*;
-use crate::testing::House;
+use crate::testing::TestHarness;
 
 #[test]
 fn the_files_describe_the_stream_and_one_durable_consumer_each() {
@@ -46,15 +46,15 @@ fn versions_are_compared_as_numbers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn making_sure_twice_changes_nothing() {
-    let house = House::new().await;
-    let jetstream = jetstream(&house.deps.nats);
+    let harness = TestHarness::new().await;
+    let jetstream = jetstream(&harness.deps.nats);
     let created = async || {
         let stream = jetstream.get_stream("YTCAPTION_EVENTS").await.expect("the stream is there");
         (stream.cached_info().created, stream.cached_info().state.consumer_count)
     };
     let before = created().await;
     assert_eq!(before.1, 7);
-    ensure(&house.deps.nats).await.expect("a second time");
+    ensure(&harness.deps.nats).await.expect("a second time");
     assert_eq!(created().await, before);
 }
 
@@ -75,30 +75,30 @@ async fn versions_that_start_together_with_different_definitions_do_not_end_each
         ensure_as(client, stream, consumers).await.expect("a server that can do it");
     }
     let jetstream = jetstream(&versions[0].0);
-    let mut overtaken = 0;
+    let mut superseded = 0;
     for round in 0..5 {
         jetstream.delete_stream("YTCAPTION_EVENTS").await.expect("there is one");
         let first = versions.iter().map(|(client, stream, consumers)| attempt(client, stream, consumers));
         for outcome in join_all(first).await {
             match outcome {
                 Ok(()) => {}
-                Err(Fault::Passing(reason)) => overtaken += usize::from(reason.contains("already in use")),
-                Err(Fault::Lasting(error)) => panic!("round {round}: {error}"),
+                Err(EnsureError::Transient(reason)) => superseded += usize::from(reason.contains("already in use")),
+                Err(EnsureError::Permanent(error)) => panic!("round {round}: {error}"),
             }
         }
         let again = versions.iter().map(|(client, stream, consumers)| ensure_as(client, stream, consumers));
         for outcome in join_all(again).await {
-            outcome.expect("whoever is overtaken tries again");
+            outcome.expect("whoever is superseded tries again");
         }
     }
-    assert!(overtaken > 0, "they never met");
+    assert!(superseded > 0, "they never met");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_jetstream_will_never_do_is_not_tried_for_ever() {
-    let house = House::new().await;
+    let harness = TestHarness::new().await;
     let in_memory = stream::Config { storage: stream::StorageType::Memory, ..stream_config() };
-    let outcome = ensure_as(&house.deps.nats, &in_memory, &consumer_configs()).await;
+    let outcome = ensure_as(&harness.deps.nats, &in_memory, &consumer_configs()).await;
     let Err(TopologyError::Refused { what, reason }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(what, "the stream YTCAPTION_EVENTS");
     assert!(reason.contains("storage"), "{reason}");

@@ -80,10 +80,10 @@ fn details_that_are_not_logged_are_not_enabled() {
 #[test]
 fn a_line_shows_its_job_and_its_trace_at_the_top() {
     let lines = logged(&settings(LogFormat::Json, "info"), || {
-        let stage = info_span!("stage", job_id = "job-1", attempt = 2, size = field::Empty);
-        assert!(set_parent(&stage, INCOMING));
-        let inside = stage.enter();
-        stage.record("size", 7_u64);
+        let step = info_span!("step", job_id = "job-1", attempt = 2, size = field::Empty);
+        assert!(set_parent(&step, INCOMING));
+        let inside = step.enter();
+        step.record("size", 7_u64);
         debug_span!("detail", hidden = true).in_scope(|| {
             info!(bytes = 5_u64, ratio = 0.5, ok = true, url = %"http://x", attempt = 3, "downloaded \"it\"\n");
         });
@@ -98,7 +98,7 @@ fn a_line_shows_its_job_and_its_trace_at_the_top() {
         ("message", "downloaded \"it\"\n"),
         ("job_id", "job-1"),
         ("trace_id", "0af7651916cd43dd8448eb211c80319c"),
-        ("span", "stage"),
+        ("span", "step"),
         ("target", "ytcaption_telemetry::setup::tests"),
     ] {
         assert_eq!(inside[name], value, "{name} in {inside}");
@@ -117,7 +117,7 @@ fn a_line_shows_its_job_and_its_trace_at_the_top() {
 #[test]
 fn a_quiet_log_still_names_job_and_trace() {
     let lines = logged(&settings(LogFormat::Json, "warn,ytcaption_telemetry::noisy=error"), || {
-        info_span!("stage", job_id = "job-1").in_scope(|| {
+        info_span!("step", job_id = "job-1").in_scope(|| {
             info!("not shown");
             warn!(target: "ytcaption_telemetry::noisy", "not shown");
             error!(job_id = "job-2", "shown");
@@ -134,7 +134,7 @@ fn a_quiet_log_still_names_job_and_trace() {
 #[test]
 fn text_is_for_people() {
     let text = logged(&settings(LogFormat::Text, "info"), || {
-        info_span!("stage", job_id = "job-1").in_scope(|| info!("downloaded"));
+        info_span!("step", job_id = "job-1").in_scope(|| info!("downloaded"));
     })
     .text();
     assert!(text.contains("downloaded") && text.contains("job-1"), "{text}");
@@ -187,7 +187,7 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
     let guard = TelemetryGuard::new(provider);
     let mut expected = None;
     tracing::subscriber::with_default(subscriber, || {
-        let span = info_span!("stage", job_id = "job-1");
+        let span = info_span!("step", job_id = "job-1");
         assert!(set_parent(&span, INCOMING));
         span.in_scope(|| info!("a note"));
         expected = traceparent_of(&span);
@@ -225,7 +225,7 @@ async fn a_collector_that_is_away_delays_the_end_by_seconds_only() {
     let provider = traces::provider(Some(&endpoint), "test").expect("provider");
     let subscriber = subscriber(&settings, "test", &provider, io::sink).expect("valid settings");
     let guard = TelemetryGuard::new(provider);
-    tracing::subscriber::with_default(subscriber, || drop(info_span!("stage").entered()));
+    tracing::subscriber::with_default(subscriber, || drop(info_span!("step").entered()));
     tokio::time::timeout(Duration::from_secs(8), guard.shutdown()).await.expect("it ends in time");
 }
 

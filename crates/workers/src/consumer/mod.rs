@@ -5,16 +5,16 @@
 //!  tick, 1 s ────────────┼─▶ fetch, no wait, at most as many as there are free permits
 //!  a permit came free ───┘        │ queues of a stage by weight
 //!                                 ▼
-//!                  task: stage.work(message)      progress to NATS every 5 s
+//!                  task: worker.work(message)      progress to NATS every 5 s
 //!                        Done ─▶ ack   Again ─▶ nak with delay   Unreadable ─▶ term   Overtaken ─▶ no answer
 //! ```
 //!
 //! Nothing is fetched that cannot be begun at once, so a crowd of workers shares the work evenly, and one that dies
 //! takes nothing down with it: what it held is delivered to another after `ack_wait`.
 
-mod answer;
-mod doorbell;
-mod job;
+mod ack;
+mod handler;
+mod listener;
 mod queues;
 mod run;
 
@@ -64,15 +64,15 @@ pub enum Outcome {
     /// There is nothing more to do.
     Done,
     /// Deliver it again after this time.
-    Again(Duration),
+    RetryAfter(Duration),
     /// Another worker has the message by now and answers it.
-    Overtaken,
+    Superseded,
     /// Nobody will ever be able to work on it; the text says why.
     Unreadable(String),
 }
 
 /// A kind of work.
-pub trait Stage: Send + Sync + 'static {
+pub trait StepWorker: Send + Sync + 'static {
     /// Its name in logs, metrics and worker names.
     const NAME: &'static str;
 

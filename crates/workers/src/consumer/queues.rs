@@ -23,12 +23,12 @@ pub(super) struct QueueError {
 }
 
 /// Whose turn it is: each queue as often in a round as its weight says, spread evenly.
-pub(super) struct Turns {
+pub(super) struct WeightedRoundRobin {
     order: Vec<usize>,
     next: usize,
 }
 
-impl Turns {
+impl WeightedRoundRobin {
     pub(super) fn new(queues: &[Queue]) -> Self {
         let total: usize = queues.iter().map(|queue| queue.weight).sum();
         // Smooth weighted round robin: everybody gains its weight, the richest is next and pays the total.
@@ -62,7 +62,7 @@ impl Turns {
 /// The open queues of a stage.
 pub(super) struct Queues {
     open: Vec<(Queue, Consumer<pull::Config>)>,
-    turns: Turns,
+    turns: WeightedRoundRobin,
 }
 
 impl Queues {
@@ -76,7 +76,7 @@ impl Queues {
                 .map_err(|error| QueueError { queue: queue.consumer, reason: error.to_string() })?;
             open.push((*queue, consumer));
         }
-        Ok(Self { open, turns: Turns::new(queues) })
+        Ok(Self { open, turns: WeightedRoundRobin::new(queues) })
     }
 
     /// Takes up to `permits` messages that are waiting, without waiting for more.
@@ -143,12 +143,12 @@ mod tests {
 
     #[test]
     fn a_round_gives_every_queue_its_weight() {
-        assert_eq!(Turns::new(&QUEUES).share(10, 3), [6, 3, 1]);
+        assert_eq!(WeightedRoundRobin::new(&QUEUES).share(10, 3), [6, 3, 1]);
     }
 
     #[test]
     fn the_least_important_has_its_turn_within_every_round() {
-        let mut turns = Turns::new(&QUEUES);
+        let mut turns = WeightedRoundRobin::new(&QUEUES);
         for round in 0..5 {
             let shares: Vec<Vec<usize>> = (0..10).map(|_| turns.share(1, 3)).collect();
             assert_eq!(shares.iter().filter(|share| share[2] == 1).count(), 1, "round {round}: {shares:?}");
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn one_queue_gets_everything() {
-        let mut turns = Turns::new(&[Queue { consumer: "notify", weight: 1 }]);
+        let mut turns = WeightedRoundRobin::new(&[Queue { consumer: "notify", weight: 1 }]);
         assert_eq!(turns.share(16, 1), [16]);
     }
 }

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use ytcaption_telemetry::metrics;
 
-use super::doorbell::Doorbell;
+use super::listener::StreamListener;
 use super::queues::{QueueError, Queues};
-use super::{Queue, Stage, job};
+use super::{Queue, StepWorker, handler};
 use crate::topology::{self, TopologyError};
 
 /// How often the depth of the queues is measured.
@@ -27,8 +27,8 @@ const HAND_BACK: Duration = Duration::from_secs(6);
 ///
 /// # Errors
 /// NATS answers and cannot be used; a NATS that does not answer is waited for.
-pub async fn run<S: Stage>(
-    stage: Arc<S>,
+pub async fn run<S: StepWorker>(
+    worker: Arc<S>,
     queues: &[Queue],
     concurrency: usize,
     client: &Client,
@@ -36,7 +36,7 @@ pub async fn run<S: Stage>(
     shutdown: CancellationToken,
 ) -> Result<(), TopologyError> {
     let mut work = Work {
-        stage,
+        worker,
         permits: Arc::new(Semaphore::new(concurrency)),
         running: JoinSet::new(),
         abandon: CancellationToken::new(),
@@ -47,14 +47,14 @@ pub async fn run<S: Stage>(
 }
 
 struct Work<S> {
-    stage: Arc<S>,
+    worker: Arc<S>,
     permits: Arc<Semaphore>,
     running: JoinSet<()>,
     /// Cancelled when unfinished work has to be handed back.
     abandon: CancellationToken,
 }
 
-impl<S: Stage> Work<S> {
+impl<S: StepWorker> Work<S> {
     /// Takes work until `shutdown`, through every outage of NATS.
     async fn take_until(
         &mut self,
@@ -71,14 +71,14 @@ impl<S: Stage> Work<S> {
             }
             let outcome = match Queues::open(&jetstream, queues).await {
                 Ok(mut open) => {
-                    let mut doorbell = Doorbell::listen(client, &subjects).await;
-                    tracing::info!(stage = S::NAME, permits = self.permits.available_permits(), "ready for work");
+                    let mut doorbell = StreamListener::listen(client, &subjects).await;
+                    tracing::info!(step = S::NAME, permits = self.permits.available_permits(), "ready for work");
                     self.serve(&mut open, &mut doorbell, shutdown).await
                 }
                 Err(error) => Err(error),
             };
             let Err(error) = outcome else { return Ok(()) };
-            tracing::warn!(stage = S::NAME, %error, "looking for the queues again");
+            tracing::warn!(step = S::NAME, %error, "looking for the queues again");
             sleep(FAULT_PAUSE).await;
         }
     }
@@ -87,7 +87,7 @@ impl<S: Stage> Work<S> {
     async fn serve(
         &mut self,
         queues: &mut Queues,
-        doorbell: &mut Doorbell,
+        doorbell: &mut StreamListener,
         shutdown: &CancellationToken,
     ) -> Result<(), QueueError> {
         let mut measured: Option<Instant> = None;
@@ -116,11 +116,11 @@ impl<S: Stage> Work<S> {
     fn start(&mut self, messages: Vec<(Queue, async_nats::jetstream::Message)>) {
         while self.running.try_join_next().is_some() {}
         for (queue, message) in messages {
-            let stage = Arc::clone(&self.stage);
+            let worker = Arc::clone(&self.worker);
             let abandon = self.abandon.clone();
             let permit = Arc::clone(&self.permits).try_acquire_owned();
             self.running.spawn(async move {
-                job::work(&*stage, queue, message, abandon).await;
+                handler::handle(&*worker, queue, message, abandon).await;
                 drop(permit);
             });
         }
@@ -136,12 +136,12 @@ impl<S: Stage> Work<S> {
         if self.running.is_empty() {
             return;
         }
-        tracing::info!(stage = S::NAME, running = self.running.len(), "waiting for running work to end");
+        tracing::info!(step = S::NAME, running = self.running.len(), "waiting for running work to end");
         let ended = async |running: &mut JoinSet<()>| while running.join_next().await.is_some() {};
         if timeout(grace, ended(&mut self.running)).await.is_err() {
             self.abandon.cancel();
             if timeout(HAND_BACK, ended(&mut self.running)).await.is_err() {
-                tracing::warn!(stage = S::NAME, "NATS does not take work back; it delivers it again by itself");
+                tracing::warn!(step = S::NAME, "NATS does not take work back; it delivers it again by itself");
             }
         }
     }

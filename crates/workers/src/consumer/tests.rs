@@ -9,7 +9,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::testing::{House, until};
+use crate::testing::{TestHarness, until};
 use crate::{WorkerDeps, topology};
 
 const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
@@ -33,7 +33,7 @@ impl Script {
     }
 }
 
-impl Stage for Script {
+impl StepWorker for Script {
     const NAME: &'static str = "script";
 
     async fn work(&self, message: Message) -> Outcome {
@@ -45,33 +45,33 @@ impl Stage for Script {
     }
 }
 
-fn start(house: &mut House, script: &Arc<Script>, concurrency: usize) -> CancellationToken {
+fn start(harness: &mut TestHarness, script: &Arc<Script>, concurrency: usize) -> CancellationToken {
     let script = Arc::clone(script);
-    house.start(move |deps: WorkerDeps, stop| {
+    harness.start(move |deps: WorkerDeps, stop| {
         Box::pin(async move { run(script, &QUEUES, concurrency, &deps.nats, deps.grace, stop).await })
     })
 }
 
-async fn queue(house: &House, consumer: &str) -> Consumer<pull::Config> {
-    topology::jetstream(&house.deps.nats).get_consumer_from_stream(consumer, "YTCAPTION_EVENTS").await.unwrap()
+async fn queue(harness: &TestHarness, consumer: &str) -> Consumer<pull::Config> {
+    topology::jetstream(&harness.deps.nats).get_consumer_from_stream(consumer, "YTCAPTION_EVENTS").await.unwrap()
 }
 
-async fn waiting(house: &House, consumer: &str) -> u64 {
-    let info = queue(house, consumer).await.get_info().await.unwrap();
+async fn waiting(harness: &TestHarness, consumer: &str) -> u64 {
+    let info = queue(harness, consumer).await.get_info().await.unwrap();
     info.num_pending + info.num_ack_pending as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_comes_again_after_the_time_the_stage_asked_for_and_never_after_done() {
-    let mut house = House::new().await;
-    house.start_relay();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
     let script = Script::new(|message| {
-        Some(if message.deliveries < 3 { Outcome::Again(Duration::from_millis(700)) } else { Outcome::Done })
+        Some(if message.deliveries < 3 { Outcome::RetryAfter(Duration::from_millis(700)) } else { Outcome::Done })
     });
-    start(&mut house, &script, 2);
-    let job = house.submit_url("http://example.org/a.mp4").await;
+    start(&mut harness, &script, 2);
+    let job = harness.submit_url("http://example.org/a.mp4").await;
     until("it was delivered three times", async || script.seen().len() == 3).await;
-    until("the queue is empty", async || waiting(&house, "download-normal").await == 0).await;
+    until("the queue is empty", async || waiting(&harness, "download-normal").await == 0).await;
     let seen = script.seen();
     assert!(seen.iter().all(|(id, ..)| *id == job));
     assert_eq!(seen.iter().map(|(_, deliveries, _)| *deliveries).collect::<Vec<_>>(), [1, 2, 3]);
@@ -80,17 +80,17 @@ async fn a_message_comes_again_after_the_time_the_stage_asked_for_and_never_afte
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_work_begins_at_once() {
-    let mut house = House::new().await;
-    house.start_relay();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
     let script = Script::new(|_| Some(Outcome::Done));
-    start(&mut house, &script, 1);
+    start(&mut harness, &script, 1);
     // One to find everything awake.
-    house.submit_url("http://example.org/0.mp4").await;
+    harness.submit_url("http://example.org/0.mp4").await;
     until("the first is done", async || script.seen().len() == 1).await;
     let mut waits = Vec::new();
     for number in 1..6 {
         let submitted = Instant::now();
-        house.submit_url(&format!("http://example.org/{number}.mp4")).await;
+        harness.submit_url(&format!("http://example.org/{number}.mp4")).await;
         until("the next is done", async || script.seen().len() == number + 1).await;
         waits.push(script.seen()[number].2 - submitted);
     }
@@ -100,33 +100,33 @@ async fn new_work_begins_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_dropped_and_holds_nobody_up() {
-    let mut house = House::new().await;
-    let jetstream = topology::jetstream(&house.deps.nats);
+    let mut harness = TestHarness::new().await;
+    let jetstream = topology::jetstream(&harness.deps.nats);
     for garbage in ["not json", "{}", r#"{"specversion":"1.0"}"#] {
         let subject = format!("ytcaption.events.job.JobCreated.normal.{garbage:?}").replace([' ', '"'], "");
         jetstream.publish(subject.replace(['{', '}', ':', '\\'], "x"), garbage.into()).await.unwrap().await.unwrap();
     }
-    house.start_relay();
+    harness.start_relay();
     let script = Script::new(|_| Some(Outcome::Unreadable("of no known type".into())));
-    start(&mut house, &script, 1);
-    house.submit_url("http://example.org/a.mp4").await;
+    start(&mut harness, &script, 1);
+    harness.submit_url("http://example.org/a.mp4").await;
     until("the good one was reached", async || script.seen().len() == 1).await;
-    until("none comes again", async || waiting(&house, "download-normal").await == 0).await;
+    until("none comes again", async || waiting(&harness, "download-normal").await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_shutdown_unfinished_work_is_handed_to_another_worker_at_once() {
-    let mut house = House::new().await;
-    house.start_relay();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
     let endless = Script::new(|_| None);
-    let first = start(&mut house, &endless, 1);
-    house.submit_url("http://example.org/a.mp4").await;
+    let first = start(&mut harness, &endless, 1);
+    harness.submit_url("http://example.org/a.mp4").await;
     until("the first has it", async || endless.seen().len() == 1).await;
     let other = Script::new(|_| Some(Outcome::Done));
-    start(&mut house, &other, 1);
+    start(&mut harness, &other, 1);
     let told = Instant::now();
     first.cancel();
-    house.stopped().await;
+    harness.stopped().await;
     until("the other has it", async || other.seen().len() == 1).await;
     assert!(told.elapsed() < Duration::from_secs(5), "ack_wait alone would take 15 s");
     assert_eq!(other.seen()[0].1, 2);
@@ -134,14 +134,14 @@ async fn at_shutdown_unfinished_work_is_handed_to_another_worker_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_created_anew_is_served_on() {
-    let mut house = House::new().await;
-    house.start_relay();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
     let script = Script::new(|_| Some(Outcome::Done));
-    start(&mut house, &script, 1);
-    let first = house.submit_url("http://example.org/1.mp4").await;
+    start(&mut harness, &script, 1);
+    let first = harness.submit_url("http://example.org/1.mp4").await;
     until("the first was seen", async || script.seen().len() == 1).await;
-    topology::jetstream(&house.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
-    let second = house.submit_url("http://example.org/2.mp4").await;
+    topology::jetstream(&harness.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
+    let second = harness.submit_url("http://example.org/2.mp4").await;
     until("both are seen, the first again", async || {
         let jobs: Vec<JobId> = script.seen().iter().map(|(job, ..)| *job).collect();
         jobs.contains(&second) && jobs.iter().filter(|job| **job == first).count() == 2
@@ -150,38 +150,38 @@ async fn a_stream_created_anew_is_served_on() {
 }
 
 /// Publishes a message and takes it as a worker does.
-async fn delivered(house: &House, payload: &'static str) -> jetstream::Message {
-    let jetstream = topology::jetstream(&house.deps.nats);
+async fn delivered(harness: &TestHarness, payload: &'static str) -> jetstream::Message {
+    let jetstream = topology::jetstream(&harness.deps.nats);
     let subject = "ytcaption.events.job.JobCreated.normal.x";
     jetstream.publish(subject, payload.into()).await.unwrap().await.unwrap();
-    let mut batch = queue(house, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
+    let mut batch = queue(harness, "download-normal").await.fetch().max_messages(1).messages().await.unwrap();
     batch.next().await.unwrap().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_is_never_taken_for_one_about_another_message_of_the_same_number() {
-    let house = House::new().await;
-    let jetstream = topology::jetstream(&house.deps.nats);
-    let old = delivered(&house, "old").await;
+    let harness = TestHarness::new().await;
+    let jetstream = topology::jetstream(&harness.deps.nats);
+    let old = delivered(&harness, "old").await;
     jetstream.delete_stream("YTCAPTION_EVENTS").await.unwrap();
-    topology::ensure(&house.deps.nats).await.unwrap();
-    let new = delivered(&house, "new").await;
+    topology::ensure(&harness.deps.nats).await.unwrap();
+    let new = delivered(&harness, "new").await;
     assert_eq!(old.info().unwrap().stream_sequence, new.info().unwrap().stream_sequence);
     for kind in [AckKind::Ack, AckKind::Term, AckKind::Nak(None)] {
-        answer::answer(&old, kind).await;
-        let queue = queue(&house, "download-normal").await;
+        ack::answer(&old, kind).await;
+        let queue = queue(&harness, "download-normal").await;
         let still = queue.cached_info();
         assert_eq!((still.num_ack_pending, still.num_redelivered), (1, 0), "another worker has the new one");
     }
-    answer::answer(&new, AckKind::Ack).await;
-    assert_eq!(waiting(&house, "download-normal").await, 0);
+    ack::answer(&new, AckKind::Ack).await;
+    assert_eq!(waiting(&harness, "download-normal").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_the_stream_has_let_go_is_answered_all_the_same() {
-    let house = House::new().await;
-    let message = delivered(&house, "let go").await;
-    topology::jetstream(&house.deps.nats).get_stream("YTCAPTION_EVENTS").await.unwrap().purge().await.unwrap();
-    answer::answer(&message, AckKind::Ack).await;
-    assert_eq!(waiting(&house, "download-normal").await, 0);
+    let harness = TestHarness::new().await;
+    let message = delivered(&harness, "let go").await;
+    topology::jetstream(&harness.deps.nats).get_stream("YTCAPTION_EVENTS").await.unwrap().purge().await.unwrap();
+    ack::answer(&message, AckKind::Ack).await;
+    assert_eq!(waiting(&harness, "download-normal").await, 0);
 }

@@ -10,8 +10,8 @@ use hyper::{HeaderMap, Request, Response, Uri, Version};
 use hyper_util::rt::TokioIo;
 
 use super::destination::Destination;
-use super::gate::HEAD_LIMIT;
 use super::route::Upstream;
+use super::service::HEAD_LIMIT;
 
 /// Headers that concern one connection only, beside those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [

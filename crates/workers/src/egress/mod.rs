@@ -9,13 +9,13 @@
 //!       └─ anything else ──▶ ✗  confine: the kernel lets them connect to the proxy's port only
 //! ```
 
-mod confine;
 mod destination;
 mod error;
 mod forward;
-mod gate;
 mod key;
 mod route;
+mod sandbox;
+mod service;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -26,12 +26,12 @@ use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use ytcaption_domain::network::AddressPolicy;
 
-pub(crate) use confine::{is_enforced, spawn};
 pub(crate) use error::{Blocked, EgressError};
+pub(crate) use sandbox::{is_enforced, spawn};
 
-use gate::Gate;
 use key::Key;
 use route::Route;
+use service::ProxyService;
 
 /// Connections that one download may have at a time. yt-dlp fetches one thing after the other, ffmpeg a few.
 const MOST_CONNECTIONS: usize = 16;
@@ -60,7 +60,7 @@ impl Egress {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (key, userinfo) = Key::generate();
-        let gate = Arc::new(Gate::new(self.route.clone(), key));
+        let gate = Arc::new(ProxyService::new(self.route.clone(), key));
         let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&gate))));
         Ok(EgressProxy { address, userinfo, gate, _serving: serving })
     }
@@ -70,7 +70,7 @@ impl Egress {
 pub(crate) struct EgressProxy {
     address: SocketAddr,
     userinfo: String,
-    gate: Arc<Gate>,
+    gate: Arc<ProxyService>,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -93,7 +93,7 @@ impl EgressProxy {
     }
 }
 
-async fn serve(listener: TcpListener, gate: Arc<Gate>) {
+async fn serve(listener: TcpListener, gate: Arc<ProxyService>) {
     // Dropped with this task, and with it every connection.
     let mut connections = JoinSet::new();
     loop {

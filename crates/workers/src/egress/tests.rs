@@ -151,7 +151,7 @@ async fn a_tunnel_hands_bytes_through_until_the_proxy_is_gone() {
 #[tokio::test]
 async fn heads_without_end_are_cut_off() {
     let proxy = proxy().await;
-    let long = format!("X-Long: {}\r\n", "a".repeat(2 * gate::HEAD_LIMIT));
+    let long = format!("X-Long: {}\r\n", "a".repeat(2 * service::HEAD_LIMIT));
     let answer = ask(&proxy, "GET http://127.0.0.1:9/", &long).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 
@@ -250,6 +250,6 @@ async fn ffmpeg_goes_through_the_proxy_for_tls_too() {
     ffmpeg.args(["-v", "error", "-nostdin", "-i", &address, "-f", "null", "-"]);
     ffmpeg.envs(proxy.variables()).stderr(std::process::Stdio::null()).kill_on_drop(true);
     let _running = spawn(&mut ffmpeg, proxy.port()).unwrap();
-    let (mut stream, _) = tokio::time::timeout(crate::testing::PATIENCE, listener.accept()).await.unwrap().unwrap();
+    let (mut stream, _) = tokio::time::timeout(crate::testing::TEST_TIMEOUT, listener.accept()).await.unwrap().unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), 0x16, "a TLS handshake");
 }

@@ -14,22 +14,22 @@ use super::guard::Loss;
 use super::tests::{ids, on_stream, stored_ids, wait_for_count};
 use super::*;
 use crate::cloud_event::CloudEvent;
-use crate::testing::{House, client, until};
+use crate::testing::{TestHarness, client, until};
 
 const STREAM: &str = "YTCAPTION_EVENTS";
 
-fn jetstream(house: &House) -> Context {
-    topology::jetstream(&house.deps.nats)
+fn jetstream(harness: &TestHarness) -> Context {
+    topology::jetstream(&harness.deps.nats)
 }
 
-async fn start_download(house: &House, job: JobId) {
-    house.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
+async fn start_download(harness: &TestHarness, job: JobId) {
+    harness.command(job, JobCommand::StartDownload { worker: "w".into() }).await;
 }
 
 /// A job with two chunks, the first of which is transcribed.
-async fn half_done(house: &House) -> JobId {
-    let job = house.submit_url("http://example.org/half.mp4").await;
-    start_download(house, job).await;
+async fn half_done(harness: &TestHarness) -> JobId {
+    let job = harness.submit_url("http://example.org/half.mp4").await;
+    start_download(harness, job).await;
     let audio = Audio { key: "audio/x".into(), bytes: 1, sha256: String::new(), duration_ms: 2000 };
     let chunks = [0, 1].map(|n| Span { start_ms: n * 1000, end_ms: (n + 1) * 1000 }).to_vec();
     for command in [
@@ -37,26 +37,26 @@ async fn half_done(house: &House) -> JobId {
         JobCommand::StartChunk { chunk: 0, worker: "w".into(), model: "m".into() },
         JobCommand::RecordChunk { chunk: 0, attempt: 1, language: "en".into(), segments: vec![] },
     ] {
-        house.command(job, command).await;
+        harness.command(job, command).await;
     }
     job
 }
 
 /// What lies on the stream: of which job, which event.
-async fn lying(house: &House) -> Vec<(String, String)> {
+async fn lying(harness: &TestHarness) -> Vec<(String, String)> {
     let name = |kind: &str| kind.split('.').nth(2).unwrap().to_owned();
-    on_stream(house).await.into_iter().map(|(_, event)| (event.subject, name(&event.kind))).collect()
+    on_stream(harness).await.into_iter().map(|(_, event)| (event.subject, name(&event.kind))).collect()
 }
 
-async fn wait_for(house: &House, job: JobId, event: &str) {
+async fn wait_for(harness: &TestHarness, job: JobId, event: &str) {
     let wanted = (job.to_string(), event.to_owned());
-    until(&format!("{event} lies on the stream"), async || lying(house).await.contains(&wanted)).await;
+    until(&format!("{event} lies on the stream"), async || lying(harness).await.contains(&wanted)).await;
 }
 
-async fn wait_until_all_is_published(house: &House) {
+async fn wait_until_all_is_published(harness: &TestHarness) {
     until("everything is published", async || {
-        let relay = Checkpoints::new(house.deps.database.pool().clone(), CHECKPOINT).get().await.unwrap();
-        let left = Feed::new(&house.deps.database).lag(relay, 1).await.unwrap();
+        let relay = Checkpoints::new(harness.deps.database.pool().clone(), CHECKPOINT).get().await.unwrap();
+        let left = Feed::new(&harness.deps.database).lag(relay, 1).await.unwrap();
         left == 0 && relay != Cursor::default()
     })
     .await;
@@ -64,92 +64,92 @@ async fn wait_until_all_is_published(house: &House) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_purged_stream_exactly_what_is_needed_comes_back() {
-    let mut house = House::new().await;
-    house.start_relay();
-    let ended = house.submit_url("http://example.org/ended.mp4").await;
-    house.command(ended, JobCommand::Cancel { reason: None }).await;
-    let half = half_done(&house).await;
-    let begun = house.submit_url("http://example.org/begun.mp4").await;
-    start_download(&house, begun).await;
-    let waiting = house.submit_url("http://example.org/waiting.mp4").await;
-    wait_until_all_is_published(&house).await;
-    jetstream(&house).get_stream(STREAM).await.unwrap().purge().await.unwrap();
-    wait_for(&house, waiting, "JobCreated").await;
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
+    let ended = harness.submit_url("http://example.org/ended.mp4").await;
+    harness.command(ended, JobCommand::Cancel { reason: None }).await;
+    let half = half_done(&harness).await;
+    let begun = harness.submit_url("http://example.org/begun.mp4").await;
+    start_download(&harness, begun).await;
+    let waiting = harness.submit_url("http://example.org/waiting.mp4").await;
+    wait_until_all_is_published(&harness).await;
+    jetstream(&harness).get_stream(STREAM).await.unwrap().purge().await.unwrap();
+    wait_for(&harness, waiting, "JobCreated").await;
     // The second chunk of the one; of the other nothing, because a worker began a moment ago and may well end it.
     let expected = [(half, "ChunkScheduled"), (waiting, "JobCreated")];
-    assert_eq!(lying(&house).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
+    assert_eq!(lying(&harness).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
 
     // The worker has not been heard of for longer than such work should take: somebody else may try.
     let long_ago = format!(
         "ALTER TABLE events DISABLE TRIGGER events_append_only;
          UPDATE events SET recorded_at = recorded_at - interval '31 seconds' WHERE aggregate_id = '{begun}'"
     );
-    sqlx::raw_sql(&long_ago).execute(house.deps.database.pool()).await.unwrap();
-    wait_for(&house, begun, "JobCreated").await;
-    assert_eq!(lying(&house).await.len(), 3);
+    sqlx::raw_sql(&long_ago).execute(harness.deps.database.pool()).await.unwrap();
+    wait_for(&harness, begun, "JobCreated").await;
+    assert_eq!(lying(&harness).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn single_messages_that_were_deleted_come_back() {
-    let mut house = House::new().await;
-    house.start_relay();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
     let mut jobs = Vec::new();
     for number in 0..3 {
-        jobs.push(house.submit_url(&format!("http://example.org/{number}.mp4")).await);
+        jobs.push(harness.submit_url(&format!("http://example.org/{number}.mp4")).await);
     }
-    wait_for_count(&house, 3).await;
-    assert!(jetstream(&house).get_stream(STREAM).await.unwrap().delete_message(2).await.unwrap());
-    wait_for_count(&house, 3).await;
-    let order: Vec<String> = lying(&house).await.into_iter().map(|(job, _)| job).collect();
+    wait_for_count(&harness, 3).await;
+    assert!(jetstream(&harness).get_stream(STREAM).await.unwrap().delete_message(2).await.unwrap());
+    wait_for_count(&harness, 3).await;
+    let order: Vec<String> = lying(&harness).await.into_iter().map(|(job, _)| job).collect();
     assert_eq!(order, [jobs[0], jobs[2], jobs[1]].map(|job| job.to_string()));
     // JetStream would have dropped the id it knows; for whoever reads the event it is the same.
-    let (message, event) = on_stream(&house).await.pop().unwrap();
+    let (message, event) = on_stream(&harness).await.pop().unwrap();
     let id = message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
-    assert_eq!((id, event.id), (format!("{}.2", event.id), stored_ids(&house).await[1]));
+    assert_eq!((id, event.id), (format!("{}.2", event.id), stored_ids(&harness).await[1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_the_same_name_is_another_stream() {
-    let mut house = House::new().await;
-    house.start_relay();
-    let first = house.submit_url("http://example.org/1.mp4").await;
-    start_download(&house, first).await;
-    wait_for_count(&house, 2).await;
-    jetstream(&house).delete_stream(STREAM).await.unwrap();
-    topology::ensure(&house.deps.nats).await.unwrap();
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
+    let first = harness.submit_url("http://example.org/1.mp4").await;
+    start_download(&harness, first).await;
+    wait_for_count(&harness, 2).await;
+    jetstream(&harness).delete_stream(STREAM).await.unwrap();
+    topology::ensure(&harness.deps.nats).await.unwrap();
     // The new one gives out the same numbers before the relay has looked at it.
-    let second = house.submit_url("http://example.org/2.mp4").await;
-    wait_for(&house, first, "JobCreated").await;
-    wait_for(&house, second, "JobCreated").await;
-    until("the relay knows each", async || numbers(&house).await.iter().all(|number| *number > 0)).await;
+    let second = harness.submit_url("http://example.org/2.mp4").await;
+    wait_for(&harness, first, "JobCreated").await;
+    wait_for(&harness, second, "JobCreated").await;
+    until("the relay knows each", async || numbers(&harness).await.iter().all(|number| *number > 0)).await;
 }
 
 /// What the relay remembers of where messages lie.
-async fn numbers(house: &House) -> Vec<i64> {
+async fn numbers(harness: &TestHarness) -> Vec<i64> {
     let all = "SELECT stream_sequence FROM relay_messages ORDER BY job_id, sequence";
-    sqlx::query_scalar(all).fetch_all(house.deps.database.pool()).await.unwrap()
+    sqlx::query_scalar(all).fetch_all(harness.deps.database.pool()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
     const JOBS: usize = 40;
     const ROOM: i64 = 5;
-    let mut house = House::new().await;
-    house.start_relay();
-    let first = house.submit_url("http://example.org/first.mp4").await;
-    wait_for(&house, first, "JobCreated").await;
+    let mut harness = TestHarness::new().await;
+    harness.start_relay();
+    let first = harness.submit_url("http://example.org/first.mp4").await;
+    wait_for(&harness, first, "JobCreated").await;
     let small = stream::Config { max_messages: ROOM, ..topology::stream_config() };
-    jetstream(&house).update_stream(&small).await.unwrap();
+    jetstream(&harness).update_stream(&small).await.unwrap();
     let mut jobs = vec![first];
     while jobs.len() < JOBS {
-        jobs.push(house.submit_url("http://example.org/a.mp4").await);
+        jobs.push(harness.submit_url("http://example.org/a.mp4").await);
     }
-    wait_until_all_is_published(&house).await;
-    assert!(!lying(&house).await.contains(&(first.to_string(), "JobCreated".to_owned())));
+    wait_until_all_is_published(&harness).await;
+    assert!(!lying(&harness).await.contains(&(first.to_string(), "JobCreated".to_owned())));
 
     // A worker that does two at a time. It does not look after the stream as the others do, so that it stays small.
     let queue: Consumer<pull::Config> =
-        jetstream(&house).get_consumer_from_stream("download-normal", STREAM).await.unwrap();
+        jetstream(&harness).get_consumer_from_stream("download-normal", STREAM).await.unwrap();
     let mut ended = Vec::new();
     until("all have ended", async || {
         let mut taken = queue.fetch().max_messages(2).messages().await.unwrap();
@@ -157,7 +157,7 @@ async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
             let event: CloudEvent = serde_json::from_slice(&message.payload).unwrap();
             let job: JobId = event.subject.parse().unwrap();
             let cancel = JobCommand::Cancel { reason: None };
-            if !house.deps.jobs.execute(job.0, cancel, &client()).await.unwrap().events.is_empty() {
+            if !harness.deps.jobs.execute(job.0, cancel, &client()).await.unwrap().events.is_empty() {
                 ended.push(job);
             }
             message.ack().await.unwrap();
@@ -167,17 +167,17 @@ async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
     .await;
     ended.sort_by_key(ToString::to_string);
     assert_eq!(ended, jobs, "each of them, and each once");
-    let room = jetstream(&house).get_stream(STREAM).await.unwrap().cached_info().config.max_messages;
+    let room = jetstream(&harness).get_stream(STREAM).await.unwrap().cached_info().config.max_messages;
     assert_eq!(room, ROOM, "the stream was small to the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
-    let house = House::new().await;
+    let harness = TestHarness::new().await;
     let deps = RelayDeps {
-        database: house.deps.database.clone(),
-        nats: house.deps.nats.clone(),
-        listener: EventListener::start(&house.deps.database),
+        database: harness.deps.database.clone(),
+        nats: harness.deps.nats.clone(),
+        listener: EventListener::start(&harness.deps.database),
     };
     let mut old = Relay::begin(&deps).await.unwrap();
     let mut new = Relay::begin(&deps).await.unwrap();
@@ -185,9 +185,9 @@ async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
         relay.mend_stream().await.unwrap();
     }
     for _ in 0..20 {
-        house.submit_url("http://example.org/a.mp4").await;
+        harness.submit_url("http://example.org/a.mp4").await;
     }
-    until("the events are final", async || stored_ids(&house).await.len() == 20).await;
+    until("the events are final", async || stored_ids(&harness).await.len() == 20).await;
     let outcomes = tokio::join!(old.publish_page(), new.publish_page());
     let moved =
         |outcome: &Result<usize, RelayError>| matches!(outcome, Err(RelayError::Checkpoint(CheckpointError::Moved(_))));
@@ -195,44 +195,44 @@ async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
         (Ok(20), late) | (late, Ok(20)) if moved(late) => {}
         others => panic!("one moves the checkpoint, and the other learns of it: {others:?}"),
     }
-    let messages = on_stream(&house).await;
-    assert_eq!(ids(&messages), stored_ids(&house).await);
-    assert_eq!(numbers(&house).await, (1..=20).collect::<Vec<i64>>());
+    let messages = on_stream(&harness).await;
+    assert_eq!(ids(&messages), stored_ids(&harness).await);
+    assert_eq!(numbers(&harness).await, (1..=20).collect::<Vec<i64>>());
     // Whoever was too late may not put anything back either.
     let late = if outcomes.0.is_ok() { &mut new } else { &mut old };
-    jetstream(&house).delete_stream(STREAM).await.unwrap();
-    topology::ensure(&house.deps.nats).await.unwrap();
+    jetstream(&harness).delete_stream(STREAM).await.unwrap();
+    topology::ensure(&harness.deps.nats).await.unwrap();
     assert!(moved(&late.mend_stream().await.map(usize::from)));
-    assert!(on_stream(&house).await.is_empty());
+    assert!(on_stream(&harness).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acks_that_were_lost_are_made_up_for() {
-    let mut house = House::new().await;
+    let mut harness = TestHarness::new().await;
     for _ in 0..5 {
-        house.submit_url("http://example.org/a.mp4").await;
+        harness.submit_url("http://example.org/a.mp4").await;
     }
     // A leader publishes, and dies before it hears or writes down anything.
-    let page = first(&house, 5).await;
-    let publisher = Publisher::new(jetstream(&house), house.deps.nats.clone());
+    let page = first(&harness, 5).await;
+    let publisher = Publisher::new(jetstream(&harness), harness.deps.nats.clone());
     publisher.publish(&page[..3]).await.unwrap();
-    house.start_relay();
-    wait_for_count(&house, 5).await;
-    until("the relay has caught up", async || numbers(&house).await == [1, 2, 3, 4, 5]).await;
-    assert_eq!(ids(&on_stream(&house).await), stored_ids(&house).await);
+    harness.start_relay();
+    wait_for_count(&harness, 5).await;
+    until("the relay has caught up", async || numbers(&harness).await == [1, 2, 3, 4, 5]).await;
+    assert_eq!(ids(&on_stream(&harness).await), stored_ids(&harness).await);
 }
 
-async fn first(house: &House, count: usize) -> Vec<RecordedEvent> {
-    let feed = Feed::new(&house.deps.database);
+async fn first(harness: &TestHarness, count: usize) -> Vec<RecordedEvent> {
+    let feed = Feed::new(&harness.deps.database);
     until("the events are final", async || feed.after(Cursor::default(), 1000).await.unwrap().len() == count).await;
     feed.after(Cursor::default(), 1000).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_given_out_twice_betrays_a_lost_end() {
-    let house = House::new().await;
-    let pool = house.deps.database.pool();
-    let mut guard = StreamGuard::new(jetstream(&house), pool.clone());
+    let harness = TestHarness::new().await;
+    let pool = harness.deps.database.pool();
+    let mut guard = StreamGuard::new(jetstream(&harness), pool.clone());
     let fresh = guard.look().await.unwrap();
     assert_eq!(fresh.loss, Loss::Everything, "an unknown stream counts as one that lost everything");
     let ack = |sequence, duplicate| async_nats::jetstream::publish::PublishAck {

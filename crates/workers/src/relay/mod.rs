@@ -1,19 +1,19 @@
 //! Publishes the event store's feed to JetStream, in order, by one leader.
 //!
 //! ```text
-//! leader lock ─▶ look at the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint and ledger ─▶ next page
+//! leader lock ─▶ look at the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint and publish_log ─▶ next page
 //!                     │ it lost messages: publish again what unfinished work needs of them
 //! ```
 //!
 //! The stream is a cache, so the relay may publish an event twice and never leaves one out: its checkpoint moves after
 //! the acks, by compare-and-set, together with what it remembers of the stream ([`guard`]) and of the messages that
-//! ask for work ([`ledger`]). A leader that was replaced without noticing cannot move the checkpoint any more.
+//! ask for work ([`publish_log`]). A leader that was replaced without noticing cannot move the checkpoint any more.
 
 mod guard;
 mod leader;
-mod ledger;
 mod outstanding;
 mod publish;
+mod publish_log;
 mod refill;
 mod replay;
 mod stall;
@@ -35,8 +35,8 @@ pub use replay::{Selection, StreamReplay, SubjectCount};
 
 use guard::StreamGuard;
 use leader::Leader;
-use ledger::Ledger;
 use publish::Publisher;
+use publish_log::PublishLog;
 use stall::StallWatch;
 
 /// Name of the relay's checkpoint.
@@ -162,7 +162,7 @@ struct Relay {
     feed: Feed,
     checkpoints: Checkpoints,
     guard: StreamGuard,
-    ledger: Ledger,
+    publish_log: PublishLog,
     publisher: Publisher,
     cursor: Cursor,
     /// Number of the stream's first message when something was last put back.
@@ -181,7 +181,7 @@ impl Relay {
             checkpoints,
             feed: Feed::new(&deps.database),
             guard: StreamGuard::new(topology::jetstream(&deps.nats), pool.clone()),
-            ledger: Ledger::new(pool.clone()),
+            publish_log: PublishLog::new(pool.clone()),
             publisher: Publisher::new(topology::jetstream(&deps.nats), deps.nats.clone()),
             first_sequence: None,
             pool: pool.clone(),

@@ -21,9 +21,9 @@ impl Relay {
     pub(super) async fn mend_stream(&mut self) -> Result<bool, RelayError> {
         let seen = self.guard.look().await?;
         self.note_loss(&seen).await?;
-        self.ledger.lose(&seen.deleted).await?;
-        let losses = self.ledger.losses(seen.first_sequence, PAGE).await?;
-        self.ledger.forget_finished(&losses).await?;
+        self.publish_log.lose(&seen.deleted).await?;
+        let losses = self.publish_log.losses(seen.first_sequence, PAGE).await?;
+        self.publish_log.forget_finished(&losses).await?;
         let mut events = Vec::with_capacity(losses.needed.len());
         for lost in &losses.needed {
             let event = read_event(&self.database, "job", &lost.job_id, lost.sequence).await?;
@@ -56,7 +56,7 @@ impl Relay {
         let mut transaction = begin(&self.pool).await?;
         // Where it stands already: this fails if another leader has taken over.
         self.checkpoints.advance(&mut *transaction, self.cursor, self.cursor).await?;
-        self.ledger.lose_from(&mut transaction, first).await?;
+        self.publish_log.lose_from(&mut transaction, first).await?;
         self.guard.remember(&mut transaction, seen.state).await?;
         transaction.commit().await?;
         self.guard.remembered(seen.state);
@@ -77,9 +77,9 @@ impl Relay {
         self.checkpoints.advance(&mut *transaction, self.cursor, to).await?;
         if let Loss::From(first) = loss {
             tracing::warn!(first, "the stream gives out numbers a second time: it has lost its end");
-            self.ledger.lose_from(&mut transaction, first).await?;
+            self.publish_log.lose_from(&mut transaction, first).await?;
         }
-        self.ledger.record(&mut transaction, events, acks).await?;
+        self.publish_log.record(&mut transaction, events, acks).await?;
         self.guard.remember(&mut transaction, stream).await?;
         transaction.commit().await?;
         self.guard.remembered(stream);

@@ -13,9 +13,9 @@ use ytcaption_domain::JobId;
 use ytcaption_domain::job::JobEvent;
 use ytcaption_eventstore::{Cursor, Database, EventQuery, EventReader, RecordedEvent};
 
-use super::ledger::Ledger;
 use super::outstanding::{asks_for_work, in_work, still_asks};
 use super::publish::{Again, Publisher};
+use super::publish_log::PublishLog;
 use super::{PAGE, RelayError, can_be_carried};
 use crate::cloud_event::subject_of;
 use crate::topology;
@@ -61,7 +61,7 @@ pub struct StreamReplay {
     pool: PgPool,
     reader: EventReader,
     publisher: Publisher,
-    ledger: Ledger,
+    publish_log: PublishLog,
 }
 
 impl StreamReplay {
@@ -71,7 +71,7 @@ impl StreamReplay {
         Self {
             reader: EventReader::new(database),
             publisher: Publisher::new(topology::jetstream(&nats), nats),
-            ledger: Ledger::new(pool.clone()),
+            publish_log: PublishLog::new(pool.clone()),
             pool,
         }
     }
@@ -118,7 +118,7 @@ impl StreamReplay {
                 let events: Vec<Again> = some.iter().map(|(event, _)| again(event)).collect();
                 let acks = self.publisher.publish_again(&events).await?;
                 let events: Vec<RecordedEvent> = events.into_iter().map(|again| again.event).collect();
-                self.ledger.record(&mut *self.pool.acquire().await?, &events, &acks).await?;
+                self.publish_log.record(&mut *self.pool.acquire().await?, &events, &acks).await?;
                 published += events.len() as u64;
                 progress(published);
             }

@@ -6,9 +6,9 @@ use uuid::Uuid;
 use ytcaption_domain::job::JobEvent;
 
 use super::tests::{on_stream, wait_for_count};
-use crate::testing::House;
+use crate::testing::TestHarness;
 
-async fn record(house: &House, id: u128, name: &str, version: &str, metadata: Value) {
+async fn record(harness: &TestHarness, id: u128, name: &str, version: &str, metadata: Value) {
     sqlx::query(
         "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
          VALUES ('job', $1, 1, $2, $3, $4, $5)",
@@ -18,7 +18,7 @@ async fn record(house: &House, id: u128, name: &str, version: &str, metadata: Va
     .bind(version)
     .bind(json!({ "type": name, "new": true }))
     .bind(metadata)
-    .execute(house.deps.database.pool())
+    .execute(harness.deps.database.pool())
     .await
     .unwrap();
 }
@@ -32,14 +32,14 @@ fn metadata(id: u128) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_does_not_know_is_carried_and_what_is_damaged_holds_up_nothing() {
-    let mut house = House::new().await;
-    record(&house, 1, "JobPaused", "1", metadata(1)).await;
-    record(&house, 2, "JobCreated", "9", metadata(2)).await;
-    record(&house, 3, "JobCreated", "1", json!({ "event_id": "none" })).await;
-    house.start_relay();
-    let job = house.submit_url("http://example.org/a.mp4").await;
-    wait_for_count(&house, 3).await;
-    let messages = on_stream(&house).await;
+    let mut harness = TestHarness::new().await;
+    record(&harness, 1, "JobPaused", "1", metadata(1)).await;
+    record(&harness, 2, "JobCreated", "9", metadata(2)).await;
+    record(&harness, 3, "JobCreated", "1", json!({ "event_id": "none" })).await;
+    harness.start_relay();
+    let job = harness.submit_url("http://example.org/a.mp4").await;
+    wait_for_count(&harness, 3).await;
+    let messages = on_stream(&harness).await;
     let kinds: Vec<&str> = messages.iter().map(|(_, event)| event.kind.as_str()).collect();
     let created = "ytcaption.job.JobCreated";
     assert_eq!(kinds, ["ytcaption.job.JobPaused.v1", &format!("{created}.v9"), &format!("{created}.v2")]);

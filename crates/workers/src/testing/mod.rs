@@ -1,4 +1,4 @@
-//! A small house for tests: real Postgres and nats-server, a blob folder, and the roles that a test starts.
+//! A small harness for tests: real Postgres and nats-server, a blob folder, and the roles that a test starts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -29,9 +29,9 @@ use crate::{WorkerDeps, nats, relay, topology};
 pub(crate) use http::{Answer, HttpServer, Request};
 
 /// Longest wait for anything in a test; long, for machines that are busy.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
-pub(crate) struct House {
+pub(crate) struct TestHarness {
     pub(crate) deps: WorkerDeps,
     pub(crate) folder: TempDir,
     listener: Arc<EventListener>,
@@ -39,8 +39,8 @@ pub(crate) struct House {
     _nats: NatsServer,
 }
 
-impl House {
-    /// A house in which nothing runs yet, whose network policy permits loopback.
+impl TestHarness {
+    /// A harness in which nothing runs yet, whose network policy permits loopback.
     pub(crate) async fn new() -> Self {
         let server = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
@@ -88,7 +88,7 @@ impl House {
     pub(crate) async fn stopped(&mut self) {
         for (stop, role) in self.roles.extract_if(.., |(stop, _)| stop.is_cancelled()) {
             assert!(stop.is_cancelled());
-            tokio::time::timeout(PATIENCE, role).await.expect("the role stops").unwrap();
+            tokio::time::timeout(TEST_TIMEOUT, role).await.expect("the role stops").unwrap();
         }
     }
 
@@ -131,7 +131,7 @@ impl House {
                     return event;
                 }
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > TEST_TIMEOUT {
                 let payloads: Vec<_> = self.events(job).await.into_iter().map(|event| event.payload).collect();
                 panic!("waited in vain; there is {payloads:#?}");
             }
@@ -171,7 +171,7 @@ pub(crate) fn client() -> CommandContext {
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !condition().await {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        assert!(begun.elapsed() < TEST_TIMEOUT, "waited in vain until {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

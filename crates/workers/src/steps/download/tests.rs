@@ -1,0 +1,221 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Instant;
+
+use ytcaption_domain::job::JobEvent;
+use ytcaption_domain::network::AddressPolicy;
+
+use super::*;
+use crate::steps::RetrySettings;
+use crate::testing::{Answer, HttpServer, Request, TestHarness, media};
+
+pub(super) const TONE: &str = "-f lavfi -i sine=frequency=440:duration=3 -ac 1 -b:a 64k";
+const PICTURES: &str = "-f lavfi -i testsrc=duration=1:size=64x64:rate=5 -an";
+
+pub(super) fn settings(harness: &TestHarness) -> DownloadSettings {
+    let pause = Duration::from_millis(200);
+    DownloadSettings {
+        work_dir: harness.folder.path().join("work"),
+        max_bytes: 2 * 1024 * 1024,
+        max_duration: Duration::from_mins(1),
+        retry: RetrySettings { attempts: 2, first_pause: pause, longest_pause: pause },
+        concurrency: 4,
+        ..DownloadSettings::default()
+    }
+}
+
+pub(super) async fn harness_with(settings: impl FnOnce(&TestHarness) -> DownloadSettings) -> TestHarness {
+    let mut harness = TestHarness::new().await;
+    let settings = settings(&harness);
+    harness.start_relay();
+    harness.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    harness
+}
+
+fn files(folder: &Path) -> usize {
+    std::fs::read_dir(folder).map(Iterator::count).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_media_file_and_a_page_with_one_become_stored_audio_in_chunks() {
+    let file = media(TONE, "mp3");
+    let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
+        "/talk.mp3" => Answer::of("audio/mpeg", file.clone()),
+        "/page" => Answer::of(
+            "text/html",
+            "<html><head><title>A talk</title></head><body><video src='/talk.mp3'></video></body></html>",
+        ),
+        _ => Answer::status(404),
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    for (path, title) in [("/talk.mp3", Some("talk")), ("/page", Some("A talk"))] {
+        let job = harness.submit_url(&format!("{}{path}", server.url)).await;
+        assert_eq!(harness.end_of(job).await, "ok", "{path}");
+        let downloaded = harness.wait_for(job, |event| matches!(event, JobEvent::AudioDownloaded { .. })).await;
+        let JobEvent::AudioDownloaded { audio, title: found, .. } = downloaded else { unreachable!() };
+        assert!((2900..3200).contains(&audio.duration_ms), "{audio:?}");
+        assert_eq!(audio.key, format!("audio/{job}/1.flac"));
+        assert_eq!(found.as_deref(), title, "{path}");
+        let info = harness.deps.blobs.info(&BlobKey::new(audio.key.clone()).unwrap()).await.unwrap();
+        assert_eq!((info.bytes, info.sha256), (audio.bytes, audio.sha256));
+        let scheduled = harness.wait_for(job, |event| matches!(event, JobEvent::ChunkScheduled { .. })).await;
+        assert_eq!(scheduled, JobEvent::ChunkScheduled { chunk: 0, start_ms: 0, end_ms: audio.duration_ms });
+    }
+    assert_eq!(files(&harness.folder.path().join("work")), 0, "nothing is left behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_never_work_fails_at_once_and_says_why() {
+    let silent = media(PICTURES, "mp4");
+    let long = media("-f lavfi -i anullsrc=r=8000 -t 90 -b:a 8k", "mp3");
+    let cut_off = media(TONE, "mp4")[..600].to_vec();
+    let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
+        "/forbidden.mp4" => Answer::status(403),
+        "/text.mp4" => Answer::of("video/mp4", "this is not a video\n".repeat(100)),
+        "/page" => Answer::of("text/html", "<html><title>No video here</title><body>Words.</body></html>"),
+        "/silent.mp4" => Answer::of("video/mp4", silent.clone()),
+        "/empty.mp4" => Answer::of("video/mp4", ""),
+        "/long.mp3" => Answer::of("audio/mpeg", long.clone()),
+        "/cut.mp4" => Answer::of("video/mp4", cut_off.clone()),
+        "/large.mp4" => Answer::of("video/mp4", vec![0; 3 * 1024 * 1024]),
+        "/endless.mp4" => {
+            let takes = Duration::from_secs(4);
+            Answer { claimed_length: None, takes, ..Answer::of("video/mp4", vec![0; 8 * 1024 * 1024]) }
+        }
+        _ => Answer::status(404),
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    let mut jobs = Vec::new();
+    for (path, code) in [
+        ("/missing.mp4", "http_404"),
+        ("/forbidden.mp4", "http_403"),
+        ("/text.mp4", "not_media"),
+        ("/page", "no_video"),
+        ("/silent.mp4", "no_audio_track"),
+        ("/empty.mp4", "empty_file"),
+        ("/long.mp3", "too_long"),
+        ("/cut.mp4", "truncated_media"),
+        ("/large.mp4", "too_large"),
+        ("/endless.mp4", "too_large"),
+    ] {
+        jobs.push((path, code, harness.submit_url(&format!("{}{path}", server.url)).await));
+    }
+    for (path, code, job) in jobs {
+        assert_eq!(harness.end_of(job).await, code, "{path}");
+        let names = harness.names(job).await;
+        assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 1, "{path}: {names:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_pass_is_tried_again_and_given_up_in_the_end() {
+    let file = media(TONE, "mp3");
+    let server = HttpServer::start(move |request: &Request, before| match request.path.as_str() {
+        "/recovers.mp3" if before > 0 => Answer::of("audio/mpeg", file.clone()),
+        _ => Answer::status(503),
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    let job = harness.submit_url(&format!("{}/recovers.mp3", server.url)).await;
+    assert_eq!(harness.end_of(job).await, "ok");
+    let failed = harness.wait_for(job, |event| matches!(event, JobEvent::DownloadAttemptFailed { .. })).await;
+    let JobEvent::DownloadAttemptFailed { failure, retry_in_ms, attempt: 1 } = failed else { unreachable!() };
+    assert_eq!(failure.code, "http_5xx");
+    assert!(retry_in_ms.is_some_and(|ms| ms <= 200));
+
+    let job = harness.submit_url(&format!("{}/never.mp3", server.url)).await;
+    assert_eq!(harness.end_of(job).await, "http_5xx");
+    let names = harness.names(job).await;
+    assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 2, "{names:?}");
+
+    let refused = harness.submit_url("http://127.0.0.1:9/a.mp3").await;
+    assert_eq!(harness.end_of(refused).await, "unavailable");
+    let nowhere = harness.submit_url("http://no-such-host.invalid/a.mp3").await;
+    assert_eq!(harness.end_of(nowhere).await, "unresolved_host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_inside_are_not_fetched_from() {
+    let mut harness = TestHarness::new().await;
+    harness.deps.network = AddressPolicy::default();
+    let settings = settings(&harness);
+    harness.start_relay();
+    harness.start(|deps, stop| Box::pin(run(deps, settings, stop)));
+    let server = HttpServer::start(|_, _| Answer::status(200)).await;
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433"] {
+        let job = harness.submit_url(&format!("http://{host}:{port}/a.mp4")).await;
+        assert_eq!(harness.end_of(job).await, "private_address", "{host}");
+    }
+    assert!(server.requests().is_empty(), "nobody came: {:?}", server.requests());
+    let job = harness.submit_url("ftp://example.org/a.mp4").await;
+    assert_eq!(harness.end_of(job).await, "invalid_url");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_download_stops_within_two_seconds_with_all_its_processes() {
+    let server = HttpServer::start(|_, _| {
+        let takes = Duration::from_mins(1);
+        Answer { takes, ..Answer::of("video/mp4", vec![0; 1024 * 1024]) }
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    let address = format!("{}/slow-{}.mp4", server.url, crate::testing::new_id());
+    let job = harness.submit_url(&address).await;
+    let runs = || {
+        let of = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let shows = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(&address);
+        std::fs::read_dir("/proc").unwrap().flatten().map(of).any(shows)
+    };
+    crate::testing::until("yt-dlp downloads", async || runs() && !server.requests().is_empty()).await;
+    harness.command(job, JobCommand::Cancel { reason: None }).await;
+    let told = Instant::now();
+    crate::testing::until("yt-dlp is gone", async || !runs()).await;
+    assert!(told.elapsed() < Duration::from_secs(2), "it took {:?}", told.elapsed());
+    crate::testing::until("its folder is gone", async || files(&harness.folder.path().join("work")) == 0).await;
+    assert_eq!(harness.names(job).await.last().unwrap(), "JobCancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_file_needs_no_downloader() {
+    let harness =
+        harness_with(|harness| DownloadSettings { yt_dlp: "/nowhere/yt-dlp".into(), ..settings(harness) }).await;
+    let file = media(TONE, "ogg");
+    let key = BlobKey::new("uploads/talk").unwrap();
+    let info = harness.deps.blobs.put_stream(&key, &mut file.as_slice(), 1 << 20).await.unwrap();
+    let upload = |key: &str| MediaSource::Upload {
+        key: key.into(),
+        file_name: "talk.ogg".into(),
+        bytes: info.bytes,
+        sha256: info.sha256.clone(),
+    };
+    let job = harness.submit(upload("uploads/talk"), None).await;
+    assert_eq!(harness.end_of(job).await, "ok");
+    let nothing = media("-f lavfi -i anullsrc=r=16000:cl=mono -t 0", "wav");
+    let key = BlobKey::new("uploads/nothing").unwrap();
+    harness.deps.blobs.put_stream(&key, &mut nothing.as_slice(), 1 << 20).await.unwrap();
+    let empty = harness.submit(upload("uploads/nothing"), None).await;
+    assert_eq!(harness.end_of(empty).await, "truncated_media");
+    let lost = harness.submit(upload("uploads/lost"), None).await;
+    assert_eq!(harness.end_of(lost).await, "upload_missing");
+    let url = harness.submit_url("http://127.0.0.1:9/a.mp4").await;
+    assert_eq!(harness.end_of(url).await, "tool_missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_recorded_now_and_then() {
+    let file = media("-f lavfi -i anoisesrc=duration=40 -b:a 128k", "mp3");
+    let server = HttpServer::start(move |_, _| {
+        let takes = Duration::from_secs(6);
+        Answer { takes, ..Answer::of("audio/mpeg", file.clone()) }
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    let job = harness.submit_url(&format!("{}/talk.mp3", server.url)).await;
+    assert_eq!(harness.end_of(job).await, "ok");
+    let names = harness.names(job).await;
+    let reports = names.iter().filter(|name| *name == "DownloadProgressed").count();
+    assert!((1..=7).contains(&reports), "{names:?}");
+}

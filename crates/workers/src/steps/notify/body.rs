@@ -1,0 +1,108 @@
+//! What a webhook is told.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use url::Url;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::{Failure, JobEvent};
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JobEnd {
+    Completed,
+    Failed(Failure),
+    Cancelled,
+}
+
+impl JobEnd {
+    /// The end that an event is; none if it is no end.
+    pub(super) fn of(event: &JobEvent) -> Option<Self> {
+        match event {
+            JobEvent::JobCompleted { .. } => Some(Self::Completed),
+            JobEvent::JobFailed { failure, .. } => Some(Self::Failed(failure.clone())),
+            JobEvent::JobCancelled { .. } => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    /// The job's status.
+    pub(super) const fn status(&self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The JSON body: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
+#[derive(Debug, Serialize)]
+pub(super) struct Body {
+    #[serde(rename = "type")]
+    kind: String,
+    timestamp: String,
+    data: Data,
+}
+
+#[derive(Debug, Serialize)]
+struct Data {
+    job_id: JobId,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
+}
+
+impl Body {
+    /// What is told of a job that ended at `at`.
+    pub(super) fn new(job_id: JobId, at: DateTime<Utc>, ending: &JobEnd, public_url: &Url) -> Self {
+        let status = ending.status();
+        let base = public_url.as_str().trim_end_matches('/');
+        Self {
+            kind: format!("transcription.{status}"),
+            timestamp: at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            data: Data {
+                job_id,
+                status,
+                result_url: (*ending == JobEnd::Completed)
+                    .then(|| format!("{base}/api/v1/transcriptions/{job_id}/result")),
+                error: match ending {
+                    JobEnd::Failed(failure) => Some(failure.clone()),
+                    JobEnd::Completed | JobEnd::Cancelled => None,
+                },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn told(ending: &JobEnd) -> serde_json::Value {
+        let base = "https://captions.example/base/".parse().expect("an address");
+        let at = "2026-01-02T03:04:05.678Z".parse().expect("a time");
+        json!(Body::new(JobId(Uuid::nil()), at, ending, &base))
+    }
+
+    #[test]
+    fn the_body_says_what_happened_and_where_the_result_is() {
+        let id = "00000000-0000-0000-0000-000000000000";
+        let result_url = format!("https://captions.example/base/api/v1/transcriptions/{id}/result");
+        assert_eq!(
+            told(&JobEnd::Completed),
+            json!({"type": "transcription.completed", "timestamp": "2026-01-02T03:04:05.678Z",
+                   "data": {"job_id": id, "status": "completed", "result_url": result_url}})
+        );
+        let failure = Failure { code: "http_404".into(), message: "There is nothing.".into() };
+        assert_eq!(
+            told(&JobEnd::Failed(failure))["data"],
+            json!({"job_id": id, "status": "failed", "error": {"code": "http_404", "message": "There is nothing."}})
+        );
+        assert_eq!(told(&JobEnd::Cancelled)["data"], json!({"job_id": id, "status": "cancelled"}));
+    }
+}
