@@ -1,14 +1,15 @@
-# YTCaption in one image, for every role: the command says which (`serve`, `worker transcribe`, ...).
+# One image for all roles of YTCaption: the command selects the role (`serve`, `worker transcribe`, ...).
 #
 #   docker build -t ytcaption .
 #
-# CTranslate2's shared library lies beside the program. `--build-arg BACKEND=ruy` (or mkl) compiles it into the program
-# instead, which takes a quarter of an hour longer. Whose terms apply to what: licences/README.md, also in the image.
-# For NVIDIA cards a BASE that has cuBLAS 12: docs/operations.md.
+# CTranslate2's shared library is installed beside the program. `--build-arg BACKEND=ruy` (or mkl) compiles it into the
+# program instead, which takes a quarter of an hour longer. The licences of all parts: licences/README.md, also in the image.
+# NVIDIA GPUs need a BASE with cuBLAS 12: docs/operations.md.
 
-# Where the program comes from: the stage below, or any image that has it, and the libraries it needs, in /out.
+# The image from which the program is copied: the stage `build` below, or any image that has the program and the libraries
+# that it needs in /out.
 ARG PROGRAM=build
-# Where it is compiled, and what it runs on.
+# The images in which the program is compiled and on which it runs.
 ARG BUILDER=rust:1.95-bookworm
 ARG BASE=debian:bookworm-slim
 
@@ -20,7 +21,7 @@ RUN apt-get update \
 WORKDIR /src
 COPY scripts/requirements/ctranslate2.txt scripts/requirements/mkl.txt scripts/requirements/
 COPY scripts/unpack_ctranslate2.py scripts/unpack_mkl.py scripts/
-# Where the build looks for what is unpacked here.
+# The directories into which CTranslate2 or MKL is unpacked below, and in which the build looks for them.
 ENV LIBRARY_PATH=/opt/ctranslate2 MKLROOT=/opt/mkl
 RUN python3 -m venv /tmp/venv && mkdir /out \
     && fetch() { /tmp/venv/bin/pip download --no-cache-dir --require-hashes --no-deps --only-binary=:all: -d /tmp/wheels "$@"; } \
@@ -38,7 +39,7 @@ RUN python3 -m venv /tmp/venv && mkdir /out \
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     CMAKE_PARALLEL="$(nproc)" cargo build --release --locked -p ytcaption-cli --no-default-features --features "$BACKEND" \
-    # Without what only backtraces need, three quarters of it.
+    # Debug information, three quarters of the file, is needed only for backtraces.
     && strip --strip-debug -o /out/ytcaption target/release/ytcaption
 
 FROM ${PROGRAM} AS program
@@ -51,7 +52,7 @@ RUN python3 -m venv /opt/yt-dlp \
     && /opt/yt-dlp/bin/pip uninstall --yes pip setuptools
 
 FROM ${BASE}
-# ffmpeg's optional OpenGL output brings a software renderer of 150 MB that nothing here can reach.
+# ffmpeg's optional OpenGL output depends on a software renderer of 150 MB, which is not used here.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates ffmpeg libstdc++6 postgresql-client python3-minimal libpython3-stdlib \
     && apt-get clean \
