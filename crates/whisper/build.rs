@@ -1,4 +1,4 @@
-//! Compiles the little that Rust cannot do: `native/*` say why.
+//! Compiles the C++ that binds CTranslate2: `native/*` say why it is needed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,14 +6,14 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=native");
     println!("cargo:rerun-if-env-changed=CTRANSLATE2_LIB");
-    if let (Ok(_), Ok(folder)) = (std::env::var("CARGO_FEATURE_SHARED"), std::env::var("CTRANSLATE2_LIB")) {
+    if let (Ok(_), Ok(dir)) = (std::env::var("CARGO_FEATURE_SHARED"), std::env::var("CTRANSLATE2_LIB")) {
         // Another library has another name: what was linked with the one before must be linked again.
-        println!("cargo:rerun-if-changed={folder}/libctranslate2.so");
+        println!("cargo:rerun-if-changed={dir}/libctranslate2.so");
     }
     cxx_build::bridge("src/engine/bridge.rs")
         .file("native/engine.cpp")
         .std("c++17")
-        // Whose headers are not ours to warn about.
+        // No warnings about headers that are not ours.
         .flag_if_supported(format!("-isystem{}", ctranslate2_headers().display()))
         .compile("ytcaption_engine");
     if std::env::var_os("CARGO_FEATURE_MKL").is_some() {
@@ -25,7 +25,7 @@ fn main() {
     }
 }
 
-/// ct2rs carries the headers of the very CTranslate2 that it links, but does not tell where: Cargo knows.
+/// ct2rs carries the headers of the very CTranslate2 that it links, but not their path: Cargo knows it.
 fn ctranslate2_headers() -> PathBuf {
     let var = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("Cargo sets {name} for build scripts"));
     let metadata = Command::new(var("CARGO"))

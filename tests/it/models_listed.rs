@@ -61,7 +61,7 @@ async fn the_list_of_models_follows_the_directory() {
     let broken: Vec<_> =
         broken.map(|model| [&model["name"], &model["problem"]].map(|text| text.as_str().unwrap())).collect();
     for ([name, problem], (expected, reason)) in broken.iter().zip([
-        ("bare", "the model folder bare has no model.bin"),
+        ("bare", "the model directory bare has no model.bin"),
         ("cut", "cut/model.bin is broken: "),
         ("garbage", "garbage/model.bin is broken: "),
         ("mixed", "mixed/vocabulary.json is broken: "),
@@ -127,6 +127,6 @@ async fn a_server_without_models_says_so() {
     assert_eq!(list["default"], "large");
     let (large, small) = (&list["models"][0], &list["models"][1]);
     assert_eq!((&large["name"], &large["default"], &large["usable"]), (&json!("large"), &json!(true), &json!(false)));
-    assert!(large["problem"].as_str().unwrap().contains("no model folder at large"), "{large}");
+    assert!(large["problem"].as_str().unwrap().contains("no model directory at large"), "{large}");
     assert_eq!((&small["name"], &small["usable"]), (&json!("small"), &json!(true)));
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with a media file, in words that tell its owner what to do.
+//! What can be wrong with a media file, and what its owner can do about it.
 
 use std::path::PathBuf;
 

@@ -99,7 +99,7 @@ impl PcmStream {
         })
     }
 
-    /// Milliseconds of the requested range according to the headers; `None` where they do not tell.
+    /// Milliseconds of the requested range according to the headers; `None` where they lack it.
     pub fn expected_ms(&self) -> Option<u64> {
         self.expected_ms
     }
@@ -108,7 +108,7 @@ impl PcmStream {
     ///
     /// # Errors
     /// [`MediaError::Io`] if the pipe to ffmpeg fails.
-    pub async fn read(&mut self, samples: &mut Vec<f32>, at_most: usize) -> Result<usize, MediaError> {
+    pub async fn read_samples(&mut self, samples: &mut Vec<f32>, at_most: usize) -> Result<usize, MediaError> {
         let before = samples.len();
         let mut buffer = vec![0_u8; (at_most * SAMPLE_BYTES).min(64 * 1024)];
         while samples.len() - before < at_most {
@@ -131,7 +131,7 @@ impl PcmStream {
         Ok(read)
     }
 
-    /// Waits for ffmpeg to exit. Call it after [`PcmStream::read`] returned 0.
+    /// Waits for ffmpeg to exit. Call it after [`PcmStream::read_samples`] returned 0.
     ///
     /// # Errors
     /// [`MediaError::Undecodable`] if ffmpeg failed without a single sample, [`MediaError::Io`] if it cannot be waited
@@ -156,7 +156,7 @@ const MAX_RESERVED_MS: u64 = 15 * 60 * 1000;
 /// Decodes `path`, or only `range` of it, into memory: 64 kB for each second of audio.
 ///
 /// # Errors
-/// As [`PcmStream::open`], [`PcmStream::read`] and [`PcmStream::finish`].
+/// As [`PcmStream::open`], [`PcmStream::read_samples`] and [`PcmStream::finish`].
 pub async fn decode(path: &Path, range: Option<Span>) -> Result<Pcm, MediaError> {
     /// One minute a read.
     const PIECE: usize = (60_000 * SAMPLES_PER_MS) as usize;
@@ -164,7 +164,7 @@ pub async fn decode(path: &Path, range: Option<Span>) -> Result<Pcm, MediaError>
     // Growing by doubling would need three times the memory for a moment.
     let expected = stream.expected_ms.unwrap_or(0).min(MAX_RESERVED_MS) * SAMPLES_PER_MS;
     let mut samples = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-    while stream.read(&mut samples, PIECE).await? > 0 {}
+    while stream.read_samples(&mut samples, PIECE).await? > 0 {}
     let StreamEnd { truncation, waited, .. } = stream.finish().await?;
     Ok(Pcm { samples, truncation, waited })
 }

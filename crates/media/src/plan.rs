@@ -44,7 +44,7 @@ pub struct AudioPlan {
 /// Reads `path` once and divides it at pauses. The same file and settings give the same plan.
 ///
 /// # Errors
-/// As [`PcmStream::open`], [`PcmStream::read`] and [`PcmStream::finish`].
+/// As [`PcmStream::open`], [`PcmStream::read_samples`] and [`PcmStream::finish`].
 pub async fn plan_chunks(path: &Path, settings: PlanSettings) -> Result<AudioPlan, MediaError> {
     /// One second a read.
     const PIECE: usize = SAMPLE_RATE as usize;
@@ -53,7 +53,7 @@ pub async fn plan_chunks(path: &Path, settings: PlanSettings) -> Result<AudioPla
     let mut planner = Planner::new(settings);
     let mut samples = Vec::with_capacity(PIECE);
     let mut levels = Vec::new();
-    while stream.read(&mut samples, PIECE).await? > 0 {
+    while stream.read_samples(&mut samples, PIECE).await? > 0 {
         meter.push(&samples, &mut levels);
         planner.push(&levels);
         samples.clear();

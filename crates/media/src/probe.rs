@@ -13,9 +13,9 @@ const NO_INDEX: &str = "moov atom not found";
 /// What ffprobe found in a file's headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaInfo {
-    /// Length in milliseconds according to the headers; `None` where they do not tell.
+    /// Length in milliseconds according to the headers; `None` where they lack it.
     pub duration_ms: Option<u64>,
-    /// Length of the first audio track alone, in milliseconds; `None` where the headers do not tell.
+    /// Length of the first audio track alone, in milliseconds; `None` where the headers lack it.
     pub audio_duration_ms: Option<u64>,
     /// Whether there is at least one audio track.
     pub has_audio: bool,
@@ -54,7 +54,7 @@ struct Format {
     duration: Option<String>,
 }
 
-/// Runs ffprobe on `path`. A file without audio is not an error here (`has_audio` tells).
+/// Runs ffprobe on `path`. A file without audio is not an error here (see [`MediaInfo::has_audio`]).
 ///
 /// # Errors
 /// The file cannot be read, is empty or is not media, or ffprobe is not installed.

@@ -57,7 +57,7 @@ impl Extreme {
     }
 }
 
-/// Turns levels, pushed in any pieces, into spans of sound. Memory does not grow with the length of the media.
+/// Converts levels, pushed in any pieces, into spans of sound. Memory does not grow with the length of the media.
 #[derive(Debug)]
 pub(crate) struct SilenceDetector {
     recent: VecDeque<f32>,

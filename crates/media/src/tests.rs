@@ -81,7 +81,7 @@ async fn decodes_a_part() {
 async fn names_what_is_wrong_with_a_file() {
     let (_a, empty) = file("empty.mp4", "");
     assert!(matches!(decode(&empty, None).await, Err(MediaError::Empty)));
-    let (_b, text) = file("text.mp4", "This is no film.\n".repeat(500));
+    let (_b, text) = file("text.mp4", "This is not a video.\n".repeat(500));
     assert!(matches!(decode(&text, None).await, Err(MediaError::NotMedia { .. })));
     let (_c, page) = file("page.webm", "<html><body>404</body></html>");
     assert!(matches!(decode(&page, None).await, Err(MediaError::NotMedia { .. })));
@@ -175,7 +175,7 @@ async fn streams_in_pieces() {
     let mut stream = PcmStream::open(&path, None).await.unwrap();
     let (mut samples, mut pieces) = (Vec::new(), Vec::new());
     loop {
-        match stream.read(&mut samples, 7_000).await.unwrap() {
+        match stream.read_samples(&mut samples, 7_000).await.unwrap() {
             0 => break,
             read => pieces.push(read),
         }

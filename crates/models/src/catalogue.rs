@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_stands_before_another_of_its_name_and_matches_name_its_old_one() {
+    fn the_default_comes_before_another_of_its_name_and_is_found_by_its_directory() {
         let home = tempfile::tempdir().unwrap();
         model(home.path(), "models/demo");
         model(home.path(), "models/small");

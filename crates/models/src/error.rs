@@ -27,7 +27,7 @@ pub enum ModelError {
         /// The operating system's error.
         source: std::io::Error,
     },
-    /// A file does not have the format that its name stands for.
+    /// A file does not have the format of its name.
     #[error("{} is broken: {reason}; copy the model directory again", path.display())]
     BrokenFile {
         /// The file.

@@ -1,5 +1,5 @@
 //! The table of contents of `model.bin`, without the numbers: that is read in milliseconds, finds a file that is cut off
-//! or belongs to another vocabulary, and tells how much memory the model will take.
+//! or belongs to another vocabulary, and gives the memory that the model will take.
 //!
 //! The format is that of CTranslate2's `python/ctranslate2/specs/model_spec.py`, little-endian: version
 //! (u32), name of the spec, its revision (u32), number of variables (u32); of each variable its name, rank

@@ -11,6 +11,9 @@ pub fn speak(voice: &str, text: &str) -> Vec<f32> {
 }
 
 /// `text` as espeak-ng speaks it with these options.
+///
+/// # Panics
+/// espeak-ng or ffmpeg is not installed.
 pub fn speak_with(options: &[&str], text: &str) -> Vec<f32> {
     let spoken =
         Command::new("espeak-ng").args(options).args(["--stdout", text]).output().expect("espeak-ng is installed");
@@ -39,6 +42,9 @@ pub fn noise(ms: usize, amplitude: f32) -> Vec<f32> {
 }
 
 /// Writes samples as a WAV file of 32-bit floats, which may hold anything.
+///
+/// # Panics
+/// The file cannot be written, or is larger than 4 GiB.
 pub fn write_wav(path: &Path, samples: &[f32]) {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let length = u32::try_from(data.len()).expect("test media are short");
@@ -55,6 +61,9 @@ pub fn write_wav(path: &Path, samples: &[f32]) {
 }
 
 /// Runs ffmpeg with these arguments, separated by blanks, in `dir`.
+///
+/// # Panics
+/// ffmpeg is not installed or fails.
 pub fn ffmpeg(dir: &Path, arguments: &str) {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y"])

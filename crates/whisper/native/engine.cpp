@@ -61,13 +61,13 @@ rust::Vec<Generation> Engine::generate(
     return generations;
 }
 
-rust::Vec<Languages> Engine::detect_language(const StorageView& encoded) const {
-    rust::Vec<Languages> windows;
+rust::Vec<LanguageProbabilities> Engine::detect_language(const StorageView& encoded) const {
+    rust::Vec<LanguageProbabilities> windows;
     for (auto& future : pool->detect_language(encoded)) {
-        Languages languages;
+        LanguageProbabilities probabilities;
         for (const auto& [token, probability] : future.get())
-            languages.found.push_back(Found{token, probability});
-        windows.push_back(std::move(languages));
+            probabilities.languages.push_back(LanguageProbability{token, probability});
+        windows.push_back(std::move(probabilities));
     }
     return windows;
 }
@@ -102,8 +102,8 @@ rust::Vec<Alignment> Engine::align(
 }
 
 std::unique_ptr<Engine> load(
-    rust::Str folder, rust::Str device, int32_t device_index, rust::Str compute_type, size_t replicas, size_t threads) {
-    ModelLoader loader{std::string(folder)};
+    rust::Str dir, rust::Str device, int32_t device_index, rust::Str compute_type, size_t replicas, size_t threads) {
+    ModelLoader loader{std::string(dir)};
     loader.device = ctranslate2::str_to_device(std::string(device));
     loader.device_indices = {device_index};
     loader.compute_type = ctranslate2::str_to_compute_type(std::string(compute_type));

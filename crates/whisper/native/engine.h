@@ -15,9 +15,9 @@ using ctranslate2::StorageView;
 
 // Declared in bridge.rs.
 struct Alignment;
-struct Found;
 struct Generation;
-struct Languages;
+struct LanguageProbabilities;
+struct LanguageProbability;
 struct Search;
 
 // One set of weights, and replicas on threads of their own that compute with it.
@@ -31,7 +31,7 @@ public:
     std::unique_ptr<StorageView> encode(const StorageView& features) const;
     rust::Vec<Generation> generate(
         const StorageView& encoded, size_t windows, rust::Slice<const size_t> prompt, const Search& search) const;
-    rust::Vec<Languages> detect_language(const StorageView& encoded) const;
+    rust::Vec<LanguageProbabilities> detect_language(const StorageView& encoded) const;
     rust::Vec<Alignment> align(
         const StorageView& encoded,
         rust::Slice<const size_t> start,
@@ -45,7 +45,7 @@ private:
 };
 
 std::unique_ptr<Engine> load(
-    rust::Str folder, rust::Str device, int32_t device_index, rust::Str compute_type, size_t replicas, size_t threads);
+    rust::Str dir, rust::Str device, int32_t device_index, rust::Str compute_type, size_t replicas, size_t threads);
 
 std::unique_ptr<StorageView> view(rust::Slice<float> values, size_t windows, size_t rows, size_t columns);
 

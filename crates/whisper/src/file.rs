@@ -49,14 +49,13 @@ pub async fn transcribe_file(
     let mut chunks = ChunkReader::open(path, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
     let mut next = chunks.next().await?;
     if is_auto(options.language.as_deref()) && chunks.end().is_none() {
-        let duration_ms = match chunks.expected_ms() {
-            Some(duration_ms) => duration_ms,
-            None => {
-                let started = Instant::now();
-                let plan = plan_chunks(path, PlanSettings::default()).await?;
-                timing::record(Step::Audio, started.elapsed());
-                plan.duration_ms
-            }
+        let duration_ms = if let Some(duration_ms) = chunks.expected_ms() {
+            duration_ms
+        } else {
+            let started = Instant::now();
+            let plan = plan_chunks(path, PlanSettings::default()).await?;
+            timing::record(Step::Audio, started.elapsed());
+            plan.duration_ms
         };
         options.language = detect_language(transcriber, path, duration_ms, &options).await?;
     }

@@ -56,7 +56,7 @@ pub struct TranscribeOptions {
     pub hotwords: Option<String>,
     /// Never begin a window with a blank.
     pub suppress_blank: bool,
-    /// Ids of tokens that are never written; −1 stands for all symbols that are not speech.
+    /// Ids of tokens that are never written; −1 means all symbols that are not speech.
     pub suppress_tokens: Vec<i32>,
     /// The first timestamp of a window is at most this, in seconds.
     pub max_initial_timestamp: f32,
@@ -79,7 +79,7 @@ pub struct TranscribeOptions {
     /// within them. The language is detected from the whole media.
     pub clip_timestamps: Option<Vec<f32>>,
     /// Windows decoded together, 1 to 64; `None` takes 2, or 1 where the decoder keeps very much of a window. faster-whisper's
-    /// batched pipeline takes 8; on a processor that is no faster, and takes several times the memory.
+    /// batched pipeline takes 8; on a processor that is not faster, and takes several times the memory.
     pub batch_size: Option<usize>,
     /// Longest window in seconds, 1 to 30; `None` takes the model's own, 30.
     pub chunk_length: Option<u32>,
@@ -144,13 +144,13 @@ impl TranscribeOptions {
         } else if self.temperature.is_empty() {
             invalid("temperature", "must name at least one temperature")
         } else if self.temperature.iter().any(|t| !(0.0..=2.0).contains(t)) {
-            invalid("temperature", "must lie between 0 and 2")
+            invalid("temperature", "must be between 0 and 2")
         } else if !(0.0..=30.0).contains(&self.max_initial_timestamp) {
-            invalid("max_initial_timestamp", "must lie between 0 and 30 seconds")
+            invalid("max_initial_timestamp", "must be between 0 and 30 seconds")
         } else if self.max_new_tokens.is_some_and(|most| !(1..=MAX_NEW_TOKENS).contains(&most)) {
             invalid("max_new_tokens", "must be between 1 and 224")
         } else if self.hallucination_silence_threshold.is_some_and(|seconds| !(0.0..=30.0).contains(&seconds)) {
-            invalid("hallucination_silence_threshold", "must lie between 0 and 30 seconds")
+            invalid("hallucination_silence_threshold", "must be between 0 and 30 seconds")
         } else if self.clip_timestamps.as_ref().is_some_and(|times| !clips::are_valid(times)) {
             invalid("clip_timestamps", "must be seconds from 0 on, each later than the one before")
         } else if self.chunk_length.is_some_and(|seconds| !(1..=30).contains(&seconds)) {

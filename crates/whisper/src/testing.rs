@@ -56,17 +56,17 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// How many words have to be changed, added or left out to make `heard` out of `said`.
-pub(crate) fn edits(said: &[String], heard: &[String]) -> usize {
-    let mut row: Vec<usize> = (0..=heard.len()).collect();
-    for (i, said) in said.iter().enumerate() {
+/// How many words of `expected` have to be changed, added or removed to get `found`.
+pub(crate) fn edits(expected: &[String], found: &[String]) -> usize {
+    let mut row: Vec<usize> = (0..=found.len()).collect();
+    for (i, word) in expected.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
-        for (j, heard) in heard.iter().enumerate() {
-            let changed = diagonal + usize::from(said != heard);
+        for (j, other) in found.iter().enumerate() {
+            let changed = diagonal + usize::from(word != other);
             diagonal = row[j + 1];
             row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
         }
     }
-    row[heard.len()]
+    row[found.len()]
 }

@@ -94,8 +94,8 @@ pub(crate) fn task_token(task: Task) -> &'static str {
     }
 }
 
-/// The letter that stands for each byte: GPT-2's `bytes_to_unicode`. Printable bytes stand for
-/// themselves, the others for the letters from U+0100 on.
+/// The letter that represents each byte: GPT-2's `bytes_to_unicode`. Printable bytes are represented by themselves, the
+/// others by the letters from U+0100 on.
 fn byte_letters() -> [char; 256] {
     let mut letters = ['\0'; 256];
     let mut next = 0x100_u32;

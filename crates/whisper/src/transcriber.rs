@@ -119,10 +119,10 @@ impl Transcriber {
         self.check(options)?;
         let model = &self.inner.model;
         let total_ms = samples_to_ms(pcm.len() as u64);
-        let window_s = self.window_s(options);
+        let max_window_s = self.max_window_s(options);
         let requested = model.resolve_language(options.language.as_deref())?;
-        let context = self.context(options, window_s)?;
-        let mut run = Run::new(&self.inner, pcm, context, requested.clone(), window_s);
+        let context = self.context(options, max_window_s)?;
+        let mut run = Run::new(&self.inner, pcm, context, requested.clone(), max_window_s);
         let mut segments: Vec<Segment> = Vec::new();
         let mut done_ms = 0;
         while let Some((decoded, end_ms)) = run.next(&mut || progress(Progress { done_ms, total_ms, segments: &[] }))? {
@@ -143,12 +143,12 @@ impl Transcriber {
     }
 
     /// Longest window, in seconds.
-    fn window_s(&self, options: &TranscribeOptions) -> u32 {
+    fn max_window_s(&self, options: &TranscribeOptions) -> u32 {
         let known = self.inner.model.chunk_length_s;
         options.chunk_length.unwrap_or(known).min(known)
     }
 
-    fn context(&self, options: &TranscribeOptions, window_s: u32) -> Result<Context, TranscribeError> {
+    fn context(&self, options: &TranscribeOptions, max_window_s: u32) -> Result<Context, TranscribeError> {
         let tokenizer = &self.inner.model.tokenizer;
         let to_i32 = |id: usize| i32::try_from(id).unwrap_or(i32::MAX);
         let mut suppress: Vec<i32> = options.suppress_tokens.iter().copied().filter(|id| *id >= 0).collect();
@@ -183,7 +183,7 @@ impl Transcriber {
             hotwords: encode("hotwords", &options.hotwords)?,
             initial_prompt: encode("initial_prompt", &options.initial_prompt)?,
             options: options.clone(),
-            frames: Context::frames(window_s),
+            frames: Context::frames(max_window_s),
             suppress_tokens: suppress,
             cancelled: AtomicBool::new(false),
         })

@@ -54,7 +54,7 @@ impl ChunkReader {
         })
     }
 
-    /// Length in milliseconds according to the headers, which may not tell; the exact one once all has been read.
+    /// Length in milliseconds according to the headers, `None` where they lack it; the exact one once all has been read.
     pub fn expected_ms(&self) -> Option<u64> {
         self.end.as_ref().map(|end| end.duration_ms).or(self.expected_ms)
     }
@@ -67,7 +67,7 @@ impl ChunkReader {
     /// The next chunk and its samples (16 kHz mono, ±1); `None` after the last.
     ///
     /// # Errors
-    /// As [`PcmStream::read`] and [`PcmStream::finish`].
+    /// As [`PcmStream::read_samples`] and [`PcmStream::finish`].
     pub async fn next(&mut self) -> Result<Option<(Span, Vec<f32>)>, MediaError> {
         let mut levels = Vec::new();
         loop {
@@ -76,7 +76,7 @@ impl ChunkReader {
             }
             let Some(reading) = &mut self.reading else { return Ok(None) };
             let before = self.pcm.len();
-            if reading.stream.read(&mut self.pcm, PIECE).await? > 0 {
+            if reading.stream.read_samples(&mut self.pcm, PIECE).await? > 0 {
                 levels.clear();
                 reading.meter.push(&self.pcm[before..], &mut levels);
                 reading.planner.push(&levels);

@@ -1,4 +1,4 @@
-//! Where speech is, by the Silero VAD network, which tells it from music and noise.
+//! Where speech is, by the Silero VAD network, which separates it from music and noise.
 
 mod dense;
 mod network;
@@ -18,7 +18,7 @@ use crate::samples_to_ms;
 pub struct InvalidVadOption {
     /// Its name, such as `vad_parameters.threshold`.
     pub option: &'static str,
-    /// Its range, such as `must lie between 0 and 1`.
+    /// Its range, such as `must be between 0 and 1`.
     pub reason: &'static str,
 }
 
@@ -65,9 +65,9 @@ impl VadOptions {
         let invalid = |option, reason| Err(InvalidVadOption { option, reason });
         let probability = |value: f32| (0.0..=1.0).contains(&value);
         if !probability(self.threshold) {
-            invalid("vad_parameters.threshold", "must lie between 0 and 1")
+            invalid("vad_parameters.threshold", "must be between 0 and 1")
         } else if self.neg_threshold.is_some_and(|value| !probability(value)) {
-            invalid("vad_parameters.neg_threshold", "must lie between 0 and 1")
+            invalid("vad_parameters.neg_threshold", "must be between 0 and 1")
         } else if self.max_speech_duration_s.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
             invalid("vad_parameters.max_speech_duration_s", "must be above 0")
         } else {

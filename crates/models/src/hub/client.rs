@@ -1,4 +1,4 @@
-//! The protocol.
+//! The hub's protocol.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use url::Url;
 use super::checksum::Checksum;
 use super::{HubError, Reference};
 
-/// How long making a connection may take.
+/// Limit for establishing a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long nothing may come.
-const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
-const MOST_REDIRECTS: usize = 8;
+/// Limit for the time between two pieces of a response.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+const MAX_REDIRECTS: usize = 8;
 /// A list of files is a few hundred KB at most.
-const LONGEST_LIST: usize = 16 * 1024 * 1024;
+const MAX_LIST_BYTES: usize = 16 * 1024 * 1024;
 
-/// Where models come from.
+/// The hub that models are downloaded from; set from `[models]`.
 #[derive(Debug, Clone)]
 pub struct HubSettings {
-    /// The hub, or a mirror; may have a path.
+    /// URL of the hub or of a mirror; may have a path.
     pub endpoint: Url,
-    /// Signs in there; sent nowhere else.
+    /// Access token; sent only to the origin of `endpoint`.
     pub token: Option<SecretString>,
-    /// Pause before something that failed is tried again; it doubles from try to try.
-    pub first_pause: Duration,
+    /// Delay before the first retry of a failed request; it doubles with each further one.
+    pub first_delay: Duration,
 }
 
-/// A hub.
+/// A client of a hub.
 pub struct Hub {
     client: Client,
     endpoint: Url,
     authorization: Option<HeaderValue>,
-    pub(super) first_pause: Duration,
+    pub(super) first_delay: Duration,
 }
 
 /// A commit of a repository.
@@ -44,7 +44,7 @@ pub(super) struct Snapshot {
     pub(super) files: Vec<String>,
 }
 
-/// What the hub announces of a file.
+/// What the hub announces about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Remote {
     pub(super) bytes: u64,
@@ -52,10 +52,10 @@ pub(super) struct Remote {
 }
 
 impl Hub {
-    /// Prepares to ask; nobody is asked yet.
+    /// Creates the client; no request is sent yet.
     ///
     /// # Errors
-    /// The endpoint is no web address, or the token has characters that none has.
+    /// The endpoint is not an HTTP URL, or the token has characters that a header cannot have.
     pub fn new(settings: &HubSettings) -> Result<Self, HubError> {
         let wrong = |text: String| HubError::Settings(text);
         if !matches!(settings.endpoint.scheme(), "http" | "https") || !settings.endpoint.has_host() {
@@ -63,14 +63,14 @@ impl Hub {
         }
         let authorization = settings.token.as_ref().map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-                .map_err(|_| wrong("models.token (HF_TOKEN) is no token".to_owned()))?;
+                .map_err(|_| wrong("models.token (HF_TOKEN) is not a valid token".to_owned()))?;
             value.set_sensitive(true);
             Ok(value)
         });
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
             .user_agent(concat!("ytcaption/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| wrong(format!("the HTTP client cannot be set up: {error}")))?;
@@ -78,11 +78,11 @@ impl Hub {
             client,
             endpoint: settings.endpoint.clone(),
             authorization: authorization.transpose()?,
-            first_pause: settings.first_pause,
+            first_delay: settings.first_delay,
         })
     }
 
-    /// The commit that a reference stands for now, and its files.
+    /// The commit that a reference means now, and the names of its files.
     pub(super) async fn snapshot(&self, reference: &Reference) -> Result<Snapshot, HubError> {
         #[derive(Deserialize)]
         struct Revision {
@@ -95,12 +95,12 @@ impl Hub {
             rfilename: String,
         }
         let path = format!("api/models/{}/revision/{}", reference.repository, reference.revision_in_path());
-        let url = self.address(&path)?;
+        let url = self.url(&path)?;
         let response = self.send(&Method::GET, url, 0).await?;
         let host = host_of(response.url());
         let protocol = |reason: String| HubError::Protocol { host: host.clone(), reason };
         self.accept(&response, reference)?;
-        let body = whole(response, LONGEST_LIST).await?;
+        let body = whole(response, MAX_LIST_BYTES).await?;
         let revision: Revision = serde_json::from_slice(&body)
             .map_err(|error| protocol(format!("its description of the model is not readable ({error})")))?;
         if !is_commit(&revision.sha) {
@@ -120,17 +120,17 @@ impl Hub {
         let headers = response.headers();
         let etag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG.as_str()));
         let checksum =
-            etag.and_then(Checksum::of_etag).ok_or_else(|| protocol(&format!("it has no checksum of {file}")))?;
+            etag.and_then(Checksum::parse_etag).ok_or_else(|| protocol(&format!("it has no checksum of {file}")))?;
         let size = text(headers, "x-linked-size").or_else(|| text(headers, "content-length"));
         let bytes =
             size.and_then(|size| size.parse().ok()).ok_or_else(|| protocol(&format!("it has no size of {file}")))?;
-        if text(headers, "x-repo-commit").is_some_and(|of| of != commit) {
-            return Err(protocol("it answers for another commit than was asked for"));
+        if text(headers, "x-repo-commit").is_some_and(|answered| answered != commit) {
+            return Err(protocol("it responds with another commit than was requested"));
         }
         Ok(Remote { bytes, checksum })
     }
 
-    /// The content of a file from byte `from_byte` on, if the server can; the answer's status says whether.
+    /// The content of a file from byte `from_byte` on; the status of the response says whether the server supports that.
     pub(super) async fn content(
         &self,
         from: &Reference,
@@ -146,18 +146,18 @@ impl Hub {
     }
 
     fn resolve(&self, from: &Reference, commit: &str, file: &str) -> Result<Url, HubError> {
-        self.address(&format!("{}/resolve/{commit}/{file}", from.repository))
+        self.url(&format!("{}/resolve/{commit}/{file}", from.repository))
     }
 
-    fn address(&self, path: &str) -> Result<Url, HubError> {
+    fn url(&self, path: &str) -> Result<Url, HubError> {
         let base = self.endpoint.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}/{path}")).map_err(|error| HubError::Settings(format!("models.endpoint: {error}")))
     }
 
-    /// Sends a request and follows redirects. What is known of a file stands in the answer that redirects elsewhere,
-    /// so the question for that goes no further than the hub.
+    /// Sends a request and follows redirects. What is known of a file is in the response that redirects to another host,
+    /// so a `HEAD` request ends there.
     async fn send(&self, method: &Method, mut url: Url, from_byte: u64) -> Result<Response, HubError> {
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             let ours = url.origin() == self.endpoint.origin();
             let mut request = self.client.request(method.clone(), url.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some(authorization) = self.authorization.as_ref().filter(|_| ours) {
@@ -177,7 +177,7 @@ impl Hub {
         Err(HubError::Protocol { host: host_of(&url), reason: "it redirects without end".to_owned() })
     }
 
-    /// Turns a refusal into an error.
+    /// The error of a response that is not a success.
     fn accept(&self, response: &Response, from: &Reference) -> Result<(), HubError> {
         let status = response.status();
         let repository = from.repository.clone();
@@ -186,14 +186,14 @@ impl Hub {
             (404, Some("RevisionNotFound")) => {
                 Err(HubError::NoSuchRevision { repository, revision: from.revision.clone() })
             }
-            // To whoever may not see a model the hub says 401, whether it is there or not.
+            // For a model that the token may not see the hub responds with 401, whether it exists or not.
             (401 | 403 | 404, _) => Err(HubError::NoSuchModel { repository, host: host_of(&self.endpoint) }),
             (status, _) => Err(HubError::Refused { host: host_of(response.url()), status }),
         }
     }
 }
 
-/// Where an answer redirects to, if it does.
+/// The URL that a response redirects to, if it does.
 fn redirect(response: &Response) -> Option<Result<Url, String>> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -204,11 +204,11 @@ fn redirect(response: &Response) -> Option<Result<Url, String>> {
     Some(match next {
         Some(next) if next.scheme() == here.scheme() || next.scheme() == "https" => Ok(next),
         Some(_) => Err("it redirects from an encrypted connection to one that is not".to_owned()),
-        None => Err("it redirects to nowhere".to_owned()),
+        None => Err("it redirects without a usable URL".to_owned()),
     })
 }
 
-/// The error's text without the address: the one of a redirect may carry a signature.
+/// The error's text without the URL: that of a redirect may contain a signature.
 pub(super) fn unreachable(url: &Url, error: reqwest::Error) -> HubError {
     let error = error.without_url();
     let mut reason = error.to_string();
@@ -229,12 +229,12 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// A body of at most `most` bytes.
-async fn whole(mut response: Response, most: usize) -> Result<Vec<u8>, HubError> {
+/// A body of at most `limit` bytes.
+async fn whole(mut response: Response, limit: usize) -> Result<Vec<u8>, HubError> {
     let url = response.url().clone();
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|error| unreachable(&url, error))? {
-        if body.len() + piece.len() > most {
+        if body.len() + piece.len() > limit {
             return Err(HubError::Protocol { host: host_of(&url), reason: "its list of files has no end".to_owned() });
         }
         body.extend_from_slice(&piece);
@@ -242,7 +242,7 @@ async fn whole(mut response: Response, most: usize) -> Result<Vec<u8>, HubError>
     Ok(body)
 }
 
-/// Whether a text is a git commit, and so fit for a path.
+/// Whether a text is a git commit, and so can be part of a path.
 fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between here and the hub.
+//! What can fail while a model is downloaded.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,27 @@ use crate::ModelError;
 
 const MEGABYTE: u64 = 1_000_000;
 
-/// Why a model was not fetched. What has arrived so far is kept where that is of use: the same command goes on from
-/// there.
+/// A model was not downloaded. The files that arrived so far are kept where they can be used: the same command continues
+/// from there.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// The hub's address or the token cannot be used.
+    /// The hub's URL or the token cannot be used.
     #[error("{0}")]
     Settings(String),
-    /// Nobody answers, or the connection breaks again and again.
+    /// The hub does not respond, or the connection breaks in every attempt.
     #[error(
-        "{host} cannot be reached or breaks off ({reason}); what has arrived is kept, the same command goes on from there"
+        "{host} cannot be reached or the connection breaks ({reason}); what has arrived is kept, the same command continues from \
+         there"
     )]
     Unreachable {
         /// The host.
         host: String,
-        /// In the words of the network.
+        /// The network's error.
         reason: String,
     },
-    /// The hub has no such model, or does not show it to everybody.
+    /// The hub has no such model, or it is not public.
     #[error(
-        "{repository} is not on {host}, or not for everybody: check the name; for a private or gated model accept its \
+        "{repository} is not on {host}, or not public: check the name; for a private or gated model accept its \
          terms there and set HF_TOKEN"
     )]
     NoSuchModel {
@@ -39,12 +40,12 @@ pub enum HubError {
     NoSuchRevision {
         /// The repository.
         repository: String,
-        /// What was asked for.
+        /// The requested revision.
         revision: String,
     },
     /// The repository holds something else.
     #[error(
-        "{repository} has no {file}: it is no Whisper model in CTranslate2 format; look for one that was converted for \
+        "{repository} has no {file}: it is not a Whisper model in CTranslate2 format; look for one that was converted for \
          faster-whisper, such as Systran/faster-whisper-small"
     )]
     NotConverted {
@@ -53,15 +54,15 @@ pub enum HubError {
         /// The file it lacks.
         file: &'static str,
     },
-    /// The hub refuses.
-    #[error("{host} refuses with status {status}")]
+    /// The hub responds with an error.
+    #[error("{host} responds with HTTP status {status}")]
     Refused {
         /// The host.
         host: String,
         /// HTTP status.
         status: u16,
     },
-    /// The answer makes no sense.
+    /// A response does not follow the protocol.
     #[error("{host} does not speak the protocol of a Hugging Face hub: {reason}")]
     Protocol {
         /// The host.
@@ -70,40 +71,40 @@ pub enum HubError {
         reason: String,
     },
     /// The content is not what was announced.
-    #[error("what arrived as {file} does not match its checksum, and was thrown away; run the command again")]
+    #[error("the content of {file} does not match its checksum and was deleted; run the command again")]
     Checksum {
         /// The file.
         file: &'static str,
     },
-    /// There is no room.
+    /// The disk is too small.
     #[error(
-        "no room in {}: {} MB are needed and {} MB are free; make room, or choose another models.directory",
-        folder.display(), needed.div_ceil(MEGABYTE), free / MEGABYTE
+        "not enough disk space in {}: {} MB are needed and {} MB are free; free some, or choose another models.directory",
+        directory.display(), needed.div_ceil(MEGABYTE), free / MEGABYTE
     )]
     DiskFull {
-        /// The folder of models.
-        folder: PathBuf,
-        /// Bytes still to come.
+        /// The directory of models.
+        directory: PathBuf,
+        /// Bytes that are still missing.
         needed: u64,
-        /// Bytes there are.
+        /// Bytes that are free.
         free: u64,
     },
-    /// Somebody fetches the same at this moment.
-    #[error("{name} is being fetched by another process")]
+    /// Another process downloads the same model now.
+    #[error("{name} is being downloaded by another process")]
     Busy {
         /// The model.
         name: String,
     },
-    /// Something else is called so.
-    #[error("{} exists and was not fetched from {repository}: choose another name with --as", folder.display())]
+    /// The directory exists and holds something else.
+    #[error("{} exists and was not downloaded from {repository}: choose another name with --as", directory.display())]
     Taken {
-        /// The folder.
-        folder: PathBuf,
-        /// What was to be fetched.
+        /// The directory.
+        directory: PathBuf,
+        /// The repository that was to be downloaded.
         repository: String,
     },
-    /// All arrived, and is no model.
-    #[error("{repository} was fetched and cannot be used: {reason}")]
+    /// All files arrived, but they are not a usable model.
+    #[error("{repository} was downloaded but cannot be used: {reason}")]
     Unusable {
         /// The repository.
         repository: String,
@@ -113,9 +114,9 @@ pub enum HubError {
     /// The disk.
     #[error("{}: {source}", path.display())]
     Io {
-        /// What was written or read.
+        /// The file that was written or read.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
@@ -125,7 +126,7 @@ impl HubError {
         move |source| Self::Io { path: path.to_owned(), source }
     }
 
-    /// Whether the same may succeed a moment later.
+    /// Whether a retry may succeed.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

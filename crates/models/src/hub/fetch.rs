@@ -1,24 +1,25 @@
-//! One file, from wherever the last attempt left off.
+//! Downloading one file, from where the last attempt ended.
 
 use std::path::Path;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder, Retryable as _};
 use reqwest::header::CONTENT_RANGE;
 use reqwest::{Response, StatusCode};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::checksum::Sum;
+use super::checksum::Hasher;
 use super::client::{Remote, host_of, unreachable};
 use super::{Hub, HubError, Reference};
 
-/// Tries in a row that bring nothing before it is given up.
-const MOST_TRIES: u32 = 6;
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// A file is read so many bytes at a time.
+/// Retries in a row without progress before the download fails.
+const MAX_RETRIES: usize = 6;
+const MAX_DELAY: Duration = Duration::from_secs(30);
+/// A partial file is read this many bytes at a time.
 const READ_BYTES: usize = 1 << 20;
 
-/// A file to fetch.
+/// A file to download.
 pub(super) struct Wanted<'a> {
     pub(super) from: &'a Reference,
     pub(super) commit: &'a str,
@@ -26,15 +27,16 @@ pub(super) struct Wanted<'a> {
     pub(super) remote: Remote,
 }
 
-/// A file on its way.
+/// A file that is being downloaded.
 struct Arriving {
     file: File,
-    sum: Sum,
+    hasher: Hasher,
     have: u64,
 }
 
 impl Hub {
-    /// Brings a file to `path`, of which a part may be there; `arrived` is told how much is. Answers its SHA-256.
+    /// Downloads a file to `path`, which may hold a part of it, and returns its SHA-256. `arrived` is called with the bytes
+    /// that `path` holds.
     pub(super) async fn fetch(
         &self,
         wanted: &Wanted<'_>,
@@ -44,49 +46,43 @@ impl Hub {
         let bytes = wanted.remote.bytes;
         let mut arriving = Arriving::open(path, bytes).await.map_err(HubError::io(path))?;
         arrived(arriving.have);
-        let (mut tries, mut most) = (0, arriving.have);
+        let (mut delays, mut most) = (self.backoff().build(), arriving.have);
         while arriving.have < bytes {
-            match self.rest(wanted, path, &mut arriving, arrived).await {
-                Ok(()) => {}
-                Err(error) if error.is_transient() && tries < MOST_TRIES => {
-                    tracing::debug!(%error, file = wanted.file, have = arriving.have, "trying again");
-                    // Only what was never here before is progress: a server may make us begin again for ever.
-                    tries = if arriving.have > most { 0 } else { tries + 1 };
-                    most = most.max(arriving.have);
-                    self.pause(tries).await;
-                }
-                Err(error) => return Err(error),
-            }
+            let Err(error) = self.request_rest(wanted, path, &mut arriving, arrived).await else { continue };
+            // Only bytes that never arrived before are progress: a server may make us begin again for ever.
+            let delay = if arriving.have > most {
+                delays = self.backoff().build();
+                Some(self.first_delay)
+            } else {
+                delays.next()
+            };
+            let Some(delay) = delay.filter(|_| error.is_transient()) else { return Err(error) };
+            tracing::debug!(%error, file = wanted.file, have = arriving.have, "retrying");
+            most = most.max(arriving.have);
+            tokio::time::sleep(delay).await;
         }
         arriving.file.sync_all().await.map_err(HubError::io(path))?;
-        let Some(sha256) = arriving.sum.check(&wanted.remote.checksum) else {
+        let Some(sha256) = arriving.hasher.verify(&wanted.remote.checksum) else {
             tokio::fs::remove_file(path).await.map_err(HubError::io(path))?;
             return Err(HubError::Checksum { file: wanted.file });
         };
         Ok(sha256)
     }
 
-    /// Repeats a question until it is answered, or cannot be.
-    pub(super) async fn insist<T>(&self, ask: impl AsyncFn() -> Result<T, HubError>) -> Result<T, HubError> {
-        let mut tries = 0;
-        loop {
-            match ask().await {
-                Err(error) if error.is_transient() && tries < MOST_TRIES => {
-                    tries += 1;
-                    self.pause(tries).await;
-                }
-                outcome => return outcome,
-            }
-        }
+    /// Repeats a request while it fails with a transient error.
+    pub(super) async fn with_retries<T>(&self, request: impl AsyncFn() -> Result<T, HubError>) -> Result<T, HubError> {
+        (|| request()).retry(self.backoff()).when(HubError::is_transient).await
     }
 
-    async fn pause(&self, tries: u32) {
-        let pause = self.first_pause.saturating_mul(1 << tries.saturating_sub(1).min(16));
-        tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(self.first_delay)
+            .with_max_delay(MAX_DELAY)
+            .with_max_times(MAX_RETRIES)
     }
 
     /// One request for all that is missing.
-    async fn rest(
+    async fn request_rest(
         &self,
         wanted: &Wanted<'_>,
         path: &Path,
@@ -98,17 +94,17 @@ impl Hub {
         let url = response.url().clone();
         let protocol = |reason: &str| HubError::Protocol { host: host_of(&url), reason: reason.to_owned() };
         match response.status() {
-            StatusCode::PARTIAL_CONTENT if begins_at(&response) != Some(arriving.have) => {
-                return Err(protocol("it sends another part of the file than was asked for"));
+            StatusCode::PARTIAL_CONTENT if range_start(&response) != Some(arriving.have) => {
+                return Err(protocol("it sends another part of the file than was requested"));
             }
             StatusCode::PARTIAL_CONTENT => {}
-            // It cannot go on in the middle, or what we have is not a part of what it has.
+            // The server ignores the range, or its file is shorter than the part that arrived.
             StatusCode::RANGE_NOT_SATISFIABLE if arriving.have == 0 => return Err(protocol("it refuses every range")),
             status => {
                 arriving.restart(bytes).await.map_err(HubError::io(path))?;
                 arrived(0);
                 if status == StatusCode::RANGE_NOT_SATISFIABLE {
-                    let reason = "what it has of the file is shorter than it announced".to_owned();
+                    let reason = "its file is shorter than it announced".to_owned();
                     return Err(HubError::Unreachable { host: host_of(&url), reason });
                 }
             }
@@ -117,7 +113,7 @@ impl Hub {
             if arriving.have + piece.len() as u64 > bytes {
                 return Err(protocol(&format!("{} is larger than it announced", wanted.file)));
             }
-            arriving.take(&piece).await.map_err(HubError::io(path))?;
+            arriving.append(&piece).await.map_err(HubError::io(path))?;
             arrived(arriving.have);
         }
         if arriving.have < bytes {
@@ -128,10 +124,10 @@ impl Hub {
 }
 
 impl Arriving {
-    /// Opens what is there, and adds it up.
+    /// Opens the file and hashes the part that it holds.
     async fn open(path: &Path, bytes: u64) -> std::io::Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path).await?;
-        let mut arriving = Self { file, sum: Sum::new(bytes), have: 0 };
+        let mut arriving = Self { file, hasher: Hasher::new(bytes), have: 0 };
         if arriving.file.metadata().await?.len() > bytes {
             arriving.restart(bytes).await?;
         }
@@ -141,7 +137,7 @@ impl Arriving {
             if read == 0 {
                 return Ok(arriving);
             }
-            arriving.sum.add(&buffer[..read]);
+            arriving.hasher.update(&buffer[..read]);
             arriving.have += read as u64;
         }
     }
@@ -149,23 +145,23 @@ impl Arriving {
     async fn restart(&mut self, bytes: u64) -> std::io::Result<()> {
         self.file.set_len(0).await?;
         self.file.rewind().await?;
-        self.sum = Sum::new(bytes);
+        self.hasher = Hasher::new(bytes);
         self.have = 0;
         Ok(())
     }
 
-    async fn take(&mut self, piece: &[u8]) -> std::io::Result<()> {
+    async fn append(&mut self, piece: &[u8]) -> std::io::Result<()> {
         self.file.write_all(piece).await?;
-        // What a write did not tell, the flush does: that the disk is full, above all.
+        // The flush reports errors that the write did not: above all a full disk.
         self.file.flush().await?;
-        self.sum.add(piece);
+        self.hasher.update(piece);
         self.have += piece.len() as u64;
         Ok(())
     }
 }
 
-/// The first byte that an answer brings: `Content-Range: bytes FIRST-LAST/ALL`.
-fn begins_at(response: &Response) -> Option<u64> {
+/// The offset of the first byte of a response: `Content-Range: bytes FIRST-LAST/ALL`.
+fn range_start(response: &Response) -> Option<u64> {
     let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
 }

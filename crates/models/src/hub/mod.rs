@@ -6,9 +6,9 @@
 //!  GET  /ORG/NAME/resolve/COMMIT/FILE       its content, mostly by a redirect to another host; from any byte on
 //! ```
 //!
-//! Written after `huggingface_hub` (`hf_api.model_info`, `file_download.get_hf_file_metadata`, `http_get`). Whatever
-//! comes from there is taken for hostile: only files of known names are fetched, none is larger than announced, and
-//! none is kept that does not match its checksum. Nothing stands under a model's name before all of it is there.
+//! Written after `huggingface_hub` (`hf_api.model_info`, `file_download.get_hf_file_metadata`, `http_get`). All
+//! data from there is taken as hostile: only files of known names are downloaded, none is larger than announced, and
+//! none is kept that does not match its checksum. A model's directory does not exist before all of it has arrived.
 
 mod checksum;
 mod client;
@@ -24,7 +24,7 @@ pub use pull::{Progress, Pulled, pull};
 pub use reference::{ALIASES, Reference, ReferenceError};
 pub(crate) use staging::repository_of;
 
-/// The hub itself; a mirror may stand in for it.
+/// URL of the hub itself; a mirror can be used instead.
 pub const ENDPOINT: &str = "https://huggingface.co";
 
 #[cfg(test)]

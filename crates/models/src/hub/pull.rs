@@ -1,4 +1,4 @@
-//! A model, from the hub to its folder.
+//! Downloading a model from the hub to its directory.
 
 use std::path::{Path, PathBuf};
 
@@ -9,100 +9,101 @@ use super::fetch::Wanted;
 use super::staging::{Source, Staging};
 use super::{Hub, HubError, Reference};
 
-/// The files of a model, as faster-whisper fetches them. No name that a server gives is ever used as one here.
+/// The files of a model, as faster-whisper downloads them. A name from the server is never used as a file name.
 const FILES: [&str; 6] =
     ["config.json", "preprocessor_config.json", "tokenizer.json", "vocabulary.json", "vocabulary.txt", WEIGHTS];
 const WEIGHTS: &str = "model.bin";
-/// Whichever of these there is: older models have the second.
+/// A model has one of these: older ones have the second.
 const VOCABULARIES: [&str; 2] = ["vocabulary.json", "vocabulary.txt"];
 /// Everything but the weights is small; the largest `tokenizer.json` has 5 MB.
-const LARGEST_SMALL_FILE: u64 = 64 * 1024 * 1024;
+const MAX_SMALL_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How far it has come.
+/// How far a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The file that is coming.
+    /// The file that is being downloaded.
     pub file: &'static str,
-    /// Bytes of the model that are here.
+    /// Bytes of the model that have arrived.
     pub done: u64,
-    /// Bytes of the model.
+    /// Bytes of the whole model.
     pub total: u64,
 }
 
-/// What a pull has led to.
+/// The result of [`pull`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// Where the model lies.
-    pub folder: PathBuf,
-    /// The commit that the revision stands for.
+    /// The model's directory.
+    pub directory: PathBuf,
+    /// The commit that the revision means.
     pub commit: String,
-    /// Whether it was there already, whole.
-    pub was_there: bool,
-    /// Its size in bytes.
+    /// Whether it had been downloaded before, completely.
+    pub existed: bool,
+    /// Size of the model in bytes.
     pub bytes: u64,
 }
 
-/// Brings a model to the folder `models`; goes on where an earlier attempt broke off. Until all of it is there and
-/// sound, nothing stands under its name, or what stood there before.
+/// Downloads a model to a directory in `models`; continues an earlier attempt that was interrupted. Until all files have
+/// arrived and are verified, its directory does not exist, or has its previous content.
 ///
 /// # Errors
-/// See [`HubError`].
+/// The hub cannot be reached or has no such Whisper model, a checksum is wrong, the disk is full, or another process
+/// downloads the same model; see [`HubError`].
 pub async fn pull(
     hub: &Hub,
     reference: &Reference,
     models: &Path,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Pulled, HubError> {
-    let snapshot = hub.insist(async || hub.snapshot(reference).await).await?;
+    let snapshot = hub.with_retries(async || hub.snapshot(reference).await).await?;
     let source = Source { repository: reference.repository.clone(), commit: snapshot.commit.clone() };
-    if let Some(there) = already_there(&models.join(&reference.name), &source).await? {
-        return Ok(there);
+    if let Some(existing) = find_existing(&models.join(&reference.name), &source).await? {
+        return Ok(existing);
     }
     let wanted = files(hub, reference, &snapshot.commit, &snapshot.files).await?;
-    let staging = Staging::take(models, reference, &snapshot.commit)?;
+    let staging = Staging::open(models, reference, &snapshot.commit)?;
     let total: u64 = wanted.iter().map(|file| file.remote.bytes).sum();
     let missing = wanted.iter().map(|file| file.remote.bytes.saturating_sub(staging.has(file.file))).sum();
-    staging.check_room(missing)?;
+    staging.check_space(missing)?;
     let mut sums = Vec::new();
     let mut before = 0;
     for file in &wanted {
         let mut arrived = |done: u64| progress(Progress { file: file.file, done: before + done, total });
-        let fetched = hub.fetch(file, &staging.folder().join(file.file), &mut arrived).await;
-        let sum = fetched.map_err(|error| no_room(error, models, total.saturating_sub(before)))?;
+        let fetched = hub.fetch(file, &staging.directory().join(file.file), &mut arrived).await;
+        let sum = fetched.map_err(|error| as_disk_full(error, models, total.saturating_sub(before)))?;
         sums.push((file.file, sum));
         before += file.remote.bytes;
     }
     staging.seal(&sums, &source)?;
     // The checksums were verified during the download.
-    if let Err(reason) = ModelInfo::open(staging.folder(), Checksums::Skip) {
+    if let Err(reason) = ModelInfo::open(staging.directory(), Checksums::Skip) {
         staging.discard();
         return Err(HubError::Unusable { repository: reference.repository.clone(), reason });
     }
-    Ok(Pulled { folder: staging.publish()?, commit: snapshot.commit, was_there: false, bytes: total })
+    Ok(Pulled { directory: staging.publish()?, commit: snapshot.commit, existed: false, bytes: total })
 }
 
-/// The model, if it is there, of the same commit, and whole.
-async fn already_there(folder: &Path, source: &Source) -> Result<Option<Pulled>, HubError> {
-    if !folder.exists() {
+/// The model in `dir`, if it is of the same commit and complete.
+async fn find_existing(dir: &Path, source: &Source) -> Result<Option<Pulled>, HubError> {
+    if !dir.exists() {
         return Ok(None);
     }
-    let taken = || HubError::Taken { folder: folder.to_owned(), repository: source.repository.clone() };
-    let there = Source::of(folder).filter(|there| there.repository == source.repository).ok_or_else(taken)?;
-    if there.commit != source.commit {
+    let taken = || HubError::Taken { directory: dir.to_owned(), repository: source.repository.clone() };
+    let found = Source::load(dir).filter(|found| found.repository == source.repository).ok_or_else(taken)?;
+    if found.commit != source.commit {
         return Ok(None);
     }
-    let reading = folder.to_owned();
+    let reading = dir.to_owned();
     let read = tokio::task::spawn_blocking(move || ModelInfo::open(&reading, Checksums::Verify)).await;
     let info = read.ok().and_then(Result::ok);
     Ok(info.map(|info| Pulled {
-        folder: folder.to_owned(),
-        commit: there.commit,
-        was_there: true,
+        directory: dir.to_owned(),
+        commit: found.commit,
+        existed: true,
         bytes: info.weights_bytes,
     }))
 }
 
-/// The files of a model with what the hub announces of each.
+/// The files of a model with what the hub announces about each.
 async fn files<'a>(
     hub: &Hub,
     reference: &'a Reference,
@@ -121,8 +122,8 @@ async fn files<'a>(
     }
     let mut wanted = Vec::new();
     for file in FILES.into_iter().filter(|file| has(file)) {
-        let remote: Remote = hub.insist(async || hub.describe(reference, commit, file).await).await?;
-        if file != WEIGHTS && remote.bytes > LARGEST_SMALL_FILE {
+        let remote: Remote = hub.with_retries(async || hub.describe(reference, commit, file).await).await?;
+        if file != WEIGHTS && remote.bytes > MAX_SMALL_FILE_BYTES {
             let reason = format!("its {file} has {} bytes", remote.bytes);
             return Err(HubError::Protocol { host: reference.repository.clone(), reason });
         }
@@ -131,12 +132,12 @@ async fn files<'a>(
     Ok(wanted)
 }
 
-/// A full disk, said so.
-fn no_room(error: HubError, models: &Path, needed: u64) -> HubError {
+/// The error of a full disk instead of the I/O error.
+fn as_disk_full(error: HubError, models: &Path, needed: u64) -> HubError {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     match error {
         HubError::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded) => {
-            HubError::DiskFull { folder: models.to_owned(), needed, free: 0 }
+            HubError::DiskFull { directory: models.to_owned(), needed, free: 0 }
         }
         other => other,
     }

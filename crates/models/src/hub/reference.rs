@@ -1,4 +1,4 @@
-//! What a person calls a model on the hub.
+//! The name of a model on the hub.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,30 +31,33 @@ pub const ALIASES: [(&str, &str); 19] = [
 /// The branch that is meant when none is named.
 const MAIN: &str = "main";
 /// The hub's own limit on each part of a repository's name.
-const LONGEST_PART: usize = 96;
-/// Longest name of a branch, tag or commit.
-const LONGEST_REVISION: usize = 200;
-/// A revision may have slashes, as `refs/pr/1` has; in an address they are not separators.
+const MAX_PART: usize = 96;
+/// Maximum length of the name of a branch, tag or commit.
+const MAX_REVISION: usize = 200;
+/// A revision may have slashes, as `refs/pr/1` has; in a URL they are not separators.
 const IN_PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'/').add(b'%').add(b'?').add(b'#');
 
-/// A model on the hub, and what it is called here.
+/// A model on the hub, and the name of its directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     /// `ORG/NAME`.
     pub repository: String,
     /// Branch, tag or commit.
     pub revision: String,
-    /// Name of its folder here.
+    /// Name of its directory on this machine.
     pub name: String,
 }
 
 impl Reference {
-    /// The same model under another name here.
+    /// The same model with another name for its directory.
+    ///
+    /// # Errors
+    /// [`ReferenceError::Name`] if the name has other characters than letters, digits, `.`, `_` and `-`.
     pub fn named(self, name: &str) -> Result<Self, ReferenceError> {
         if is_plain(name) { Ok(Self { name: name.to_owned(), ..self }) } else { Err(ReferenceError::Name(name.into())) }
     }
 
-    /// The revision as a part of an address.
+    /// The revision as a part of a URL's path.
     pub(super) fn revision_in_path(&self) -> String {
         utf8_percent_encode(&self.revision, IN_PATH).to_string()
     }
@@ -66,17 +69,17 @@ impl fmt::Display for Reference {
     }
 }
 
-/// A text that names no model.
+/// A text is not a valid reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
     /// Neither an alias nor `ORG/NAME`.
-    #[error("{0:?} is no model: give ORG/NAME as on the hub, or one of {aliases}", aliases = aliases())]
+    #[error("{0:?} is not a valid model: give ORG/NAME as on the hub, or one of {aliases}", aliases = aliases())]
     Unknown(String),
-    /// No revision.
-    #[error("{0:?} is no branch, tag or commit")]
+    /// The part after `@` is not a revision.
+    #[error("{0:?} is not a valid branch, tag or commit")]
     Revision(String),
-    /// Not fit for a folder.
-    #[error("{0:?} is no name for a model: use letters, digits, `.`, `_` and `-`")]
+    /// The name cannot be that of a directory.
+    #[error("{0:?} is not a valid name for a model: use letters, digits, `.`, `_` and `-`")]
     Name(String),
 }
 
@@ -87,11 +90,11 @@ fn aliases() -> String {
 impl FromStr for Reference {
     type Err = ReferenceError;
 
-    /// Reads `ORG/NAME`, or an alias, and after `@` a revision.
+    /// Parses `ORG/NAME` or an alias, and after `@` a revision.
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
         let (model, revision) = text.split_once('@').unwrap_or((text, MAIN));
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-        let odd = revision.is_empty() || revision.len() > LONGEST_REVISION || revision.contains("..");
+        let odd = revision.is_empty() || revision.len() > MAX_REVISION || revision.contains("..");
         if odd || !revision.chars().all(fits) {
             return Err(ReferenceError::Revision(revision.to_owned()));
         }
@@ -109,10 +112,10 @@ impl FromStr for Reference {
     }
 }
 
-/// Whether a text is one part of a path, and no hidden one.
+/// Whether a text is one part of a path, and not a hidden one.
 fn is_plain(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=LONGEST_PART).contains(&text.len()) && !text.starts_with(['.', '-']) && text.chars().all(fits)
+    (1..=MAX_PART).contains(&text.len()) && !text.starts_with(['.', '-']) && text.chars().all(fits)
 }
 
 #[cfg(test)]
@@ -120,16 +123,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_name_models_in_three_ways() {
-        let read = |text: &str| {
+    fn aliases_repositories_and_revisions_are_parsed() {
+        let parsed = |text: &str| {
             let Reference { repository, revision, name } = text.parse().expect(text);
             (repository, revision, name)
         };
-        let of = |repository: &str, revision: &str, name: &str| (repository.into(), revision.into(), name.into());
-        assert_eq!(read("small"), of("Systran/faster-whisper-small", "main", "small"));
-        assert_eq!(read("me/my-whisper"), of("me/my-whisper", "main", "my-whisper"));
-        assert_eq!(read("me/my-whisper@refs/pr/1"), of("me/my-whisper", "refs/pr/1", "my-whisper"));
-        assert_eq!(read("tiny@v1.0"), of("Systran/faster-whisper-tiny", "v1.0", "tiny"));
+        let expected = |repository: &str, revision: &str, name: &str| (repository.into(), revision.into(), name.into());
+        assert_eq!(parsed("small"), expected("Systran/faster-whisper-small", "main", "small"));
+        assert_eq!(parsed("me/my-whisper"), expected("me/my-whisper", "main", "my-whisper"));
+        assert_eq!(parsed("me/my-whisper@refs/pr/1"), expected("me/my-whisper", "refs/pr/1", "my-whisper"));
+        assert_eq!(parsed("tiny@v1.0"), expected("Systran/faster-whisper-tiny", "v1.0", "tiny"));
         let branch: Reference = "me/my-whisper@refs/pr/1".parse().expect("a model");
         assert_eq!(branch.revision_in_path(), "refs%2Fpr%2F1");
         for (_, repository) in ALIASES {
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_lead_elsewhere_is_no_model() {
+    fn names_that_could_leave_the_directory_are_errors() {
         for text in ["", "huge", "a/b/c", "../b", "a/..", "a/.b", "/b", "a/", "a b/c", "a/b?x", "-a/b", "a/b\n"] {
             assert!(matches!(text.parse::<Reference>(), Err(ReferenceError::Unknown(_))), "{text:?}");
         }

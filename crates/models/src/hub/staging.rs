@@ -1,4 +1,4 @@
-//! Where a model grows until it is whole: a hidden folder beside those of the others, which becomes its own in one step.
+//! The directory of a model while it is downloaded: a hidden one beside the others, which is renamed in one step.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{HubError, Reference};
 
-/// How the hidden folders begin; the model's name and the commit follow.
+/// Prefix of the hidden directories; the model's name and the commit follow.
 const PREFIX: &str = ".pull-";
 /// Checksums in the format of `sha256sum`.
 const CHECKSUMS: &str = "SHA256SUMS";
-/// Says where a model comes from.
+/// Names the repository and the commit of a model.
 const SOURCE: &str = "source.json";
-/// As much of a commit as tells it from others of its repository.
+/// Length of the part of a commit that identifies it within its repository.
 const SHORT_COMMIT: usize = 12;
 
-/// Where a model in a folder comes from.
+/// The repository and the commit of a downloaded model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Source {
     pub(super) repository: String,
@@ -25,83 +25,85 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Of the model in `folder`, if it was fetched.
-    pub(super) fn of(folder: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(folder.join(SOURCE)).ok()?).ok()
+    /// That of the model in `dir`, if it was downloaded.
+    pub(super) fn load(dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(dir.join(SOURCE)).ok()?).ok()
     }
 }
 
-/// The repository that the model in `folder` was fetched from.
-pub(crate) fn repository_of(folder: &Path) -> Option<String> {
-    Source::of(folder).map(|source| source.repository)
+/// The repository that the model in `dir` was downloaded from.
+pub(crate) fn repository_of(dir: &Path) -> Option<String> {
+    Source::load(dir).map(|source| source.repository)
 }
 
-/// A model's hidden folder; nobody else has it.
+/// A model's hidden directory, locked against other processes.
 pub(super) struct Staging {
-    folder: PathBuf,
+    directory: PathBuf,
     models: PathBuf,
     name: String,
-    /// Holds the lock.
+    /// Holds the lock of the directory.
     _lock: File,
 }
 
 impl Staging {
-    /// Makes the folder, or takes the one that an earlier attempt at the same commit left; those of other commits go.
-    pub(super) fn take(models: &Path, reference: &Reference, commit: &str) -> Result<Self, HubError> {
+    /// Creates the directory, or opens the one that an earlier attempt at the same commit left; removes those of other
+    /// commits.
+    pub(super) fn open(models: &Path, reference: &Reference, commit: &str) -> Result<Self, HubError> {
         let name = reference.name.clone();
         let own = format!("{PREFIX}{name}-{}", &commit[..SHORT_COMMIT.min(commit.len())]);
-        let folder = models.join(&own);
-        std::fs::create_dir_all(&folder).map_err(HubError::io(&folder))?;
-        let Some(lock) = lock(&folder)? else { return Err(HubError::Busy { name }) };
-        for other in left_by(models, &name).into_iter().filter(|other| *other != folder) {
+        let directory = models.join(&own);
+        std::fs::create_dir_all(&directory).map_err(HubError::io(&directory))?;
+        let Some(lock) = lock(&directory)? else { return Err(HubError::Busy { name }) };
+        for other in existing(models, &name).into_iter().filter(|other| *other != directory) {
             if let Ok(Some(_lock)) = self::lock(&other) {
                 std::fs::remove_dir_all(&other).map_err(HubError::io(&other))?;
             }
         }
-        Ok(Self { folder, models: models.to_owned(), name, _lock: lock })
+        Ok(Self { directory, models: models.to_owned(), name, _lock: lock })
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Bytes of a file that have arrived.
     pub(super) fn has(&self, file: &str) -> u64 {
-        std::fs::metadata(self.folder.join(file)).map_or(0, |metadata| metadata.len())
+        std::fs::metadata(self.directory.join(file)).map_or(0, |metadata| metadata.len())
     }
 
-    /// Refuses if `needed` more bytes find no room.
-    pub(super) fn check_room(&self, needed: u64) -> Result<(), HubError> {
-        let disk = statvfs(&self.folder).map_err(|error| HubError::io(&self.folder)(error.into()))?;
+    /// Fails if `needed` more bytes do not fit on the disk.
+    pub(super) fn check_space(&self, needed: u64) -> Result<(), HubError> {
+        let disk = statvfs(&self.directory).map_err(|error| HubError::io(&self.directory)(error.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if needed <= free { Ok(()) } else { Err(HubError::DiskFull { folder: self.models.clone(), needed, free }) }
+        if needed <= free { Ok(()) } else { Err(HubError::DiskFull { directory: self.models.clone(), needed, free }) }
     }
 
-    /// Writes down what the files are and where they come from.
+    /// Writes the checksums and the source of the files.
     pub(super) fn seal(&self, sums: &[(&str, String)], source: &Source) -> Result<(), HubError> {
         let lines: Vec<String> = sums.iter().map(|(file, sha256)| format!("{sha256}  {file}\n")).collect();
-        let source = serde_json::to_string_pretty(source).map_err(|error| HubError::io(&self.folder)(error.into()))?;
+        let source =
+            serde_json::to_string_pretty(source).map_err(|error| HubError::io(&self.directory)(error.into()))?;
         for (file, content) in [(CHECKSUMS, lines.concat()), (SOURCE, source + "\n")] {
-            let path = self.folder.join(file);
+            let path = self.directory.join(file);
             let write = || {
                 std::fs::write(&path, content)?;
                 File::open(&path)?.sync_all()
             };
             write().map_err(HubError::io(&path))?;
         }
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(HubError::io(&self.folder))
+        File::open(&self.directory).and_then(|dir| dir.sync_all()).map_err(HubError::io(&self.directory))
     }
 
-    /// Puts the model under its name; what was there before is gone. There is no moment at which there is neither.
+    /// Renames the directory to the model's name and removes the previous one. One of the two exists at every moment.
     pub(super) fn publish(self) -> Result<PathBuf, HubError> {
         let target = self.models.join(&self.name);
         let failed = HubError::io(&target);
         let publish = || {
             if target.exists() {
-                renameat_with(CWD, &self.folder, CWD, &target, RenameFlags::EXCHANGE)?;
-                std::fs::remove_dir_all(&self.folder)?;
+                renameat_with(CWD, &self.directory, CWD, &target, RenameFlags::EXCHANGE)?;
+                std::fs::remove_dir_all(&self.directory)?;
             } else {
-                renameat_with(CWD, &self.folder, CWD, &target, RenameFlags::NOREPLACE)?;
+                renameat_with(CWD, &self.directory, CWD, &target, RenameFlags::NOREPLACE)?;
             }
             File::open(&self.models)?.sync_all()
         };
@@ -109,16 +111,16 @@ impl Staging {
         Ok(target)
     }
 
-    /// Throws all of it away.
+    /// Removes the directory.
     pub(super) fn discard(self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            tracing::warn!(folder = %self.folder.display(), %error, "a useless folder stays");
+        if let Err(error) = std::fs::remove_dir_all(&self.directory) {
+            tracing::warn!(directory = %self.directory.display(), %error, "a directory without use could not be removed");
         }
     }
 }
 
-/// The hidden folders of a model.
-fn left_by(models: &Path, name: &str) -> Vec<PathBuf> {
+/// The hidden directories of a model.
+fn existing(models: &Path, name: &str) -> Vec<PathBuf> {
     let Ok(inside) = std::fs::read_dir(models) else { return Vec::new() };
     let is_commit = |rest: &str| rest.len() == SHORT_COMMIT && rest.bytes().all(|digit| digit.is_ascii_hexdigit());
     let ours = |path: &PathBuf| {
@@ -128,12 +130,12 @@ fn left_by(models: &Path, name: &str) -> Vec<PathBuf> {
     inside.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).collect()
 }
 
-/// Locks a folder as long as the answer lives; `None` if another process has it.
-fn lock(folder: &Path) -> Result<Option<File>, HubError> {
-    let file = File::open(folder).map_err(HubError::io(folder))?;
+/// Locks a directory as long as the returned file exists; `None` if another process has locked it.
+fn lock(dir: &Path) -> Result<Option<File>, HubError> {
+    let file = File::open(dir).map_err(HubError::io(dir))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(source)) => Err(HubError::io(folder)(source)),
+        Err(std::fs::TryLockError::Error(source)) => Err(HubError::io(dir)(source)),
     }
 }

@@ -53,7 +53,7 @@ async fn a_model_in_use_stays_and_a_caller_that_needs_its_memory_waits() {
     });
     tokio::time::sleep(POLL_INTERVAL * 3).await;
     assert_eq!(cache.loaded(), ["a"]);
-    // A later caller does not overtake, or `b` would never be loaded.
+    // A later caller waits behind it, or `b` would never be loaded.
     let mut later = Box::pin(cache.get("a"));
     assert!(futures::poll!(&mut later).is_pending());
     drop(used);

@@ -1,27 +1,27 @@
-//! A segment lies where somebody speaks.
+//! A segment is within speech.
 
 use ytcaption_domain::Span;
 
-/// A segment may reach so far past the speech that was found: its first and last sounds are soft.
+/// A segment may reach this far past the detected speech: its first and last sounds are soft.
 const SOFT_SOUND_MS: u64 = 200;
 
-/// Takes from `segment` what lies in silence before and after its speech. `None`: nobody speaks in it, so
-/// that the model has invented its text. `pad_ms` is how much was left around the speech for the model.
+/// `segment` without the silence before and after its speech. `None`: it has no speech, so that the model has
+/// hallucinated its text. `pad_ms` is how much was left around the speech for the model.
 ///
 /// Whisper likes to begin a segment where the window begins and to end it where the next one begins.
-/// faster-whisper mends that with the times of words ("a better segmentation algorithm based on VAD should
+/// faster-whisper corrects that with the times of words ("a better segmentation algorithm based on VAD should
 /// be able to replace this", says its source); here the detector does.
 pub(super) fn trim(segment: Span, speech: &[Span], pad_ms: u64) -> Option<Span> {
     let widened = |span: &Span, by_ms: u64| Span {
         start_ms: span.start_ms.saturating_sub(by_ms),
         end_ms: span.end_ms.saturating_add(by_ms),
     };
-    let mut heard = speech.iter().filter(|span| widened(span, pad_ms).overlaps(segment));
-    let first = heard.next()?;
-    let last = heard.next_back().unwrap_or(first);
+    let mut within = speech.iter().filter(|span| widened(span, pad_ms).overlaps(segment));
+    let first = within.next()?;
+    let last = within.next_back().unwrap_or(first);
     let (first, last) = (widened(first, SOFT_SOUND_MS), widened(last, SOFT_SOUND_MS));
     let trimmed = Span { start_ms: segment.start_ms.max(first.start_ms), end_ms: segment.end_ms.min(last.end_ms) };
-    // Text that lies in the padding alone is a word that the detector missed.
+    // Text in the padding alone is a word that the detector missed.
     Some(if trimmed.length_ms() > 0 { trimmed } else { segment })
 }
 
@@ -35,21 +35,21 @@ mod tests {
     }
 
     #[test]
-    fn silence_around_speech_is_taken_away() {
+    fn silence_around_speech_is_removed() {
         assert_eq!(trimmed(0, 4500), Some((800, 3200)));
         assert_eq!(trimmed(600, 9000), Some((800, 6200)));
         assert_eq!(trimmed(4000, 5500), Some((4800, 5500)));
     }
 
     #[test]
-    fn what_lies_in_speech_stays() {
+    fn what_is_in_speech_stays() {
         assert_eq!(trimmed(1200, 2900), Some((1200, 2900)));
         assert_eq!(trimmed(900, 3150), Some((900, 3150)));
         assert_eq!(trimmed(2000, 5800), Some((2000, 5800)));
     }
 
     #[test]
-    fn text_where_nobody_speaks_is_invented() {
+    fn text_without_speech_is_hallucinated() {
         assert_eq!(trimmed(3500, 4500), None);
         assert_eq!(trimmed(7000, 8000), None);
         assert_eq!(trim(Span { start_ms: 0, end_ms: 1000 }, &[], 400), None);

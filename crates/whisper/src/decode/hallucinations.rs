@@ -1,10 +1,10 @@
-//! Text that was invented over silence, known by its words: `hallucination_silence_threshold` of faster-whisper 1.2.1.
+//! Text that was hallucinated over silence, recognised by its words: `hallucination_silence_threshold` of faster-whisper
+//! 1.2.1.
 //!
-//! What of a window follows such text is heard again, from where the text was said to begin.
-
-use ytcaption_domain::captions::{Segment, Word};
+//! The part of a window that follows such text is decoded again, from where the text was said to begin.
 
 use ytcaption_domain::Span;
+use ytcaption_domain::captions::{Segment, Word};
 
 /// Words of a segment that are looked at, from the first.
 const WORDS: usize = 8;
@@ -15,28 +15,28 @@ const SHORT_MS: u64 = 133;
 const ODD_PER_SHORT_SECOND: f32 = 15.0;
 /// … or longer than this, by 1 for each second.
 const LONG_MS: u64 = 2_000;
-/// So odd are all words together if they are invented, …
-const INVENTED: f32 = 3.0;
+/// The words of hallucinated text are this odd together, …
+const HALLUCINATED: f32 = 3.0;
 /// … or as odd as there are words, nearly.
 const NEARLY: f32 = 0.01;
 
-/// What follows within this after the window's start, or ends within this before the most a window can hold, has
-/// silence beside it for all that is known. Nothing is heard again from earlier than half of it.
+/// What begins within this after the window's start, or ends within this before the longest window's end, counts as
+/// having silence beside it. Nothing is decoded again from earlier than half of it.
 const EDGE_MS: u64 = 2_000;
 
-/// What becomes of a window.
+/// How a window is cut.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cut {
     /// Segments to keep, from the first.
     pub(super) kept: usize,
-    /// From when on the window is to be heard again; its end if no more is to come.
+    /// From when on the window is to be decoded again; its end if nothing follows.
     pub(super) resume_ms: u64,
 }
 
-/// Looks for invented text among the segments of `window`, which have words where the model can align. `limit_ms` is
-/// the length of the longest window.
+/// The first hallucinated text among the segments of `window`, which have words if the model can align. `limit_ms` is the
+/// length of the longest window.
 pub(super) fn find(window: Span, limit_ms: u64, segments: &[Segment], threshold_ms: u64) -> Option<Cut> {
-    // The times of words, and whether these look invented.
+    // The times of words, and whether these look hallucinated.
     let spoken: Vec<(usize, Span, bool)> = segments
         .iter()
         .enumerate()
@@ -70,11 +70,11 @@ pub(super) fn find(window: Span, limit_ms: u64, segments: &[Segment], threshold_
     None
 }
 
-/// Whether words are as unlikely, short or long as those of text that nobody said.
+/// Whether words are as unlikely, short or long as those of text that was not spoken.
 fn is_odd(words: &[Word]) -> bool {
     let said = words.iter().filter(|word| word.text.contains(char::is_alphanumeric)).take(WORDS);
     let (count, score) = said.fold((0.0, 0.0), |(count, score), word| (count + 1.0, score + oddness(word)));
-    score >= INVENTED || score + NEARLY >= count
+    score >= HALLUCINATED || score + NEARLY >= count
 }
 
 fn oddness(word: &Word) -> f32 {

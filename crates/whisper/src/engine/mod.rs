@@ -1,7 +1,7 @@
 //! CTranslate2's Whisper as Rust sees it: one set of weights, and replicas that compute with it side by side.
 //!
-//! ct2rs builds and links CTranslate2. Its own `Whisper` gives each replica a copy of the weights and lets nobody see
-//! what the encoder computed, so this crate binds these few calls itself (ADR 0024).
+//! ct2rs builds and links CTranslate2. Its own `Whisper` gives each replica a copy of the weights and does not return the
+//! encoder's output, so this crate binds these few calls itself (ADR 0024).
 
 mod backend;
 mod bridge;
@@ -14,7 +14,7 @@ use cxx::UniquePtr;
 pub(crate) use backend::cuda_devices;
 pub use backend::footprint;
 use bridge::ffi;
-pub(crate) use bridge::ffi::{Alignment, Generation, Languages, Search};
+pub(crate) use bridge::ffi::{Alignment, Generation, LanguageProbabilities, Search};
 
 use crate::error::TranscribeError;
 
@@ -38,10 +38,10 @@ pub(crate) struct EngineConfig<'a> {
     pub(crate) seed: u32,
 }
 
-/// Tables of numbers in CTranslate2's hands, one for each window; lent, or its own.
+/// Tables of numbers for CTranslate2, one for each window: borrowed from Rust, or its own.
 pub(crate) struct View<'a> {
     storage: UniquePtr<ffi::StorageView>,
-    lent: PhantomData<&'a mut [f32]>,
+    borrowed: PhantomData<&'a mut [f32]>,
 }
 
 impl Engine {
@@ -64,13 +64,13 @@ impl Engine {
         self.0.mels()
     }
 
-    /// Spectrograms in, positions of the encoder out.
+    /// The encoder's output, `[time, d_model]` of each window, for spectrograms `[mel bins, frames]`.
     pub(crate) fn encode(&self, features: &View<'_>) -> Result<View<'static>, TranscribeError> {
         let storage = self.0.encode(&features.storage).map_err(TranscribeError::engine)?;
-        Ok(View { storage, lent: PhantomData })
+        Ok(View { storage, borrowed: PhantomData })
     }
 
-    /// The best text of each of so many windows after the same prompt.
+    /// The best text of each of the `windows` windows in `encoded`, all after the same prompt.
     pub(crate) fn generate(
         &self,
         encoded: &View<'_>,
@@ -81,12 +81,13 @@ impl Engine {
         self.0.generate(&encoded.storage, windows, prompt, search).map_err(TranscribeError::engine)
     }
 
-    /// The languages of each window.
-    pub(crate) fn detect_language(&self, encoded: &View<'_>) -> Result<Vec<Languages>, TranscribeError> {
+    /// The probabilities of all languages for each window.
+    pub(crate) fn detect_language(&self, encoded: &View<'_>) -> Result<Vec<LanguageProbabilities>, TranscribeError> {
         self.0.detect_language(&encoded.storage).map_err(TranscribeError::engine)
     }
 
-    /// When each token of `texts`, one for each window, was spoken; `frames` of each window are sound.
+    /// When each token of `texts`, one text for each window, was spoken; `frames[i]` frames of window `i` are audio, the
+    /// rest is padding.
     pub(crate) fn align(
         &self,
         encoded: &View<'_>,
@@ -103,13 +104,13 @@ impl Engine {
 }
 
 impl<'a> View<'a> {
-    /// `windows` tables of (rows, columns), one after the other.
-    pub(crate) fn of(values: &'a mut [f32], windows: usize, shape: [usize; 2]) -> Result<Self, TranscribeError> {
+    /// `values` as `windows` tables of `[rows, columns]`, one after the other.
+    pub(crate) fn new(values: &'a mut [f32], windows: usize, shape: [usize; 2]) -> Result<Self, TranscribeError> {
         let storage = bridge::view(values, windows, shape).map_err(TranscribeError::engine)?;
-        Ok(Self { storage, lent: PhantomData })
+        Ok(Self { storage, borrowed: PhantomData })
     }
 
-    /// The numbers, one table after the other; empty if they are not 32-bit floats in this memory.
+    /// The numbers, one table after the other; empty if they are not 32-bit floats in the memory of this process.
     pub(crate) fn values(&self) -> &[f32] {
         ffi::values(&self.storage)
     }

@@ -114,7 +114,7 @@ impl FeatureExtractor {
     }
 }
 
-/// Index of the sample that stands at `position` of a signal of `length`, reflected at both ends by
+/// Index of the sample at `position` of a signal of `length`, reflected at both ends by
 /// half a frame (the edge sample itself is not repeated).
 fn reflect(position: usize, length: usize) -> usize {
     let period = 2 * (length - 1);

@@ -31,16 +31,16 @@ impl ChunkTask {
         let (transcriber, mut options) = (transcriber.clone(), options.clone());
         let clips = options.clip_timestamps.take();
         options.clip_timestamps = clips.map(|seconds| clips::for_chunk(&seconds, chunk.start_ms));
-        let (send, updates) = unbounded_channel();
+        let (sender, updates) = unbounded_channel();
         let work = tokio::task::spawn_blocking(move || {
             let mut last_ms = 0;
             transcriber.transcribe(&pcm, &options, &mut |progress| {
                 let is_news = progress.done_ms > std::mem::replace(&mut last_ms, progress.done_ms);
                 let sent = if is_news || !progress.segments.is_empty() {
                     let shifted = shift(progress.segments.to_vec(), chunk.start_ms);
-                    send.send((progress.done_ms + chunk.start_ms, shifted)).is_ok()
+                    sender.send((progress.done_ms + chunk.start_ms, shifted)).is_ok()
                 } else {
-                    !send.is_closed()
+                    !sender.is_closed()
                 };
                 // The receiver is gone when the caller cancelled or was dropped.
                 if sent { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -43,14 +43,14 @@ async fn a_chunk_has_the_times_of_its_file() {
     // The prefix is for the beginning of the file, which this is not.
     let prefix = Some("My number is".to_owned());
     let options = TranscribeOptions { word_timestamps: true, prefix, ..TranscribeOptions::default() };
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let transcript = transcribe_chunk(transcriber(), &path, chunk, &options, &mut |progress| {
-        told.extend_from_slice(progress.segments);
+        reported.extend_from_slice(progress.segments);
         ControlFlow::Continue(())
     })
     .await
     .unwrap();
-    assert_eq!(told, transcript.segments);
+    assert_eq!(reported, transcript.segments);
     let segment = &transcript.segments[0];
     assert_eq!(segment.text, "Tomorrow is Friday.");
     assert!((19_700..20_400).contains(&segment.start_ms), "{segment:?}");
@@ -81,21 +81,21 @@ async fn clips_are_of_the_file_and_not_of_the_chunk() {
 }
 
 #[tokio::test]
-async fn faults_of_the_file_and_of_the_options_are_told() {
+async fn errors_of_the_file_and_of_the_options_are_returned() {
     let dir = video("Thank you and goodbye.");
     let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
     let film = dir.path().join("film.mp4");
     let options = TranscribeOptions { language: Some("xx".to_owned()), ..TranscribeOptions::default() };
     let error = transcribe_file(transcriber(), &film, &options, &mut go_on).await.unwrap_err();
     assert!(matches!(error, FileError::Transcribe(TranscribeError::UnknownLanguage { .. })));
-    std::fs::write(&film, "no film").unwrap();
+    std::fs::write(&film, "not a video").unwrap();
     let options = TranscribeOptions::default();
     let error = transcribe_file(transcriber(), &film, &options, &mut go_on).await.unwrap_err();
     assert!(matches!(error, FileError::Media(MediaError::NotMedia { .. })), "{error}");
 }
 
 #[tokio::test]
-async fn a_part_whose_sound_is_missing_is_no_silence() {
+async fn a_chunk_whose_audio_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let (wav, flac) = (dir.path().join("talk.wav"), dir.path().join("talk.flac"));
     write_wav(&wav, &speak("en-us", "Tomorrow is Friday.").repeat(8));
@@ -103,18 +103,18 @@ async fn a_part_whose_sound_is_missing_is_no_silence() {
     let whole = std::fs::read(&flac).unwrap();
     let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
     let options = TranscribeOptions { language: Some("en".to_owned()), ..TranscribeOptions::default() };
-    let mut hear = async |start_ms| {
+    let mut transcribe = async |start_ms| {
         let chunk = Span { start_ms, end_ms: start_ms + 3_000 };
         transcribe_chunk(transcriber(), &flac, chunk, &options, &mut go_on).await
     };
-    assert!(!hear(6_000).await.unwrap().segments.is_empty());
+    assert!(!transcribe(6_000).await.unwrap().segments.is_empty());
     std::fs::write(&flac, &whole[..whole.len() / 3]).unwrap();
-    let error = hear(6_000).await.unwrap_err();
+    let error = transcribe(6_000).await.unwrap_err();
     assert!(
         matches!(error, FileError::Media(MediaError::Incomplete { .. } | MediaError::Undecodable { .. })),
         "{error}"
     );
-    assert!(!hear(0).await.unwrap().segments.is_empty(), "what is there is heard");
+    assert!(!transcribe(0).await.unwrap().segments.is_empty(), "the part that exists is transcribed");
 }
 
 #[tokio::test]

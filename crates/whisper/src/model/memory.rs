@@ -1,14 +1,14 @@
-//! What becomes of freed memory: kept while a model computes, given back when it rests.
+//! Freed memory: kept while a model computes, released when it is idle.
 //!
-//! The encoder's attention is one block of megabytes for each layer of each window. An allocator that gives such blocks back
-//! to the system when they are freed has the pages made and cleared anew for the next layer, which took a third of the
+//! The encoder's attention is one block of megabytes for each layer of each window. An allocator that releases such blocks
+//! to the system when they are freed has the pages mapped and cleared again for the next layer, which took a third of the
 //! encoder's time with glibc's; one that keeps them in as many pieces as there are threads holds twice as much. So the
 //! process, with CTranslate2 in it, uses jemalloc, with one arena for all threads.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// With a gigabyte given back each time, making its pages anew takes about a quarter of a second of one core.
+/// With a gigabyte released each time, mapping its pages again takes about a quarter of a second of one core.
 const TRIM_EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -43,7 +43,7 @@ mod jemalloc {
     }
 
     fn control(name: &CStr, value: *mut c_void, size: usize) {
-        // SAFETY: `name` ends in a NUL; nothing is asked for; `value` is null or points to `size` bytes of the type that
+        // SAFETY: `name` ends in a NUL; no value is requested; `value` is null or points to `size` bytes of the type that
         // jemalloc documents for `name`.
         let refused = unsafe { mallctl(name.as_ptr(), ptr::null_mut(), ptr::null_mut(), value, size) };
         if refused != 0 {
@@ -58,8 +58,8 @@ pub(crate) fn keep() {
     jemalloc::keep();
 }
 
-/// Gives back what nobody uses at this moment, but seldom: others will soon want some of it again. What has been kept comes
-/// in pieces that fit the next blocks ever less.
+/// Releases unused memory to the operating system, but at most once in [`TRIM_EVERY`]: other threads will soon need some
+/// of it again. What is kept is in pieces that fit the next blocks less and less.
 pub(crate) fn trim() {
     static NEXT: Mutex<Option<Instant>> = Mutex::new(None);
     let now = Instant::now();
@@ -70,7 +70,7 @@ pub(crate) fn trim() {
     }
 }
 
-/// Gives back what has been kept. Takes some milliseconds.
+/// Releases all unused memory to the operating system. Takes some milliseconds.
 pub(crate) fn release() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     jemalloc::release();

@@ -1,14 +1,19 @@
 //! Text to tokens, for prompts: GPT-2's byte-pair encoding with the merges of `tokenizer.json`.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
+use fancy_regex::Regex;
 use serde::Deserialize;
 use ytcaption_models::Vocabulary;
 
 use super::byte_letters;
 
-/// Endings that are pieces of their own.
-const CONTRACTIONS: [&str; 7] = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"];
+/// GPT-2's pre-tokenization: contractions, runs of letters, of numbers and of other characters, each with a space before
+/// it, and white space. A vowel sign or other mark (U+093F, U+0E31, U+064E) is not a letter.
+static PIECES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+").expect("a valid pattern")
+});
 
 /// Which two tokens become one, and which pair goes first.
 pub(crate) struct BpeMerges {
@@ -47,12 +52,12 @@ impl BpeMerges {
         Ok(Self { ranks: file.model.merges.into_iter().map(pair).zip(0..).collect() })
     }
 
-    /// The tokens of `text`. What the vocabulary cannot spell is left out.
+    /// The tokens of `text`. Bytes that the vocabulary has no token for are left out.
     pub(crate) fn encode(&self, vocabulary: &Vocabulary, text: &str) -> Vec<usize> {
         let letters = byte_letters();
         let mut ids = Vec::new();
-        for word in split_words(text) {
-            let spelled = word.bytes().map(|byte| letters[usize::from(byte)].to_string()).collect();
+        for piece in pre_tokenize(text) {
+            let spelled = piece.bytes().map(|byte| letters[usize::from(byte)].to_string()).collect();
             ids.extend(self.merge(spelled).iter().filter_map(|token| vocabulary.id(token)));
         }
         ids
@@ -70,60 +75,10 @@ impl BpeMerges {
     }
 }
 
-/// What a character is to the pattern below.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Letter,
-    Number,
-    Space,
-    Other,
-}
-
-fn kind(c: char) -> Kind {
-    if c.is_alphabetic() {
-        Kind::Letter
-    } else if c.is_numeric() {
-        Kind::Number
-    } else if c.is_whitespace() {
-        Kind::Space
-    } else {
-        Kind::Other
-    }
-}
-
-/// Splits as GPT-2's pattern does:
-/// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
-fn split_words(mut text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    while let Some(first) = text.chars().next() {
-        let end = CONTRACTIONS
-            .iter()
-            .find(|ending| text.starts_with(**ending))
-            .map_or_else(|| word_end(text, first), |ending| ending.len());
-        let (word, rest) = text.split_at(end);
-        words.push(word);
-        text = rest;
-    }
-    words
-}
-
-/// Length in bytes of the word that `text` begins with.
-fn word_end(text: &str, first: char) -> usize {
-    let run = |from: usize, wanted: Kind| {
-        let rest = &text[from..];
-        from + rest.find(|c| kind(c) != wanted).unwrap_or(rest.len())
-    };
-    if kind(first) != Kind::Space {
-        return run(0, kind(first));
-    }
-    // One space belongs to the word after it; of several, only the last does.
-    let spaces = run(0, Kind::Space);
-    let Some(next) = text[spaces..].chars().next() else { return spaces };
-    if text[..spaces].len() == 1 && first == ' ' {
-        return run(spaces, kind(next));
-    }
-    let last = text[..spaces].chars().next_back().map_or(0, char::len_utf8);
-    if spaces == last { spaces } else { spaces - last }
+/// The pieces of `text` that are encoded one by one.
+fn pre_tokenize(text: &str) -> Vec<&str> {
+    // The pattern splits any text within its own length: it can exceed no limit of the matcher.
+    PIECES.find_iter(text).filter_map(Result::ok).map(|piece| piece.as_str()).collect()
 }
 
 #[cfg(test)]

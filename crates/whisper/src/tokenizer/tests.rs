@@ -24,7 +24,7 @@ pub(crate) fn tokenizer() -> Tokenizer {
 }
 
 #[test]
-fn letters_stand_for_bytes_as_in_gpt2() {
+fn letters_represent_bytes_as_in_gpt2() {
     let letters = byte_letters();
     let letter = |byte: u8| letters[usize::from(byte)];
     assert_eq!((letter(b'A'), letter(b' '), letter(b'\n')), ('A', 'Ġ', 'Ċ'));
@@ -42,7 +42,7 @@ fn text_is_put_together_from_bytes() {
 }
 
 #[test]
-fn symbols_are_no_speech_but_spaces_are() {
+fn symbols_are_suppressed_but_spaces_are_not() {
     let tokenizer = tokenizer();
     let found = tokenizer.non_speech_tokens();
     for token in ["(", "ĠâĻª", "âĻ"] {

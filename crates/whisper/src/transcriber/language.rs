@@ -26,19 +26,20 @@ impl Transcriber {
         }
         // The clips count from the beginning of the file, which the pieces do not.
         let options = &TranscribeOptions { clip_timestamps: None, ..options.clone() };
-        let window_s = self.window_s(options);
+        let max_window_s = self.max_window_s(options);
+        let max_ms = u64::from(max_window_s) * 1000;
         let windows: Vec<Window> = pieces
             .iter()
             .filter_map(|pcm| {
-                let windows = find_windows(pcm, options, u64::from(window_s) * 1000).into_iter();
+                let candidates = find_windows(pcm, options, max_ms).into_iter();
                 let speech_ms = |speech: &[Span]| speech.iter().map(|span| span.length_ms()).sum::<u64>();
-                let fullest = windows.max_by_key(|window| speech_ms(&window.speech))?;
+                let fullest = candidates.max_by_key(|window| speech_ms(&window.speech))?;
                 Some(Window::cut(pcm, fullest.span, fullest.speech))
             })
             .collect();
         if windows.is_empty() {
             return Ok(None);
         }
-        decode::detect_language(model, &self.inner.extractor, &self.context(options, window_s)?, windows).map(Some)
+        decode::detect_language(model, &self.inner.extractor, &self.context(options, max_window_s)?, windows).map(Some)
     }
 }

@@ -12,7 +12,7 @@ use ytcaption_media::{levels, samples_to_ms, vad};
 
 use super::Inner;
 use crate::clips;
-use crate::decode::{self, Batch, Context, Decoded, Window};
+use crate::decode::{self, Batch, Context, DecodedBatch, Window};
 use crate::error::TranscribeError;
 use crate::model::memory;
 use crate::options::TranscribeOptions;
@@ -49,19 +49,19 @@ pub(super) struct Run<'a> {
     /// The next window is the one that the prefix is for.
     prefixed: bool,
     /// Batches being computed, with the time up to which each reaches.
-    running: VecDeque<(Receiver<Result<Decoded, TranscribeError>>, u64)>,
+    running: VecDeque<(Receiver<Result<DecodedBatch, TranscribeError>>, u64)>,
 }
 
 impl<'a> Run<'a> {
-    /// Finds the windows of `pcm`, each of at most `window_s` seconds; decodes nothing yet.
+    /// Finds the windows of `pcm`, each of at most `max_window_s` seconds; decodes nothing yet.
     pub(super) fn new(
         inner: &'a Arc<Inner>,
         pcm: &'a [f32],
         context: Context,
         language: Option<String>,
-        window_s: u32,
+        max_window_s: u32,
     ) -> Self {
-        let waiting = find_windows(pcm, &context.options, u64::from(window_s) * 1000);
+        let waiting = find_windows(pcm, &context.options, u64::from(max_window_s) * 1000);
         inner.runs.fetch_add(1, Ordering::Relaxed);
         Self {
             inner,
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
     pub(super) fn next(
         &mut self,
         heartbeat: &mut dyn FnMut() -> ControlFlow<()>,
-    ) -> Result<Option<(Decoded, u64)>, TranscribeError> {
+    ) -> Result<Option<(DecodedBatch, u64)>, TranscribeError> {
         self.start_batches()?;
         let Some((result, end_ms)) = self.running.pop_front() else { return Ok(None) };
         loop {

@@ -48,7 +48,7 @@ const TALK: [&str; 8] = [
 ];
 
 #[test]
-fn writes_down_english_with_times() {
+fn transcribes_english_with_times() {
     let pcm = [silence(1000), speak("en-us", "We want three red cars."), silence(800)].concat();
     let transcript = run(&pcm, &TranscribeOptions::default());
     assert_eq!(transcript.language, "en");
@@ -59,7 +59,7 @@ fn writes_down_english_with_times() {
 }
 
 #[test]
-fn hears_portuguese_by_itself() {
+fn detects_portuguese() {
     let pcm = [silence(300), speak("pt-br", "Nós temos oito carros e dez livros.")].concat();
     let transcript = run(&pcm, &TranscribeOptions::default());
     assert_eq!(transcript.language, "pt");
@@ -91,18 +91,18 @@ fn a_talk_keeps_its_order_and_times() {
 }
 
 #[test]
-fn progress_tells_every_segment_once() {
+fn progress_reports_every_segment_once() {
     let (pcm, _) = talk(&TALK);
     let options = TranscribeOptions { chunk_length: Some(15), batch_size: Some(1), ..in_language("en") };
-    let (mut told, mut done) = (Vec::new(), Vec::new());
+    let (mut reported, mut done) = (Vec::new(), Vec::new());
     let transcript = transcriber()
         .transcribe(&pcm, &options, &mut |progress| {
-            told.extend_from_slice(progress.segments);
+            reported.extend_from_slice(progress.segments);
             done.push(progress.done_ms);
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(told, transcript.segments);
+    assert_eq!(reported, transcript.segments);
     assert!(done.is_sorted() && done.len() >= 3, "{done:?}");
     assert_eq!(done.last(), Some(&transcript.duration_ms));
 }
@@ -124,7 +124,7 @@ fn words_have_times_inside_their_segment() {
 }
 
 #[test]
-fn nothing_is_written_where_nobody_speaks() {
+fn nothing_is_written_without_speech() {
     for (name, pcm) in [
         ("no samples", Vec::new()),
         ("10 ms", noise(10, 0.5)),
@@ -140,9 +140,9 @@ fn nothing_is_written_where_nobody_speaks() {
     }
 }
 
-/// Each of these the model alone would make sentences of.
+/// The model alone would hallucinate sentences over each of these.
 #[test]
-fn nothing_is_invented_over_music_and_noise() {
+fn nothing_is_hallucinated_over_music_and_noise() {
     for (name, other) in [
         ("silence", silence(12_000)),
         ("white noise", noise(12_000, 0.2)),
@@ -235,7 +235,7 @@ fn prompts_of_any_length_are_taken() {
             ..in_language("en")
         };
         let transcript = run(&pcm, &options);
-        // The demo model is easily led by what was said before; it must still hear.
+        // The demo model is easily led by what was said before; it must still transcribe.
         assert!(text(&transcript).starts_with("We want three red"), "{}", text(&transcript));
     }
 }
@@ -249,8 +249,8 @@ fn held_out_sentences_are_understood() {
     for HeldOut { text: said, language, samples } in held_out() {
         let pcm = [silence(200), samples, silence(300)].concat();
         let transcript = run(&pcm, &TranscribeOptions::default());
-        let (expected, heard) = (words(&said), words(&text(&transcript)));
-        let errors = edits(&expected, &heard);
+        let (expected, found) = (words(&said), words(&text(&transcript)));
+        let errors = edits(&expected, &found);
         if errors > 0 || transcript.language != language {
             worst.push(format!("{errors} {said} | {} {}", transcript.language, text(&transcript)));
         }

@@ -45,7 +45,7 @@ impl Pull {
             None => self.model,
         };
         let hub =
-            Hub::new(&HubSettings { endpoint: settings.endpoint, token: settings.token, first_pause: FIRST_DELAY })?;
+            Hub::new(&HubSettings { endpoint: settings.endpoint, token: settings.token, first_delay: FIRST_DELAY })?;
         let bar = Bar::new("contacting the hub");
         let mut progress = |news: hub::Progress| {
             bar.step(news.file);
@@ -55,10 +55,10 @@ impl Pull {
         bar.clear();
         let pulled = outcome?;
         let Reference { name, repository, .. } = &reference;
-        let (directory, commit, size) = (pulled.folder.display(), &pulled.commit, megabytes(pulled.bytes));
-        let state = if pulled.was_there { "is there already" } else { "is here now" };
+        let (directory, commit, size) = (pulled.directory.display(), &pulled.commit, megabytes(pulled.bytes));
+        let state = if pulled.existed { "is there already" } else { "is here now" };
         println!("{name} {state}: {repository} at {commit}, {size}, in {directory}");
-        if !pulled.was_there {
+        if !pulled.existed {
             println!("Use it: ytcaption up --model {name}, or \"model\": \"{name}\" in a request.");
         }
         Ok(ExitCode::SUCCESS)

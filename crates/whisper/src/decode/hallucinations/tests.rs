@@ -26,7 +26,7 @@ fn segment(from: f32, to: f32, probability: f32) -> Segment {
     }
 }
 
-/// How many segments are kept, and from which second of the window on it is heard again.
+/// How many segments are kept, and from which second of the window on it is decoded again.
 fn found(segments: &[Segment]) -> Option<(usize, u64)> {
     let cut = find(WINDOW, LIMIT_MS, segments, THRESHOLD_MS)?;
     Some((cut.kept, (cut.resume_ms - WINDOW.start_ms) / 1000))
@@ -44,17 +44,17 @@ fn speech_stays() {
 }
 
 #[test]
-fn silence_before_odd_words_is_left_out_and_they_are_heard_again() {
+fn silence_before_odd_words_is_left_out_and_they_are_decoded_again() {
     assert_eq!(found(&[segment(7.0, 9.0, ODD), segment(10.0, 12.0, LIKELY)]), Some((0, 7)));
 }
 
 #[test]
-fn odd_words_between_silences_are_dropped_and_what_follows_is_heard_again() {
+fn odd_words_between_silences_are_dropped_and_what_follows_is_decoded_again() {
     let speech = segment(0.0, 2.0, LIKELY);
     assert_eq!(found(&[speech.clone(), segment(8.0, 10.0, ODD), segment(14.0, 16.0, LIKELY)]), Some((1, 8)));
     // Or between silence and more of their kind.
     assert_eq!(found(&[speech.clone(), segment(8.0, 10.0, ODD), segment(10.0, 12.0, ODD)]), Some((1, 8)));
-    // At the start of a window nobody knows what was before; but it is never heard again as a whole.
+    // At the start of a window it is not known what was before; but it is never decoded again as a whole.
     assert_eq!(found(&[segment(0.5, 2.0, ODD), segment(9.0, 10.0, LIKELY)]), Some((0, 1)));
     // Nothing follows.
     assert_eq!(found(&[speech, segment(21.0, 24.0, ODD)]), None, "speech may go on in the next window");
@@ -72,7 +72,7 @@ fn words_are_odd_by_length_too() {
 }
 
 #[test]
-fn what_has_no_words_says_nothing() {
+fn segments_without_words_are_kept() {
     let without = Segment { words: Vec::new(), ..segment(8.0, 10.0, ODD) };
     assert_eq!(found(&[without]), None);
 }

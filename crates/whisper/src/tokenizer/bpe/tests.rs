@@ -3,14 +3,34 @@
 use super::*;
 use crate::testing::model_dir;
 
+/// Written by `fixtures/make_pre_tokens.py` with Hugging Face's `tokenizers`.
+const FIXTURES: &str = include_str!("../../../fixtures/pre_tokens.json");
+
 #[test]
-fn splits_as_gpt2_does() {
-    assert_eq!(
-        split_words(" We don't  read 3 books,\n  \u{e9}t\u{e9}!? "),
-        [" We", " don", "'t", " ", " read", " 3", " books", ",", "\n ", " \u{e9}t\u{e9}", "!?", " "]
-    );
-    assert_eq!(split_words(""), [""; 0]);
-    assert_eq!(split_words("\ta"), ["\t", "a"]);
+fn text_of_every_script_is_split_as_by_the_reference() {
+    #[derive(Deserialize)]
+    struct Fixtures {
+        cases: Vec<Case>,
+    }
+    #[derive(Deserialize)]
+    struct Case {
+        script: String,
+        text: String,
+        pieces: Vec<String>,
+    }
+    let fixtures: Fixtures = serde_json::from_str(FIXTURES).unwrap();
+    assert!(fixtures.cases.len() > 30);
+    for Case { script, text, pieces } in fixtures.cases {
+        assert_eq!(pre_tokenize(&text), pieces, "{script}");
+    }
+    assert_eq!(pre_tokenize(""), [""; 0]);
+}
+
+#[test]
+fn a_long_run_of_white_space_is_split_too() {
+    // The look-ahead backtracks over such a run.
+    let text = format!("a{}b", " ".repeat(100_000));
+    assert_eq!(pre_tokenize(&text).concat(), text);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a transcription holds of memory, and gives back.
+//! The memory that a transcription takes and releases.
 
 use std::process::Command;
 
@@ -17,9 +17,9 @@ fn resident() -> (u64, u64) {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn memory_is_given_back_when_the_last_transcription_ends() {
+fn memory_is_released_when_the_last_transcription_ends() {
     if std::env::var_os(ALONE).is_none() {
-        let name = "transcriber::tests::memory::memory_is_given_back_when_the_last_transcription_ends";
+        let name = "transcriber::tests::memory::memory_is_released_when_the_last_transcription_ends";
         let mut alone = Command::new(std::env::current_exe().unwrap());
         let output = alone.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
@@ -34,6 +34,6 @@ fn memory_is_given_back_when_the_last_transcription_ends() {
     run(&pcm, &options);
     let (after, most) = resident();
     let (kept, used) = (after.saturating_sub(before), most - before);
-    assert!(used > 10 << 20, "it took only {used} bytes: too few to tell");
+    assert!(used > 10 << 20, "it took only {used} bytes: too few to compare");
     assert!(kept < used / 2, "of {used} bytes {kept} are kept");
 }

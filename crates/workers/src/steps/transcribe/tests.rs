@@ -301,5 +301,5 @@ async fn a_worker_without_its_model_does_not_start() {
     let nowhere = harness.folder.path().join("nowhere");
     let ended =
         run(harness.deps.clone(), models(&harness, &nowhere), settings(&harness), CancellationToken::new()).await;
-    assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("no model folder at")), "{ended:?}");
+    assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("no model directory at")), "{ended:?}");
 }

@@ -2,27 +2,27 @@
 
 use ytcaption_domain::captions::Word;
 
-/// Longest length that counts as the usual one of a word (milliseconds, faster-whisper's value).
-const LONGEST_USUAL_MS: u64 = 700;
+/// Upper bound of the median length of a word (milliseconds, faster-whisper's value).
+const MAX_MEDIAN_MS: u64 = 700;
 
 /// Marks that end a sentence: a pause follows.
 const SENTENCE_ENDS: [char; 6] = ['.', '。', '!', '！', '?', '？'];
 
-/// Shortens words that begin a sentence to twice the usual length, and the first two of a segment where they
+/// Shortens words that begin a sentence to twice the median length, and the first two of a segment where they
 /// reach back over the pause before it; after `add_word_timestamps` of faster-whisper 1.2.1.
 /// `last_speech_ms` is when the segment before ended.
-pub(super) fn shorten(words: &mut [Word], usual_ms: u64, last_speech_ms: u64) {
-    if usual_ms == 0 {
+pub(super) fn shorten(words: &mut [Word], median_ms: u64, last_speech_ms: u64) {
+    if median_ms == 0 {
         return;
     }
-    let longest_ms = 2 * usual_ms;
+    let longest_ms = 2 * median_ms;
     for i in 1..words.len() {
         if words[i - 1].text.ends_with(SENTENCE_ENDS) && length_ms(&words[i]) > longest_ms {
             words[i].start_ms = words[i].end_ms - longest_ms;
         }
     }
     let [first, rest @ ..] = words else { return };
-    let after_pause = first.end_ms.saturating_sub(last_speech_ms) > 4 * usual_ms;
+    let after_pause = first.end_ms.saturating_sub(last_speech_ms) > 4 * median_ms;
     let second = rest.first_mut();
     let together_ms = second.as_ref().map_or(0, |second| second.end_ms.saturating_sub(first.start_ms));
     if after_pause && (length_ms(first) > longest_ms || together_ms > 2 * longest_ms) {
@@ -36,8 +36,8 @@ pub(super) fn shorten(words: &mut [Word], usual_ms: u64, last_speech_ms: u64) {
     }
 }
 
-/// The usual length of a word in milliseconds: the median, 0 where there are no words.
-pub(super) fn usual_ms<'a>(words: impl Iterator<Item = &'a Word>) -> u64 {
+/// The median length of the words in milliseconds, at most [`MAX_MEDIAN_MS`]; 0 if there are none.
+pub(super) fn median_ms<'a>(words: impl Iterator<Item = &'a Word>) -> u64 {
     let mut lengths: Vec<u64> = words.map(length_ms).filter(|length| *length > 0).collect();
     lengths.sort_unstable();
     let middle = lengths.len() / 2;
@@ -46,7 +46,7 @@ pub(super) fn usual_ms<'a>(words: impl Iterator<Item = &'a Word>) -> u64 {
         Some(length) => *length,
         None => 0,
     };
-    median.min(LONGEST_USUAL_MS)
+    median.min(MAX_MEDIAN_MS)
 }
 
 fn length_ms(word: &Word) -> u64 {
@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_length_is_the_median() {
-        let usual = |given: &[(&str, u64, u64)]| usual_ms(words(given).iter());
-        assert_eq!(usual(&[]), 0);
-        assert_eq!(usual(&[("a", 5, 5)]), 0);
-        assert_eq!(usual(&[("a", 0, 100), ("b", 100, 400), ("c", 400, 410)]), 100);
-        assert_eq!(usual(&[("a", 0, 100), ("b", 100, 400)]), 200);
-        assert_eq!(usual(&[("a", 0, 5000)]), 700);
+    fn the_median_length_is_bounded() {
+        let median = |given: &[(&str, u64, u64)]| median_ms(words(given).iter());
+        assert_eq!(median(&[]), 0);
+        assert_eq!(median(&[("a", 5, 5)]), 0);
+        assert_eq!(median(&[("a", 0, 100), ("b", 100, 400), ("c", 400, 410)]), 100);
+        assert_eq!(median(&[("a", 0, 100), ("b", 100, 400)]), 200);
+        assert_eq!(median(&[("a", 0, 5000)]), 700);
     }
 
     #[test]
