@@ -1,4 +1,4 @@
-//! The command that the benchmarks give: a new job, as a client would ask for it.
+//! The command that the benchmarks execute: create a job, as for a client's request.
 
 use uuid::Uuid;
 use ytcaption_domain::job::{JobCommand, JobOptions, MediaSource, Priority, TranscriptionOptions};

@@ -1,6 +1,6 @@
-"""Recordings for `quality.py`: synthetic speech in the demo model's language, with known words and times.
+"""Audio files for `quality.py`: synthetic speech with the vocabulary of the demo model, with known words and times.
 
-Every sentence is one of those that the model's training never heard. Only seeds decide what comes out.
+All sentences are held out from the training of the model. The files depend only on fixed seeds.
 """
 
 import pathlib
@@ -16,12 +16,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "models/
 import sentences
 from speech import SAMPLE_RATE, Synthesizer, random_voice
 
-SPEECH_LEVEL = 0.1  # root mean square of a sentence
+SPEECH_LEVEL = 0.1  # root mean square of a sentence; full scale is 1
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word as it counts; times in seconds of the recording."""
+    """A word, in lower case and without punctuation; times in seconds from the start of the file."""
 
     text: str
     start: float
@@ -30,7 +30,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Spoken:
-    """A sentence; times in seconds of the recording."""
+    """A spoken sentence; times in seconds from the start of the file."""
 
     start: float
     end: float
@@ -38,7 +38,7 @@ class Spoken:
 
 
 @dataclass
-class Recording:
+class AudioFile:
     name: str
     language: str
     path: pathlib.Path
@@ -48,16 +48,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class Part:
-    """How one recording sounds."""
+    """The properties of one audio file."""
 
     name: str
     minutes: float
     language: str = sentences.ENGLISH
     gaps: tuple[float, float] = (0.2, 0.9)  # seconds between sentences
     run: tuple[int, int] = (1000, 1000)  # sentences until a long pause
-    pause: tuple[float, float] = (0.0, 0.0)  # its seconds
-    filled_with: tuple[str, ...] = ("silence",)  # what sounds in it
-    noise_db: tuple[float, float] | None = None  # noise everywhere, so far below the speech
+    pause: tuple[float, float] = (0.0, 0.0)  # seconds of that pause
+    filled_with: tuple[str, ...] = ("silence",)  # kinds of sound in that pause
+    noise_db: tuple[float, float] | None = None  # level of noise below the speech; None for no noise
 
 
 SOUNDS = ("arpeggio", "chords", "drums", "tone", "white", "pink")
@@ -74,14 +74,14 @@ PARTS = (
 
 
 def note(hertz: float, seconds: float) -> np.ndarray:
-    """A struck string: overtones that die away."""
+    """A struck string: overtones that decay."""
     time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     tones = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, 6))
     return tones * np.exp(-3 * time) * np.minimum(1, time * 100)
 
 
 def sound(kind: str, seconds: float, rng: random.Random, noise: np.random.Generator) -> np.ndarray:
-    """Something that is no speech, about as loud as speech."""
+    """Sound other than speech, about as loud as speech."""
     count = int(seconds * SAMPLE_RATE)
     if kind == "silence":
         return np.zeros(count)
@@ -107,8 +107,8 @@ def sound(kind: str, seconds: float, rng: random.Random, noise: np.random.Genera
     return samples / (np.sqrt(np.mean(samples**2)) + 1e-9) * SPEECH_LEVEL * rng.uniform(0.3, 1.5)
 
 
-def make(part: Part, folder: pathlib.Path, minutes_scale: float, synthesizer: Synthesizer) -> Recording:
-    """Speaks a part and writes it as WAV."""
+def make(part: Part, directory: pathlib.Path, minutes_scale: float, synthesizer: Synthesizer) -> AudioFile:
+    """Synthesizes a part and writes it as WAV."""
     rng, noise = random.Random(part.name), np.random.default_rng(len(part.name))
     known = [sentence for sentence in sentences.held_out() if sentence.language == part.language]
     pieces, clock = [], 0  # samples
@@ -126,7 +126,7 @@ def make(part: Part, folder: pathlib.Path, minutes_scale: float, synthesizer: Sy
             sentence = rng.choice(known)
             utterance = synthesizer.speak(sentence.text, random_voice(part.language, rng))
             samples = utterance.samples / 32768
-            spoken.append(placed(clock, sentence.text, utterance))
+            spoken.append(spoken_at(clock, sentence.text, utterance))
             add(samples / np.sqrt(np.mean(samples**2)) * SPEECH_LEVEL * rng.uniform(0.5, 1.2))
             add(np.zeros(int(rng.uniform(*part.gaps) * SAMPLE_RATE)))
             if clock >= length:
@@ -134,18 +134,18 @@ def make(part: Part, folder: pathlib.Path, minutes_scale: float, synthesizer: Sy
         add(sound(rng.choice(part.filled_with), rng.uniform(*part.pause), rng, noise))
     audio = np.concatenate(pieces)
     if part.noise_db:
-        audio += everywhere(len(audio), part.noise_db, rng, noise)
-    path = folder / f"{part.name.replace(' ', '-')}.wav"
+        audio += background_noise(len(audio), part.noise_db, rng, noise)
+    path = directory / f"{part.name.replace(' ', '-')}.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(SAMPLE_RATE)
         file.writeframes((np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes())
-    return Recording(part.name, part.language, path, len(audio) / SAMPLE_RATE, spoken)
+    return AudioFile(part.name, part.language, path, len(audio) / SAMPLE_RATE, spoken)
 
 
-def placed(at: int, text: str, utterance) -> Spoken:
-    """An utterance that begins at sample `at`."""
+def spoken_at(at: int, text: str, utterance) -> Spoken:
+    """The sentence and word times of an utterance that begins at sample `at`."""
     start = at / SAMPLE_RATE
     words = [
         Word(word, start + a / SAMPLE_RATE, start + b / SAMPLE_RATE)
@@ -154,12 +154,14 @@ def placed(at: int, text: str, utterance) -> Spoken:
     return Spoken(start, start + len(utterance.samples) / SAMPLE_RATE, words)
 
 
-def everywhere(count: int, below_db: tuple[float, float], rng: random.Random, noise: np.random.Generator) -> np.ndarray:
-    """White and pink noise in turn, another level every half minute."""
-    stretch = 30 * SAMPLE_RATE
-    stretches = []
-    for n in range(count // stretch + 1):
+def background_noise(
+    count: int, below_db: tuple[float, float], rng: random.Random, noise: np.random.Generator
+) -> np.ndarray:
+    """Alternating white and pink noise, with another level every 30 seconds."""
+    interval = 30 * SAMPLE_RATE
+    intervals = []
+    for n in range(count // interval + 1):
         samples = sound(("white", "pink")[n % 2], 30.0, rng, noise)
         wanted = SPEECH_LEVEL * 10 ** (-rng.uniform(*below_db) / 20)
-        stretches.append(samples / np.sqrt(np.mean(samples**2)) * wanted)
-    return np.concatenate(stretches)[:count]
+        intervals.append(samples / np.sqrt(np.mean(samples**2)) * wanted)
+    return np.concatenate(intervals)[:count]

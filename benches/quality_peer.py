@@ -1,6 +1,6 @@
-"""faster-whisper for `quality.py`: arguments as a JSON object, the words and segments of each file as JSON.
+"""faster-whisper for `quality.py`: takes a JSON object, prints the segments and words of each file as JSON.
 
-Runs in a process of its own, so that both systems are programs that are given files.
+Runs in a process of its own, so that both systems are programs that read files.
 """
 
 import json
@@ -14,7 +14,7 @@ def main() -> None:
     model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=1)
     system, options = model, arguments["options"]
     if arguments["batched"]:
-        # Without timestamps, its default, a segment would be a whole window.
+        # By default the batched pipeline omits timestamps, and a segment would be a whole window.
         system, options = BatchedInferencePipeline(model), options | {"without_timestamps": False}
     for path, language in arguments["files"]:
         segments, _ = system.transcribe(path, language=language, vad_filter=True, **options)

@@ -1,18 +1,18 @@
-"""What `quality.py` counts: word errors, errors of times, and words that nobody said."""
+"""The scores of `quality.py`: word errors, errors of timestamps, and hallucinated words."""
 
 import statistics
 from dataclasses import dataclass, field
 
-from quality_audio import Recording, Word
+from quality_audio import AudioFile, Word
 from sentences import words_of
 
-# A word heard further from all speech than this was invented. (seconds)
+# A wrong word at a greater distance than this from all speech counts as hallucinated, in seconds.
 NEAR_SPEECH = 0.5
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A segment as a system wrote it; times in seconds."""
+class Segment:
+    """A segment of a transcript; times in seconds."""
 
     start: float
     end: float
@@ -21,11 +21,11 @@ class Heard:
 
 @dataclass
 class Score:
-    """Sums over recordings; errors in seconds."""
+    """Counts and errors, of one file or added up; errors in seconds."""
 
     wrong: int = 0
     words: int = 0
-    invented: list[str] = field(default_factory=list)
+    hallucinated: list[str] = field(default_factory=list)
     segment_starts: list[float] = field(default_factory=list)
     segment_ends: list[float] = field(default_factory=list)
     word_starts: list[float] = field(default_factory=list)
@@ -34,12 +34,12 @@ class Score:
     def add(self, other: "Score") -> None:
         self.wrong += other.wrong
         self.words += other.words
-        for name in ("invented", "segment_starts", "segment_ends", "word_starts", "word_ends"):
+        for name in ("hallucinated", "segment_starts", "segment_ends", "word_starts", "word_ends"):
             getattr(self, name).extend(getattr(other, name))
 
     @property
     def wer(self) -> float:
-        """Word errors of a hundred words; where nothing is said, every word is one error of one word."""
+        """The word error rate in percent; without speech, 100 times the number of words."""
         return 100 * self.wrong / max(self.words, 1)
 
     @staticmethod
@@ -47,13 +47,13 @@ class Score:
         return 1000 * statistics.fmean(errors) if errors else float("nan")
 
 
-def heard_words(segments: list[dict]) -> list[Heard]:
-    """Segments with their words as they count: what a system calls a word may be several, or punctuation.
+def normalized(segments: list[dict]) -> list[Segment]:
+    """Segments with normalized words: one word of a system may be several, or only punctuation.
 
-    Where words have no times of their own, those of the segment stand in.
+    If the words have no times of their own, they get those of the segment.
     """
     return [
-        Heard(
+        Segment(
             segment["start"],
             segment["end"],
             [
@@ -66,19 +66,19 @@ def heard_words(segments: list[dict]) -> list[Heard]:
     ]
 
 
-def align(said: list[str], heard: list[str]) -> tuple[int, list[tuple[int, int]]]:
-    """The fewest edits that make `heard` of `said`, and which words stayed, by their places in both."""
-    costs = [list(range(len(heard) + 1))]
-    for i, word in enumerate(said, start=1):
+def align(spoken: list[str], transcribed: list[str]) -> tuple[int, list[tuple[int, int]]]:
+    """The edit distance between two lists of words, and the pairs of indexes of the words that match."""
+    costs = [list(range(len(transcribed) + 1))]
+    for i, word in enumerate(spoken, start=1):
         row = [i]
-        for j, other in enumerate(heard, start=1):
+        for j, other in enumerate(transcribed, start=1):
             row.append(min(costs[-1][j] + 1, row[-1] + 1, costs[-1][j - 1] + (word != other)))
         costs.append(row)
-    pairs, i, j = [], len(said), len(heard)
+    pairs, i, j = [], len(spoken), len(transcribed)
     while i and j:
-        if costs[i][j] == costs[i - 1][j - 1] + (said[i - 1] != heard[j - 1]):
+        if costs[i][j] == costs[i - 1][j - 1] + (spoken[i - 1] != transcribed[j - 1]):
             i, j = i - 1, j - 1
-            if said[i] == heard[j]:
+            if spoken[i] == transcribed[j]:
                 pairs.append((i, j))
         elif costs[i][j] == costs[i - 1][j] + 1:
             i -= 1
@@ -87,41 +87,41 @@ def align(said: list[str], heard: list[str]) -> tuple[int, list[tuple[int, int]]
     return costs[-1][-1], pairs[::-1]
 
 
-def score(recording: Recording, with_words: list[dict], without: list[dict]) -> Score:
-    """Counts what was written with word times; the edges of segments are those of `without`."""
-    said = [word for spoken in recording.spoken for word in spoken.words]
-    found = [word for segment in heard_words(with_words) for word in segment.words]
-    wrong, pairs = align([word.text for word in said], [word.text for word in found])
-    result = Score(wrong=wrong, words=len(said))
-    stayed = {j for _, j in pairs}
-    result.invented = [
+def score(audio_file: AudioFile, with_words: list[dict], without: list[dict]) -> Score:
+    """Scores the transcript with word timestamps; segment boundaries are scored by the transcript without."""
+    spoken = [word for sentence in audio_file.spoken for word in sentence.words]
+    found = [word for segment in normalized(with_words) for word in segment.words]
+    wrong, pairs = align([word.text for word in spoken], [word.text for word in found])
+    result = Score(wrong=wrong, words=len(spoken))
+    matched = {j for _, j in pairs}
+    result.hallucinated = [
         f"{word.text} {word.start:.2f}" for j, word in enumerate(found)
-        if j not in stayed and not near_speech(recording, word)
+        if j not in matched and not near_speech(audio_file, word)
     ]
     for i, j in pairs:
-        result.word_starts.append(abs(found[j].start - said[i].start))
-        result.word_ends.append(abs(found[j].end - said[i].end))
-    add_edges(result, recording, heard_words(without))
+        result.word_starts.append(abs(found[j].start - spoken[i].start))
+        result.word_ends.append(abs(found[j].end - spoken[i].end))
+    add_boundaries(result, audio_file, normalized(without))
     return result
 
 
-def add_edges(result: Score, recording: Recording, heard: list[Heard]) -> None:
-    """An edge's error is known where a segment's first or last word is one that begins or ends a sentence."""
-    said = [word for spoken in recording.spoken for word in spoken.words]
-    _, pairs = align([word.text for word in said], [word.text for segment in heard for word in segment.words])
-    stayed = {j: said[i] for i, j in pairs}
-    starts = {spoken.words[0]: spoken.start for spoken in recording.spoken}
-    ends = {spoken.words[-1]: spoken.end for spoken in recording.spoken}
+def add_boundaries(result: Score, audio_file: AudioFile, segments: list[Segment]) -> None:
+    """The error of a boundary is known if the first or last word of the segment begins or ends a sentence."""
+    spoken = [word for sentence in audio_file.spoken for word in sentence.words]
+    _, pairs = align([word.text for word in spoken], [word.text for segment in segments for word in segment.words])
+    matched = {j: spoken[i] for i, j in pairs}
+    starts = {sentence.words[0]: sentence.start for sentence in audio_file.spoken}
+    ends = {sentence.words[-1]: sentence.end for sentence in audio_file.spoken}
     first = 0
-    for segment in heard:
+    for segment in segments:
         last = first + len(segment.words) - 1
-        if (start := starts.get(stayed.get(first))) is not None and segment.words:
+        if (start := starts.get(matched.get(first))) is not None and segment.words:
             result.segment_starts.append(abs(segment.start - start))
-        if (end := ends.get(stayed.get(last))) is not None and segment.words:
+        if (end := ends.get(matched.get(last))) is not None and segment.words:
             result.segment_ends.append(abs(segment.end - end))
         first = last + 1
 
 
-def near_speech(recording: Recording, word: Word) -> bool:
+def near_speech(audio_file: AudioFile, word: Word) -> bool:
     middle = (word.start + word.end) / 2
-    return any(spoken.start - NEAR_SPEECH <= middle <= spoken.end + NEAR_SPEECH for spoken in recording.spoken)
+    return any(spoken.start - NEAR_SPEECH <= middle <= spoken.end + NEAR_SPEECH for spoken in audio_file.spoken)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Whisper models of the published dimensions with random weights, int8, in CTranslate2's format.
 
-They hear nothing, but take exactly the time and memory of the real ones. Needs ctranslate2 and numpy.
+They recognize no speech, but need exactly the time and memory of the real models. Requires ctranslate2 and numpy.
 
-Usage: benches/random_whisper.py tiny|base|small FOLDER
+Usage: benches/random_whisper.py tiny|base|small DIRECTORY
 """
 
 import argparse
@@ -31,19 +31,19 @@ SPECIAL = (
 TIMESTAMPS = tuple(f"<|{step * 0.02:.2f}|>" for step in range(1501))
 END = TEXT_TOKENS
 
-# Large enough that the layers do something, small enough that nothing overflows.
-SPREAD = 0.02
+# Standard deviation of the weights: large enough to have an effect, small enough not to overflow.
+WEIGHT_SCALE = 0.02
 
 
 def byte_letters() -> list[str]:
-    """GPT-2's `bytes_to_unicode`: the letter that stands for each byte."""
+    """GPT-2's `bytes_to_unicode`: the character that represents each byte."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     spare = iter(range(256, 512))
     return [chr(byte) if byte in printable else chr(next(spare)) for byte in range(256)]
 
 
 def text_tokens() -> list[str]:
-    """All single bytes, invented words, and the empty string that marks a multilingual model."""
+    """All single bytes, made-up words, and the empty string, which marks a multilingual model."""
     letters = byte_letters()
     space, syllables = letters[ord(" ")], [a + b for a in "bdfghjklmnprstvz" for b in "aeiou"]
     words = (space + a + b + c for a in syllables for b in syllables for c in syllables)
@@ -56,7 +56,7 @@ class Weights:
         self.random = np.random.default_rng(seed)
 
     def draw(self, *shape: int) -> np.ndarray:
-        return self.random.standard_normal(shape, dtype=np.float32) * SPREAD
+        return self.random.standard_normal(shape, dtype=np.float32) * WEIGHT_SCALE
 
     def linear(self, spec, rows: int, columns: int) -> None:
         spec.weight, spec.bias = self.draw(rows, columns), self.draw(rows)
@@ -79,7 +79,7 @@ class Weights:
 
 
 def tokenizer(tokens: list[str]) -> dict:
-    """A `tokenizer.json` without merges: text is spelled byte by byte, ids are written as the words above."""
+    """A `tokenizer.json` without merges: text is encoded byte by byte, ids are decoded to the words above."""
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     special = [
         {"id": TEXT_TOKENS + i, "content": token, "special": True, "single_word": False, "lstrip": False,
@@ -95,7 +95,7 @@ def tokenizer(tokens: list[str]) -> dict:
     }
 
 
-def write(size: str, folder: pathlib.Path, seed: int = 1) -> None:
+def write(size: str, directory: pathlib.Path, seed: int = 1) -> None:
     width, layers, heads = SIZES[size]
     weights = Weights(seed)
     spec = WhisperSpec(layers, heads, layers, heads)
@@ -110,7 +110,7 @@ def write(size: str, folder: pathlib.Path, seed: int = 1) -> None:
     text = text_tokens()
     tokens = [*text, *SPECIAL, *TIMESTAMPS]
     embeddings = weights.draw(len(tokens), width)
-    # One table reads and writes tokens, as in every Whisper.
+    # Input and output embeddings are the same table, as in every Whisper model.
     spec.decoder.embeddings.weight = spec.decoder.projection.weight = embeddings
     spec.register_vocabulary(tokens)
     spec.config.suppress_ids, spec.config.suppress_ids_begin = [], [text.index(byte_letters()[ord(" ")])]
@@ -118,18 +118,18 @@ def write(size: str, folder: pathlib.Path, seed: int = 1) -> None:
     spec.config.alignment_heads = [(layers - 1, head) for head in range(heads)]
     spec.validate()
     spec.optimize("int8")
-    folder.mkdir(parents=True, exist_ok=True)
-    spec.save(str(folder))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer(text)))
-    (folder / "preprocessor_config.json").write_text(json.dumps({"feature_size": MELS, "chunk_length": 30}) + "\n")
+    directory.mkdir(parents=True, exist_ok=True)
+    spec.save(str(directory))
+    (directory / "tokenizer.json").write_text(json.dumps(tokenizer(text)))
+    (directory / "preprocessor_config.json").write_text(json.dumps({"feature_size": MELS, "chunk_length": 30}) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("size", choices=SIZES)
-    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("directory", type=pathlib.Path)
     arguments = parser.parse_args()
-    write(arguments.size, arguments.folder)
+    write(arguments.size, arguments.directory)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""How much sooner one long recording is transcribed by two workers than by one.
+"""Speed-up of one long job with two transcription workers instead of one.
 
-Runs the whole system, every role a process of its own between a private Postgres (fsync on) and a private nats-server,
-with one and with two transcription workers of one thread each, in alternation, on one recording of synthetic speech.
-What is measured is the time from the moment the audio lies in storage to the job's end, by the times of its events.
-Both must write the same text. Prints each run, and as its last line `scaling_2_workers: <ratio>`, the median over the
-rounds.
+Runs the whole system, each role as a process of its own, with a private Postgres (fsync on) and a private
+nats-server, alternating between one and two transcription workers of one thread each, on one audio file of synthetic
+speech. Measures the time between the events AudioDownloaded and JobCompleted of the job. Both runs must produce the same
+text. Prints each run and, as its last line, the median ratio of all rounds: `scaling_2_workers: <ratio>`.
 
-Needs the built program, postgres, nats-server, espeak-ng and ffmpeg (`make setup`, `. scripts/env.sh`).
+Needs the built program (`make build`), Postgres, nats-server, espeak-ng and ffmpeg (`make setup`).
 
-Usage: benches/scaling.py [PROGRAM] [--minutes 60] [--rounds 2] [--model FOLDER]
+Usage: benches/scaling.py [PROGRAM] [--minutes 60] [--rounds 2] [--model DIRECTORY]
 """
 
 import argparse
@@ -25,13 +24,16 @@ import tempfile
 import time
 import urllib.request
 
-from append_vs_pgbench import ROOT, Postgres
+import environment
+from append_vs_pgbench import Postgres
+from environment import ROOT
 
 SPOKEN_SENTENCES = 40
-PAUSE_SECONDS = 0.8
-START_SECONDS = 60
-# Roles beside the transcription workers.
-OTHERS = (["serve"], ["relay"], ["project"], ["worker", "download"])
+SILENCE_SECONDS = 0.8
+START_TIMEOUT_SECONDS = 60
+LOG_LINES_SHOWN = 5  # of each role
+# All roles except the transcription workers.
+OTHER_ROLES = (["serve"], ["relay"], ["project"], ["worker", "download"])
 
 
 def free_port() -> int:
@@ -40,20 +42,20 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-def recording(folder: pathlib.Path, minutes: float) -> pathlib.Path:
-    """Sentences the demo model knows, each after a pause, again and again."""
+def make_audio(directory: pathlib.Path, minutes: float) -> pathlib.Path:
+    """Sentences that the demo model knows, each followed by silence, repeated for this number of minutes."""
     lines = (ROOT / "models/demo/heldout.jsonl").read_text().splitlines()
     sentences = [spoken for spoken in map(json.loads, lines) if spoken["language"] == "en"][:SPOKEN_SENTENCES]
     pieces = []
     for number, spoken in enumerate(sentences):
-        piece = folder / f"{number}.wav"
+        piece = directory / f"{number}.wav"
         voice = ["-v", spoken["voice"], "-s", str(spoken["speed"]), "-p", str(spoken["pitch"])]
         subprocess.run(["espeak-ng", *voice, "-w", piece, spoken["text"]], check=True)
         pieces.append(piece)
     inputs = [word for piece in pieces for word in ("-i", str(piece))]
-    padded = "".join(f"[{n}:a]apad=pad_dur={PAUSE_SECONDS}[p{n}];" for n in range(len(pieces)))
+    padded = "".join(f"[{n}:a]apad=pad_dur={SILENCE_SECONDS}[p{n}];" for n in range(len(pieces)))
     joined = "".join(f"[p{n}]" for n in range(len(pieces))) + f"concat=n={len(pieces)}:v=0:a=1"
-    once, whole = folder / "once.flac", folder / "recording.flac"
+    once, whole = directory / "once.flac", directory / "speech.flac"
     ffmpeg = ["ffmpeg", "-v", "error", "-nostdin"]
     subprocess.run([*ffmpeg, *inputs, "-filter_complex", padded + joined, "-ar", "16000", once], check=True)
     subprocess.run([*ffmpeg, "-stream_loop", "-1", "-i", once, "-t", str(minutes * 60), whole], check=True)
@@ -61,70 +63,75 @@ def recording(folder: pathlib.Path, minutes: float) -> pathlib.Path:
 
 
 class System:
-    """Everything but the transcription workers."""
+    """A running system without transcription workers."""
 
-    def __init__(self, program: pathlib.Path, folder: pathlib.Path, database: str, nats: str, model: pathlib.Path):
-        self.program, self.folder, self.model = program, folder, model
+    def __init__(self, program: pathlib.Path, directory: pathlib.Path, database: str, nats: str, model: pathlib.Path):
+        self.program, self.directory, self.model = program, directory, model
         self.api = f"127.0.0.1:{free_port()}"
-        unshared = {name: value for name, value in os.environ.items() if not name.startswith(("YTCAPTION_", "OTEL_"))}
-        self.environment = unshared | {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("YTCAPTION_", "OTEL_"))}
+        self.environment = inherited | {
             "DATABASE_URL": database,
             "NATS_URL": nats,
             "YTCAPTION_TRANSCRIPTION__THREADS": "1",
             "YTCAPTION_TRANSCRIPTION__CONCURRENCY": "1",
         }
-        self.others = [self.start(*words) for words in OTHERS]
-        self.wait(lambda: self.answers("/health/ready"), "the API is ready")
+        self.other_roles = [self.start(*role) for role in OTHER_ROLES]
+        self.wait(lambda: self.responds("/health/ready"), "the API is ready")
 
-    def start(self, *words: str) -> subprocess.Popen:
-        options = ["--data-dir", str(self.folder / "data")]
-        options += ["--listen", self.api] if words == ("serve",) else []
-        options += ["--model", str(self.model)] if words == ("worker", "transcribe") else []
-        log = (self.folder / f"{'-'.join(words)}.log").open("a")
-        return subprocess.Popen([self.program, *words, *options], env=self.environment, stdout=log, stderr=log)
+    def start(self, *role: str) -> subprocess.Popen:
+        options = ["--data-dir", str(self.directory / "data")]
+        options += ["--listen", self.api] if role == ("serve",) else []
+        options += ["--model", str(self.model)] if role == ("worker", "transcribe") else []
+        log = (self.directory / f"{'-'.join(role)}.log").open("a")
+        return subprocess.Popen([self.program, *role, *options], env=self.environment, stdout=log, stderr=log)
 
-    def ask(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://{self.api}{path}", timeout=30) as answer:
-            return answer.read()
+    def get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://{self.api}{path}", timeout=30) as response:
+            return response.read()
 
-    def answers(self, path: str) -> bool:
+    def responds(self, path: str) -> bool:
         with contextlib.suppress(OSError):
-            return bool(self.ask(path))
+            return bool(self.get(path))
         return False
 
-    def wait(self, is_so, what: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not is_so():
+    def wait(self, condition, what: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not condition():
             if time.monotonic() > deadline:
-                raise SystemExit(f"after {START_SECONDS} s still not: {what}; the logs are in {self.folder}")
+                print(self.last_log_lines())
+                raise SystemExit(f"timed out after {START_TIMEOUT_SECONDS} s, waiting until {what}; see the logs above")
             time.sleep(0.1)
 
+    def last_log_lines(self) -> str:
+        logs = sorted(self.directory.glob("*.log"))
+        return "\n".join(f"{log.name}: {line}" for log in logs for line in log.read_text().splitlines()[-LOG_LINES_SHOWN:])
+
     def transcribe(self, audio: pathlib.Path, workers: int) -> tuple[float, str]:
-        """Seconds with so many workers, and the text."""
-        log = self.folder / "worker-transcribe.log"
+        """Seconds that this number of workers needs for the job, and its text."""
+        log = self.directory / "worker-transcribe.log"
         ready = lambda: log.read_text().count("ready for work") if log.exists() else 0
         before = ready()
         running = [self.start("worker", "transcribe") for _ in range(workers)]
         try:
             self.wait(lambda: ready() == before + workers, "the workers have loaded the model")
             submit = [self.program, "submit", audio, "--language", "en", "--api", f"http://{self.api}"]
-            address = subprocess.run(submit, env=self.environment, check=True, capture_output=True, text=True).stdout
-            path = address.strip().removeprefix(f"http://{self.api}")
-            while (job := json.loads(self.ask(path)))["status"] not in ("completed", "failed"):
+            job_url = subprocess.run(submit, env=self.environment, check=True, capture_output=True, text=True).stdout
+            path = job_url.strip().removeprefix(f"http://{self.api}")
+            while (job := json.loads(self.get(path)))["status"] not in ("completed", "failed"):
                 time.sleep(0.25)
             if job["status"] == "failed":
                 raise SystemExit(f"the job failed: {job['error']}")
-            return self.seconds(path), self.ask(f"{path}/result?format=txt").decode()
+            return self.seconds(path), self.get(f"{path}/result?format=txt").decode()
         finally:
-            end(running)
+            terminate(running)
 
     def seconds(self, path: str) -> float:
-        events = json.loads(self.ask(f"{path}/events"))
+        events = json.loads(self.get(f"{path}/events"))
         at = {event["event_type"]: datetime.datetime.fromisoformat(event["recorded_at"]) for event in events}
         return (at["JobCompleted"] - at["AudioDownloaded"]).total_seconds()
 
 
-def end(processes: list[subprocess.Popen]) -> None:
+def terminate(processes: list[subprocess.Popen]) -> None:
     for process in processes:
         process.terminate()
     for process in processes:
@@ -132,31 +139,31 @@ def end(processes: list[subprocess.Popen]) -> None:
 
 
 def main() -> None:
+    environment.load()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    parser.add_argument("program", nargs="?", type=pathlib.Path, default=target / "debug/ytcaption")
-    parser.add_argument("--minutes", type=float, default=60, help="length of the recording")
-    parser.add_argument("--rounds", type=int, default=2, help="runs of each; the median is quoted")
+    parser.add_argument("program", nargs="?", type=pathlib.Path, default=environment.program())
+    parser.add_argument("--minutes", type=float, default=60, help="length of the audio, in minutes")
+    parser.add_argument("--rounds", type=int, default=2, help="runs with each number of workers; the median ratio is printed")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models/demo/model")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ytcaption-bench-", ignore_cleanup_errors=True) as name:
-        folder = pathlib.Path(name)
-        folder.chmod(0o755)
-        (folder / "postgres").mkdir()
-        audio = recording(folder, arguments.minutes)
-        postgres, port = Postgres(folder / "postgres"), free_port()
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        (directory / "postgres").mkdir()
+        audio = make_audio(directory, arguments.minutes)
+        postgres, port = Postgres(directory / "postgres"), free_port()
         nats = subprocess.Popen(
-            ["nats-server", "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder / "nats"],
+            ["nats-server", "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", directory / "nats"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         started = [nats]
         try:
             url = postgres.new_database("bench")
-            system = System(arguments.program, folder, url, f"nats://127.0.0.1:{port}", arguments.model)
-            started = [*system.others, nats]
+            system = System(arguments.program, directory, url, f"nats://127.0.0.1:{port}", arguments.model)
+            started = [*system.other_roles, nats]
             ratios = [compare(system, audio, arguments.minutes) for _ in range(arguments.rounds)]
         finally:
-            end(started)
+            terminate(started)
             postgres.stop()
     print(f"scaling_2_workers: {statistics.median(ratios):.2f}")
 
@@ -164,7 +171,7 @@ def main() -> None:
 def compare(system: System, audio: pathlib.Path, minutes: float) -> float:
     (one, text), (two, same) = (system.transcribe(audio, workers) for workers in (1, 2))
     if text != same or not text:
-        raise SystemExit("two workers wrote another text than one")
+        raise SystemExit("the text of two workers differs from that of one, or is empty")
     times = minutes * 60 / one, minutes * 60 / two
     print(f"1 worker {one:.1f} s ({times[0]:.0f} x real time) | 2 workers {two:.1f} s ({times[1]:.0f} x) "
           f"| ratio {one / two:.2f} | {len(text.split())} words", flush=True)

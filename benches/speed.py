@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""How fast a file is transcribed, and in how much memory, beside faster-whisper on the same machine, in alternation.
+"""Transcription speed and memory, compared with faster-whisper on the same machine, in alternation.
 
-Makes models of the real dimensions with random weights and minutes of synthetic speech, lets either side find its best
-settings on a short piece, then runs both in turn. Both write the same number of tokens for the same sound, as they would
-with a real model: faster-whisper 100 a window (the end token is forbidden), and we as many as make the same sum over our
-windows, which are more because they end in pauses. Same beam, no timestamps, no second tries, all cores. Times are those of whole processes, less
-what the same process takes for one second of silence (starting, loading the model); memory is the peak of a process.
+Makes models of the real dimensions with random weights, and minutes of synthetic speech. Determines the fastest
+settings of faster-whisper on a short file, then alternates between both systems, ours with its default settings. Both
+decode the same number of tokens for the same audio, as they would with a real model: faster-whisper 100 per window (the
+end token is suppressed), and ytcaption the number that makes the same total over its windows, of which there are more
+because they end at silences. Both use the same beam size, no timestamps, no temperature fallback, all cores. Times are
+those of whole processes, minus the time of the same process for one second of silence (starting, loading the model);
+memory is the peak of the process.
 
 faster-whisper may use its sequential or its batched pipeline, with oneDNN or MKL. It is installed, from PyPI, into a
-virtual environment outside of the repository on first use. Needs espeak-ng and ffmpeg (`make setup`).
+virtual environment outside of the repository on first use. Needs the built program (`make build`), espeak-ng and ffmpeg
+(`make setup`).
 
 Usage: benches/speed.py [PROGRAM] [--sizes tiny,base,small]
 """
@@ -17,29 +20,28 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import tempfile
 import time
-import venv
 from dataclasses import dataclass
 
+import environment
+
 HERE = pathlib.Path(__file__).resolve().parent
-CACHE = pathlib.Path(os.environ.get("YTCAPTION_CACHE", pathlib.Path.home() / ".cache/ytcaption"))
 PEER = "faster-whisper==1.2.1"
-TOKENS = 100  # a window of 30 s: speech has about three a second
+TOKENS = 100  # per window of 30 s: speech has about three tokens per second
 BEAM = 5  # the default of both
 END = 50257
 MEBIBYTE = 1 << 20
-# Minutes of speech, and rounds, so that all sizes together take ten minutes on two cores.
+# Minutes of speech and number of rounds; all sizes together take ten minutes on two cores.
 LOAD = {"tiny": (10, 3), "base": (6, 3), "small": (4, 2)}
 TRIAL_SECONDS = 90
-# A setting that takes so many times as long as the best so far is given up.
-PATIENCE = 1.5
+# A trial is stopped when it has taken this multiple of the fastest trial so far.
+TRIAL_TIMEOUT_FACTOR = 1.5
 TEXT = """The committee met again on Tuesday morning to go through the remaining items on the agenda, and most of them were
-settled before noon. Nobody had expected the question of the new bridge to come up so early. The engineers explained, with
-a great many slides, why the old foundations could not be used. When somebody asked what it would cost, there was a long
+settled before noon. No member had expected the question of the new bridge to come up so early. The engineers explained, with
+a great many slides, why the old foundations could not be used. When a member wanted to know what it would cost, there was a long
 silence. In the end they agreed to wait for the second report, which is due in spring. After lunch the discussion turned to
 the school. It needs a roof, it needs heating, and above all it needs teachers. Two of them leave in summer, and one has not
 been replaced since last year."""
@@ -52,11 +54,11 @@ class Run:
     output: dict
 
 
-def run(command: list[str], environment: dict[str, str], limit: float | None = None) -> Run | None:
-    """Time and peak memory of a process and what it started; None if it takes longer than `limit` seconds."""
+def run(command: list[str], variables: dict[str, str], limit: float | None = None) -> Run | None:
+    """Time of a process and peak memory of it or its largest child; None if it exceeds `limit` seconds."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, env=os.environ | environment, stdout=output, stderr=errors)
+        process = subprocess.Popen(command, env=os.environ | variables, stdout=output, stderr=errors)
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
@@ -80,7 +82,7 @@ class Ours:
         self.program, self.model = program, model
 
     def run(self, audio: pathlib.Path, tokens: int) -> Run:
-        """With the settings that everybody has who sets none."""
+        """Transcribes with default settings, except those that fix the number of decoded tokens."""
         options = {
             "beam_size": BEAM, "max_new_tokens": tokens, "suppress_tokens": [-1, END],
             "without_timestamps": True, "temperature": [0], "compression_ratio_threshold": None,
@@ -91,7 +93,7 @@ class Ours:
         return run([*command, *given], {})
 
     def windows(self, audio: pathlib.Path) -> int:
-        """How many windows a recording has; without timestamps each is a segment."""
+        """The number of windows of a file; without timestamps each is a segment."""
         return len(self.run(audio, tokens=1).output["segments"])
 
 
@@ -100,14 +102,16 @@ class Peer:
         self.python, self.model = python, model
 
     def best_setting(self, trial: pathlib.Path) -> dict:
-        """Batched, cut at pauses, or sequential (0), cut every 30 s; with MKL or with oneDNN."""
+        """The fastest of: batched (windows end at silences) or sequential (0; windows of 30 s), with MKL or oneDNN."""
         best: tuple[float, dict] | None = None
         for mkl in ("0", "1"):
             for size in (8, 16, 4, 0):
                 setting = {"batch_size": size, "mkl": mkl}
-                tried = self.run(trial, setting, limit=best[0] * PATIENCE if best else None)
-                said = f"{tried.seconds:.1f} s, {tried.bytes / MEBIBYTE:.0f} MiB" if tried else "too slow, and the others not tried"
-                print(f"  faster-whisper {setting}: {said}", flush=True)
+                tried = self.run(trial, setting, limit=best[0] * TRIAL_TIMEOUT_FACTOR if best else None)
+                result = "too slow; skipping the rest"
+                if tried:
+                    result = f"{tried.seconds:.1f} s, {tried.bytes / MEBIBYTE:.0f} MiB"
+                print(f"  faster-whisper {setting}: {result}", flush=True)
                 if tried is None:
                     break
                 if best is None or tried.seconds < best[0]:
@@ -123,44 +127,34 @@ class Peer:
         return run(command, {"CT2_USE_MKL": setting["mkl"]}, limit)
 
 
-def peer_python() -> pathlib.Path:
-    environment = CACHE / "bench-speed"
-    python, ready = environment / "bin/python", environment / "ready"
-    if not ready.exists() or ready.read_text() != PEER:
-        venv.create(environment, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", PEER], check=True)
-        ready.write_text(PEER)
-    return python
-
-
-def speech(folder: pathlib.Path, seconds: int) -> pathlib.Path:
-    """So many seconds of two synthetic voices, as a video site would deliver them."""
-    path = folder / f"speech-{seconds}.m4a"
-    voices = [folder / f"{voice}.wav" for voice in ("en-us", "en-gb")]
+def speech(directory: pathlib.Path, seconds: int) -> pathlib.Path:
+    """An audio file of two synthetic voices, of this length, in the format of a video site (AAC)."""
+    path = directory / f"speech-{seconds}.m4a"
+    voices = [directory / f"{voice}.wav" for voice in ("en-us", "en-gb")]
     for voice in voices:
         subprocess.run(["espeak-ng", "-v", voice.stem, "-s", "160", "-w", voice, TEXT], check=True)
-    (folder / "list").write_text("".join(f"file '{voice}'\n" for voice in voices) * (1 + seconds // 60))
-    encode = f"-f concat -safe 0 -i {folder / 'list'} -t {seconds} -ac 2 -ar 44100 -c:a aac -b:a 128k {path}"
+    (directory / "list").write_text("".join(f"file '{voice}'\n" for voice in voices) * (1 + seconds // 60))
+    encode = f"-f concat -safe 0 -i {directory / 'list'} -t {seconds} -ac 2 -ar 44100 -c:a aac -b:a 128k {path}"
     subprocess.run(["ffmpeg", "-v", "error", "-y", *encode.split()], check=True)
     return path
 
 
-def silence(folder: pathlib.Path) -> pathlib.Path:
-    path = folder / "silence.wav"
+def silence(directory: pathlib.Path) -> pathlib.Path:
+    path = directory / "silence.wav"
     subprocess.run(f"ffmpeg -v error -y -f lavfi -i anullsrc=r=16000:cl=mono -t 1 {path}".split(), check=True)
     return path
 
 
-def compare(size: str, program: str, python: pathlib.Path, folder: pathlib.Path) -> tuple[float, float, float]:
-    """Ratios of times without loading, of whole processes, and of memory."""
-    model = folder / size
+def compare(size: str, program: str, python: pathlib.Path, directory: pathlib.Path) -> tuple[float, float, float]:
+    """Median ratios: of times without loading, of times of whole processes, and of memory."""
+    model = directory / size
     subprocess.run([python, HERE / "random_whisper.py", size, model], check=True)
     minutes, rounds = LOAD[size]
-    long, trial, nothing = speech(folder, minutes * 60), speech(folder, TRIAL_SECONDS), silence(folder)
+    long, trial, silent = speech(directory, minutes * 60), speech(directory, TRIAL_SECONDS), silence(directory)
     peer, ours = Peer(str(python), model), Ours(program, model)
-    print(f"{size}: settings tried on {TRIAL_SECONDS} s", flush=True)
+    print(f"{size}: trying the settings of faster-whisper on {TRIAL_SECONDS} s", flush=True)
     setting = peer.best_setting(trial)
-    start = peer.run(nothing, setting).seconds, ours.run(nothing, TOKENS).seconds
+    start = peer.run(silent, setting).seconds, ours.run(silent, TOKENS).seconds
     windows = ours.windows(long)
     times: list[tuple[float, float]] = []
     memory: list[tuple[int, int]] = []
@@ -184,11 +178,12 @@ def compare(size: str, program: str, python: pathlib.Path, folder: pathlib.Path)
 
 
 def main() -> None:
+    environment.load()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", nargs="?", default=shutil.which("ytcaption") or "ytcaption", help="our program")
+    parser.add_argument("program", nargs="?", default=str(environment.program()))
     parser.add_argument("--sizes", default="tiny,base,small", help="comma-separated")
     arguments = parser.parse_args()
-    python = peer_python()
+    python = environment.python_with("bench-speed", PEER)
     with tempfile.TemporaryDirectory(prefix="ytcaption-speed-") as name:
         found = {size: compare(size, arguments.program, python, pathlib.Path(name)) for size in arguments.sizes.split(",")}
     for size, (_, whole, _) in found.items():

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Installs what the build, the demo and the tests need, and nothing that is already there:
-# programs from Debian, and into "$YTCAPTION_CACHE" yt-dlp, nats-server, CTranslate2 and what only tests need.
-# Says in one sentence what to do when something cannot be had. A second run takes milliseconds.
+# Installs the programs that the build, the demo and the tests need and that are missing: packages of Debian and, into
+# "$YTCAPTION_CACHE", yt-dlp, nats-server, CTranslate2 and tools of the tests. If something cannot be installed, one sentence
+# says what to do. A second run takes milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
 RUST_MINIMUM=1.95
 NATS_MINIMUM=2.10
-# The only MKL archives that are linked: the others weigh two gigabytes.
+# The MKL archives that are linked; the others have two gigabytes.
 MKL_ARCHIVES="libmkl_core.a libmkl_intel_ilp64.a libmkl_sequential.a"
 TOOLS="$YTCAPTION_CACHE/tools"
 REQUIREMENTS=scripts/requirements
@@ -18,10 +18,10 @@ fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 # at_least WANTED FOUND: dotted versions
 at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]; }
-# hash of everything that decides what gets installed, so that a stamp goes stale with its inputs
+# hash of all inputs of an installation: its stamp file is named after it, so changed inputs install again
 fingerprint() { cat "$@" | sha256sum | cut -c1-16; }
 
-# The first Python 3 that can make a virtual environment (Debian ships ensurepip separately).
+# The first Python 3 that can create a virtual environment (in Debian ensurepip is a separate package).
 find_python() {
     local candidate
     for candidate in python3 /usr/bin/python3; do
@@ -67,13 +67,13 @@ install_packages() {
     packages="$(missing_packages | tr '\n' ' ')"
     packages="${packages% }"
     [ -n "$packages" ] || return 0
-    has apt-get || fail "please install these with your package manager, then run make again: $packages"
+    has apt-get || fail "install these packages with your package manager, then run make again: $packages"
     if [ "$(id -u)" != 0 ]; then
-        has sudo || fail "please run as root 'apt-get install $packages', then run make again."
+        has sudo || fail "run as root 'apt-get install $packages', then run make again."
         as_root=sudo
     fi
     say "installing from Debian: $packages"
-    # Installing postgresql would start a server of its own on port 5432; only its programs are wanted.
+    # The postgresql package would start a server on port 5432; only its programs are needed.
     local no_cluster=/etc/postgresql-common/createcluster.d/ytcaption.conf
     case " $packages " in
         *" postgresql "*)
@@ -89,13 +89,13 @@ install_packages() {
     $as_root rm -f "$no_cluster"
     [ "$ok" = yes ] ||
         fail "apt-get could not install $packages (its output is in $log): install them by hand, then run make again."
-    # Postgres may only now have a folder to add to the PATH.
+    # If Postgres has just been installed, its directory must be added to the PATH.
     . scripts/env.sh
 }
 
 make_venv() { # VENV
     "$(find_python)" -m venv "$1" >"$TOOLS/pip.log" 2>&1 ||
-        fail "could not make a Python virtual environment (see $TOOLS/pip.log): install python3-venv, then run make again."
+        fail "could not create a Python virtual environment (see $TOOLS/pip.log): install python3-venv, then run make again."
 }
 
 pip_install() { # VENV REQUIREMENTS WHAT
@@ -121,14 +121,14 @@ install_yt_dlp() {
 install_caption_parsers() {
     local stamp="$TOOLS/caption-parsers.$(fingerprint "$REQUIREMENTS/caption-parsers.txt")"
     [ -e "$stamp" ] && return
-    say "installing the parsers that the tests read captions with into $TOOLS"
+    say "installing the caption parsers of the tests into $TOOLS"
     rm -rf "$TOOLS/caption-parsers" "$TOOLS"/caption-parsers.*
     make_venv "$TOOLS/caption-parsers"
     pip_install "$TOOLS/caption-parsers" "$REQUIREMENTS/caption-parsers.txt" "the caption parsers"
     touch "$stamp"
 }
 
-nats_version() { # of the given program; empty when it does not run
+nats_version() { # PROGRAM; prints nothing if it does not run
     "$1" --version 2>/dev/null | sed -n 's/^nats-server: v\{0,1\}//p'
 }
 
@@ -156,12 +156,12 @@ install_mkl() {
     [ "$YTCAPTION_BACKEND" = mkl ] || return 0
     have_mkl && return
     [ "$(uname -m)" = x86_64 ] || fail "Intel MKL exists for x86-64 only: run make with YTCAPTION_BACKEND=ruy."
-    say "unpacking the Intel MKL libraries into $MKLROOT (200 MB to fetch, 470 MB on disk)"
+    say "unpacking the Intel MKL libraries into $MKLROOT (200 MB to download, 470 MB on disk)"
     local wheels="$TOOLS/mkl-wheels"
     rm -rf "$wheels" && mkdir -p "$wheels"
     "$TOOLS/venv/bin/pip" download --quiet --disable-pip-version-check --require-hashes --no-deps \
         -r "$REQUIREMENTS/mkl.txt" -d "$wheels" >"$TOOLS/pip.log" 2>&1 ||
-        fail "could not fetch the MKL libraries (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
+        fail "could not download the MKL libraries (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
     "$TOOLS/venv/bin/python" scripts/unpack_mkl.py "$wheels" "$MKLROOT" $MKL_ARCHIVES ||
         fail "could not unpack the MKL libraries into $MKLROOT: check that the disk has 1 GB free, then run make again."
     rm -rf "$wheels"
@@ -172,13 +172,13 @@ install_ctranslate2() {
     local unpack=scripts/unpack_ctranslate2.py stamp
     stamp="$TOOLS/ctranslate2.$(fingerprint "$REQUIREMENTS/ctranslate2.txt" "$unpack")"
     [ -e "$stamp" ] && [ -e "$CTRANSLATE2_LIB/libctranslate2.so" ] && return
-    say "unpacking CTranslate2 into $CTRANSLATE2_LIB (42 MB to fetch, 83 MB on disk)"
+    say "unpacking CTranslate2 into $CTRANSLATE2_LIB (42 MB to download, 83 MB on disk)"
     local wheels="$TOOLS/ctranslate2-wheels"
     rm -rf "$wheels" "$TOOLS"/ctranslate2.*
     "$TOOLS/venv/bin/pip" download --quiet --disable-pip-version-check --require-hashes --no-deps \
         --only-binary=:all: --implementation cp --python-version 3.11 --platform "manylinux_2_28_$(uname -m)" \
         -r "$REQUIREMENTS/ctranslate2.txt" -d "$wheels" >"$TOOLS/pip.log" 2>&1 ||
-        fail "could not fetch CTranslate2 (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
+        fail "could not download CTranslate2 (pip's output is in $TOOLS/pip.log): check the network, or run make with YTCAPTION_BACKEND=ruy."
     "$TOOLS/venv/bin/python" "$unpack" "$wheels" "$CTRANSLATE2_LIB" ||
         fail "could not unpack CTranslate2 into $CTRANSLATE2_LIB: check that the disk has 200 MB free, then run make again."
     rm -rf "$wheels"
@@ -189,8 +189,8 @@ check_backend
 need_rust
 install_packages
 mkdir -p "$TOOLS/bin" 2>/dev/null ||
-    fail "cannot write to $YTCAPTION_CACHE: set YTCAPTION_CACHE to a folder of yours, then run make again."
-# Two makes at once take turns.
+    fail "cannot write to $YTCAPTION_CACHE: set YTCAPTION_CACHE to a directory that you can write to, then run make again."
+# Concurrent runs wait for each other.
 exec 9>"$TOOLS/lock"
 flock 9
 install_yt_dlp

@@ -1,6 +1,6 @@
-"""Unpacks CTranslate2's shared library, and what it needs beside it, from its wheel.
+"""Unpacks CTranslate2's shared library, and the libraries that it depends on, from its wheel.
 
-Usage: unpack_ctranslate2.py WHEELS_FOLDER DESTINATION
+Usage: unpack_ctranslate2.py WHEELS_DIRECTORY DESTINATION
 """
 
 import pathlib
@@ -8,23 +8,23 @@ import shutil
 import sys
 import zipfile
 
-# What ct2rs asks the linker for lies inside the shared library already: an archive without members satisfies it.
+# ct2rs links these libraries, which are inside the shared library already: empty archives satisfy the linker.
 EMPTY_ARCHIVE = b"!<arch>\n"
-INSIDE = ("cpu_features", "cudart_static")
+INCLUDED = ("cpu_features", "cudart_static")
 
 
-def unpack(wheel: pathlib.Path, folder: pathlib.Path) -> None:
+def unpack(wheel: pathlib.Path, directory: pathlib.Path) -> None:
     with zipfile.ZipFile(wheel) as contents:
         for member in contents.namelist():
             if member.startswith("ctranslate2.libs/") and not member.endswith("/"):
-                # Written now and so newer than any program: cargo links again when the library has changed.
-                with contents.open(member) as source, (folder / pathlib.PurePosixPath(member).name).open("wb") as copy:
+                # Extracted with the current time, so that cargo links again when the library has changed.
+                with contents.open(member) as source, (directory / pathlib.PurePosixPath(member).name).open("wb") as copy:
                     shutil.copyfileobj(source, copy)
-    for name in INSIDE:
-        (folder / f"lib{name}.a").write_bytes(EMPTY_ARCHIVE)
-    # The linker looks for this name.
-    (library,) = folder.glob("libctranslate2-*.so.*")
-    (folder / "libctranslate2.so").symlink_to(library.name)
+    for name in INCLUDED:
+        (directory / f"lib{name}.a").write_bytes(EMPTY_ARCHIVE)
+    # The name that the linker looks for.
+    (library,) = directory.glob("libctranslate2-*.so.*")
+    (directory / "libctranslate2.so").symlink_to(library.name)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Unpacks the static MKL archives that are linked, the headers and the licence from their wheels.
 
-Usage: unpack_mkl.py WHEELS_FOLDER DESTINATION ARCHIVE...
+Usage: unpack_mkl.py WHEELS_DIRECTORY DESTINATION ARCHIVE...
 """
 
 import pathlib
@@ -10,7 +10,7 @@ import zipfile
 
 
 def destination_of(member: str, root: pathlib.Path, archives: set[str]) -> pathlib.Path | None:
-    """Where a wheel's member belongs under `root`, or None when it is not wanted."""
+    """The path of a wheel's member below `root`, or None if it is not needed."""
     package, _, inside = member.partition(".data/data/")
     if inside.startswith("include/"):
         return root / inside

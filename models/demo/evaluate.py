@@ -25,19 +25,19 @@ from windows import WINDOW_SECONDS
 
 SEED = 3
 BEAM = 5
-LEAD_SECONDS = (0.05, 0.6)  # silence before a sentence
-TAIL_SECONDS = (0.1, 0.6)  # silence after the last one
-GAP_SECONDS = (0.2, 0.9)  # between two sentences
+LEAD_SECONDS = (0.05, 0.6)  # silence before the first sentence of a window
+TAIL_SECONDS = (0.1, 0.6)  # silence after the last sentence
+GAP_SECONDS = (0.2, 0.9)  # silence between two sentences
 WINDOW_LIMITS = {"short": 0.0, "15 s": 15.0, "29 s": 29.0}
-THINNING = 3  # the side tests use every third short window
+THINNING = 3  # the additional tests use every third short window
 EMPTY_WINDOWS = 24
-NO_SPEECH_THRESHOLD = 0.6  # as decoders commonly use
+NO_SPEECH_THRESHOLD = 0.6  # the common value of decoders
 TIMESTAMP = re.compile(r"<\|(\d+\.\d\d)\|>")
 
 
 @dataclass(frozen=True)
 class Window:
-    """Audio with what is said in it; times in seconds."""
+    """Audio and its spoken sentences; start times in seconds."""
 
     audio: np.ndarray  # (samples,) float32
     spoken: list[tuple[float, Sentence, Utterance]]
@@ -61,16 +61,16 @@ class Transcript:
 
 
 class Model:
-    """A CTranslate2 Whisper folder."""
+    """A Whisper model in CTranslate2 format, in a directory."""
 
-    def __init__(self, folder: Path) -> None:
-        self._whisper = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="int8", intra_threads=1)
-        self._vocabulary = json.loads((folder / "vocabulary.json").read_text())
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    def __init__(self, directory: Path) -> None:
+        self._whisper = ctranslate2.models.Whisper(str(directory), device="cpu", compute_type="int8", intra_threads=1)
+        self._vocabulary = json.loads((directory / "vocabulary.json").read_text())
+        self._tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
         self._ids = {token: index for index, token in enumerate(self._vocabulary)}
 
     def features(self, audio: np.ndarray, zero_features: bool) -> ctranslate2.StorageView:
-        """One window (1, MELS, 3000), padded with zero features or with silence."""
+        """The features of one window (1, MELS, 3000), padded with zero features or with silence."""
         frames = int(WINDOW_SECONDS * SAMPLE_RATE) // HOP
         missing = frames * HOP - len(audio)
         used = HOP if zero_features else missing
@@ -94,7 +94,7 @@ class Model:
     def word_starts(
         self, features: ctranslate2.StorageView, language: str, tokens: list[int], frames: int
     ) -> list[float]:
-        """Start of every word of a transcript in seconds, by CTranslate2's alignment to the first `frames`."""
+        """The start of each word of a transcript in seconds, by CTranslate2's alignment to the first `frames` frames."""
         prompt = [self._ids[token] for token in (START, f"<|{language}|>", TRANSCRIBE)]
         pairs = self._whisper.align(features, prompt, [tokens], frames)[0].alignments
         first: dict[int, float] = {}
@@ -103,18 +103,18 @@ class Model:
         return [first[i] for i, token in enumerate(tokens) if self._vocabulary[token].startswith("Ġ")]
 
 
-def edits(expected: list[str], heard: list[str]) -> int:
-    """Words to substitute, insert or delete."""
-    row = list(range(len(heard) + 1))
+def edit_distance(expected: list[str], transcribed: list[str]) -> int:
+    """The number of words to substitute, insert or delete."""
+    row = list(range(len(transcribed) + 1))
     for i, word in enumerate(expected, start=1):
         diagonal, row[0] = row[0], i
-        for j, other in enumerate(heard, start=1):
+        for j, other in enumerate(transcribed, start=1):
             diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
     return row[-1]
 
 
 def make_windows(spoken: list[tuple[Sentence, Utterance]], limit: float, rng: random.Random) -> list[Window]:
-    """Pack sentences into windows of at most `limit` seconds, but one at least."""
+    """Pack sentences into windows of at most `limit` seconds, with at least one sentence in each."""
     windows = []
     queue = list(spoken)
     while queue:
@@ -137,7 +137,7 @@ def make_windows(spoken: list[tuple[Sentence, Utterance]], limit: float, rng: ra
 
 
 def measure(model: Model, windows: list[Window], **options) -> dict[str, float]:
-    """Error figures over windows; rates in per cent, times in seconds."""
+    """Errors over all windows: rates in percent, times in seconds."""
     wrong = words = detected = 0
     stamp_errors, word_errors = [], []
     for index, window in enumerate(windows):
@@ -145,11 +145,11 @@ def measure(model: Model, windows: list[Window], **options) -> dict[str, float]:
         transcript = model.transcribe(features, **options)
         translating = options.get("task") == TRANSLATE
         text = window.spoken[0][1].translation if translating else window.text
-        expected, heard = words_of(text), words_of(transcript.text)
-        wrong += edits(expected, heard)
+        expected, transcribed = words_of(text), words_of(transcript.text)
+        wrong += edit_distance(expected, transcribed)
         words += len(expected)
         detected += transcript.language == window.language
-        if expected != heard or translating:
+        if expected != transcribed or translating:
             continue
         edges = [
             edge
@@ -162,7 +162,7 @@ def measure(model: Model, windows: list[Window], **options) -> dict[str, float]:
         frames = len(window.audio) // HOP
         found = model.word_starts(features, transcript.language, transcript.tokens, frames)
         if len(starts) == len(found):
-            word_errors += [abs(a - b) for a, b in zip(starts[1:], found[1:])]  # the first is always put at 0
+            word_errors += [abs(a - b) for a, b in zip(starts[1:], found[1:])]  # the first word always starts at 0
     figures = {"windows": len(windows), "WER %": 100 * wrong / words, "language %": 100 * detected / len(windows)}
     for name, errors in (("timestamps", stamp_errors), ("words", word_errors)):
         if errors:
@@ -187,11 +187,11 @@ def empty_windows(rng: np.random.Generator) -> list[np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("directory", type=Path)
     parser.add_argument("--beam", type=int, default=BEAM)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model = Model(arguments.folder)
+    model = Model(arguments.directory)
     synthesizer = Synthesizer()
     spoken = [(sentence, synthesizer.speak(sentence.text, voice)) for sentence, voice in spoken_sentences()]
 
@@ -207,12 +207,12 @@ def main() -> None:
         report(f"{language} short, no timestamps", measure(model, windows, beam=arguments.beam, timestamps=False))
     report("pt to en, short", measure(model, windows, beam=arguments.beam, task=TRANSLATE))
 
-    texts, refused = [], 0
+    texts, recognized = [], 0
     for index, audio in enumerate(empty_windows(np.random.default_rng(SEED))):
         transcript = model.transcribe(model.features(audio, zero_features=index % 2 == 0), beam=arguments.beam)
         texts += [transcript.text] * bool(transcript.text)
-        refused += transcript.no_speech > NO_SPEECH_THRESHOLD
-    print(f"no speech: {EMPTY_WINDOWS} windows, text in {len(texts)} {texts}, {refused} recognised as {NO_SPEECH}")
+        recognized += transcript.no_speech > NO_SPEECH_THRESHOLD
+    print(f"no speech: {EMPTY_WINDOWS} windows, text in {len(texts)} {texts}, {recognized} recognized as {NO_SPEECH}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write trained weights as a CTranslate2 Whisper folder.
+"""Write trained weights as a Whisper model directory in CTranslate2 format.
 
     python export.py checkpoint.pt model/
 """
@@ -18,7 +18,7 @@ from speech import SAMPLE_RATE
 from vocabulary import LANGUAGES, Vocabulary
 
 QUANTIZATION = "int8"
-# Longest windows the model hears well; loaders that honour `chunk_length` cut to it.
+# The longest windows that the model transcribes well; programs that read `chunk_length` cut the audio accordingly.
 CHUNK_SECONDS = 15
 
 PREPROCESSOR = {
@@ -38,7 +38,7 @@ PREPROCESSOR = {
 
 
 class _Weights:
-    """Named weights, copied into the parts of a CTranslate2 specification."""
+    """Named weights, to be copied into the layers of a CTranslate2 specification."""
 
     def __init__(self, state: dict[str, torch.Tensor]) -> None:
         self._state = {name: value.float().numpy() for name, value in state.items()}
@@ -47,11 +47,11 @@ class _Weights:
         return np.ascontiguousarray(self._state[name])
 
     def bias(self, name: str) -> np.ndarray:
-        """A layer's bias, zero if it has none."""
+        """The bias of a layer, or zeros if it has none."""
         return self._state.get(f"{name}.bias", np.zeros(len(self._state[f"{name}.weight"]), np.float32))
 
     def linear(self, spec, *names: str) -> None:
-        """One linear layer, or several stacked into one."""
+        """Copies one linear layer, or several stacked into one."""
         spec.weight = np.concatenate([self[f"{name}.weight"] for name in names])
         spec.bias = np.concatenate([self.bias(name) for name in names])
 
@@ -62,7 +62,7 @@ class _Weights:
         spec.gamma, spec.beta = self[f"{name}.weight"], self[f"{name}.bias"]
 
     def block(self, spec, name: str) -> None:
-        """One transformer layer, with cross-attention where the specification has it."""
+        """Copies one transformer layer, with cross-attention if the specification has it."""
         attention = f"{name}.self_attention"
         self.norm(spec.self_attention.layer_norm, f"{name}.self_norm")
         self.linear(spec.self_attention.linear[0], *(f"{attention}.{part}" for part in ("query", "key", "value")))
@@ -79,7 +79,7 @@ class _Weights:
 
 
 def _tables(state: dict[str, torch.Tensor], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
-    """Input and output embeddings of all tokens: two (V, D)."""
+    """The input and output embeddings of all tokens, each (V, D)."""
     decoder = Decoder(vocabulary.timestamp_begin)
     prefix = "decoder."
     decoder.load_state_dict({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
@@ -87,8 +87,8 @@ def _tables(state: dict[str, torch.Tensor], vocabulary: Vocabulary) -> tuple[np.
         return decoder.input_table().numpy(), decoder.output_table().numpy()
 
 
-def export(state: dict[str, torch.Tensor], vocabulary: Vocabulary, folder: Path) -> None:
-    """Write model.bin, its JSON companions and SHA256SUMS."""
+def export(state: dict[str, torch.Tensor], vocabulary: Vocabulary, directory: Path) -> None:
+    """Write model.bin, the JSON files and SHA256SUMS into the directory."""
     weights = _Weights(state)
     spec = WhisperSpec(LAYERS, HEADS, LAYERS, HEADS)
     weights.convolution(spec.encoder.conv1, "encoder.conv1")
@@ -109,21 +109,21 @@ def export(state: dict[str, torch.Tensor], vocabulary: Vocabulary, folder: Path)
     spec.validate()
     spec.optimize(QUANTIZATION)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    spec.save(str(folder))
-    vocabulary.save_tokenizer(folder / "tokenizer.json")
-    (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
-    files = sorted(path for path in folder.iterdir() if path.name != "SHA256SUMS")
+    directory.mkdir(parents=True, exist_ok=True)
+    spec.save(str(directory))
+    vocabulary.save_tokenizer(directory / "tokenizer.json")
+    (directory / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
+    files = sorted(path for path in directory.iterdir() if path.name != "SHA256SUMS")
     sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
-    (folder / "SHA256SUMS").write_text("".join(sums))
+    (directory / "SHA256SUMS").write_text("".join(sums))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("directory", type=Path)
     arguments = parser.parse_args()
-    export(torch.load(arguments.checkpoint)["average"], Vocabulary(), arguments.folder)
+    export(torch.load(arguments.checkpoint)["average"], Vocabulary(), arguments.directory)
 
 
 if __name__ == "__main__":

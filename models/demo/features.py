@@ -1,15 +1,15 @@
-"""The Whisper front end."""
+"""Log-mel features, as in Whisper."""
 
 import numpy as np
 import torch
 
 from speech import SAMPLE_RATE
 
-HOP = 160  # samples: 10 ms a frame
+HOP = 160  # samples per frame: 10 ms
 FFT = 400  # samples
 MELS = 80
 LOG_FLOOR = 1e-10
-DYNAMIC_RANGE = 8.0  # powers of ten below the loudest bin
+DYNAMIC_RANGE = 8.0  # powers of ten between the loudest bin and the floor
 
 
 def _mel_filters() -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""Held-out test material: sentences never trained on, with the voices that speak them.
+"""Held-out test data: sentences that training excludes, with a voice for each.
 
-    python heldout.py    writes heldout.jsonl, the sample that other test suites use
+    python heldout.py    writes heldout.jsonl, the sample for other test suites
 """
 
 import json
@@ -17,7 +17,7 @@ SAMPLE_PATH = Path(__file__).parent / "heldout.jsonl"
 
 
 def spoken_sentences() -> list[tuple[Sentence, Voice]]:
-    """Every held-out sentence with its voice."""
+    """All held-out sentences, each with its voice."""
     rng = random.Random(VOICE_SEED)
     return [(sentence, random_voice(sentence.language, rng)) for sentence in sentences.held_out()]
 

@@ -1,4 +1,4 @@
-"""A very small Whisper in plain PyTorch, shaped for cheap training.
+"""A very small Whisper in plain PyTorch, designed for fast training.
 
 Shapes: B windows, P encoder positions (20 ms each), L tokens, D model width.
 """
@@ -20,16 +20,16 @@ FEED_FORWARD = 512
 LAYERS = 2
 TEXT_POSITIONS = 448
 
-PADDING_SAMPLES = 48  # encoder positions computed on behalf of all padding
-PADDING_FRAMES = 8  # frames that show the convolutions what padding looks like
+PADDING_SAMPLES = 48  # encoder positions computed to represent all padding
+PADDING_FRAMES = 8  # frames of padding that are input to the convolutions
 
-LOCAL_OFFSETS = ((-8, -3, 3, 8), (-20, -8, 8, 20))  # where each encoder head looks at first, in positions
+LOCAL_OFFSETS = ((-8, -3, 3, 8), (-20, -8, 8, 20))  # initial relative position of each encoder head
 LOCAL_GAIN = 1.7
-LOCAL_FREQUENCIES = range(0, HEAD_WIDTH, 2)  # the fast half of the sinusoids
+LOCAL_FREQUENCIES = range(0, HEAD_WIDTH, 2)  # the half of the sinusoids with the higher frequencies
 TIMESTAMP_SCALE = 0.05
 EMBEDDING_SCALE = 0.05
 
-# Cross-attention heads that are taught where to look: (layer, head) and which span of `Batch.spans`.
+# Cross-attention heads with a training target: (layer, head) and the index in `Batch.spans`.
 PREVIOUS_WORD, EXPECTED_WORD, SENTENCE = range(3)
 GUIDED_HEADS = (
     (0, 0, SENTENCE), (0, 1, PREVIOUS_WORD), (0, 2, PREVIOUS_WORD), (1, 0, EXPECTED_WORD), (1, 2, EXPECTED_WORD),
@@ -66,7 +66,7 @@ class Attention(nn.Module):
         return self.out(mixed), weights
 
     def look_at_offsets(self, offsets: tuple[int, ...]) -> None:
-        """Start every head as a soft pointer to a fixed relative position."""
+        """Initialize every head to attend to a fixed relative position."""
         half = WIDTH // 2
         frequencies = torch.exp(-math.log(10_000) / (half - 1) * torch.arange(half))
         with torch.no_grad():
@@ -123,8 +123,8 @@ class Encoder(nn.Module):
     def forward(self, features: Tensor, padding: Tensor, first_position: int) -> tuple[Tensor, Tensor]:
         """Encode the active part (B, MELS, 2 P) and a sample of the padding around it.
 
-        Returns (B, P + sample, D) and the attention bias (P + sample,) that lets
-        each sampled padding position count for all those it stands for.
+        Returns (B, P + sample, D) and the attention bias (P + sample,) that weights
+        each sampled padding position by the number of positions it represents.
         """
         frames = torch.cat((features, padding[..., None].expand(-1, -1, PADDING_FRAMES)), dim=2)
         local = F.gelu(self.conv2(F.gelu(self.conv1(frames)))).transpose(1, 2)
@@ -177,7 +177,7 @@ class Decoder(nn.Module):
 
 
 class DemoWhisper(nn.Module):
-    """The model, with two classifiers of encoder positions that only help training."""
+    """The model, with two classifiers of encoder positions that are used only for training."""
 
     def __init__(self, ordinary_tokens: int, phones: int, words: int) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class DemoWhisper(nn.Module):
         self.word_classifier = nn.Linear(WIDTH, words)
 
     def forward(self, batch: Batch, frozen: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Encoded positions, decoder states and attention; a `frozen` encoder gets no gradient."""
+        """The encoded positions, decoder states and attention weights; a `frozen` encoder gets no gradient."""
         with torch.set_grad_enabled(not frozen):
             encoded, bias = self.encoder(batch.features, batch.padding, batch.first_position)
         hidden, attention = self.decoder(batch.inputs, encoded, bias)

@@ -2,7 +2,7 @@
 
 Every sentence comes with its language, and every Portuguese one with an English
 translation.  The held-out sentences are drawn here too, so that training and
-evaluation can never disagree about which sentences are unseen.
+evaluation always agree on which sentences are held out.
 """
 
 import random
@@ -40,7 +40,7 @@ HELD_OUT_SEED = 20
 HELD_OUT_PER_LANGUAGE = 140
 HELD_OUT_MIN_WORDS = 4
 SMALL_FAMILIES = ("Abra", "Feche", "Please", "Play", "Stop", "Open", "Close", "Read")  # first words
-SMALL_FAMILY_SHARE = 3  # one in three of these is held out: training must hear the others
+SMALL_FAMILY_SHARE = 3  # one in three of these is held out: training needs the others
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Sentence:
 
 
 def words_of(text: str) -> list[str]:
-    """Words as they count for the word error rate: lower case, no punctuation."""
+    """Words as compared for the word error rate: lower case, no punctuation."""
     return re.sub(r"[^\w\s]", " ", text.lower()).split()
 
 
@@ -180,9 +180,9 @@ def draw(language: str, rng: random.Random) -> Sentence:
 
 
 def held_out() -> list[Sentence]:
-    """The sentences that training never hears: distinct, of at least four words, never the fixed phrases.
+    """The sentences that training excludes: distinct, of at least four words, none of the fixed phrases.
 
-    Of the few sentences that a small family has, most are left to training.
+    Most of the few sentences of a small family remain in training.
     """
     rng = random.Random(HELD_OUT_SEED)
     chosen: list[Sentence] = []

@@ -1,7 +1,7 @@
 """Synthetic speech with exact timing.
 
 espeak-ng is called through its C library because that reports the sample at
-which every word and every phone starts: the training labels come for free.
+which every word and every phone starts, from which the training labels are made.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ VOICES = {
     ENGLISH: ("en-us", "en-gb", "en-us+m3", "en-us+f2", "en-gb+f3"),
     PORTUGUESE: ("pt-br", "pt-br+f2", "pt-br+m3"),
 }
-SPEEDS = (135, 195)  # words a minute
+SPEEDS = (135, 195)  # words per minute
 PITCHES = (30, 70)  # espeak-ng's scale of 0 to 99
 
 ESPEAK_LIBRARY = "libespeak-ng.so.1"
@@ -83,7 +83,7 @@ class Synthesizer:
     def __init__(self) -> None:
         self._library = ctypes.CDLL(ESPEAK_LIBRARY)
         self._library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, None, PHONEME_EVENTS_AS_IPA)
-        self._callback = _SynthesisCallback(self._collect)  # kept: C holds only a bare pointer
+        self._callback = _SynthesisCallback(self._collect)  # a reference is kept here because C holds only a bare pointer
         self._library.espeak_SetSynthCallback(self._callback)
         self._pcm: list[bytes] = []
         self._words: dict[int, int] = {}

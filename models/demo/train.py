@@ -1,4 +1,4 @@
-"""Train the demo model from nothing on one processor core, then export it.
+"""Train the demo model from random weights on one CPU core, then export it.
 
     python train.py --work demo-model-work --minutes 45
 """
@@ -23,7 +23,7 @@ from windows import IGNORE, Batch, SpeechSet, WindowMaker
 UTTERANCES_PER_LANGUAGE = 8_000
 SPEECH_SEED = 1
 
-# Share of the training time at which a mix begins, and its (seconds, weight) choices of window length.
+# The share of the training time at which a mix of window lengths begins, and its (seconds, weight) pairs.
 CURRICULUM = (
     (0.00, ((3.0, 1.0),)),
     (0.10, ((3.0, 0.5), (5.0, 0.5))),
@@ -32,9 +32,9 @@ CURRICULUM = (
     (0.75, ((3.0, 0.25), (8.0, 0.25), (15.0, 0.4), (25.0, 0.1))),
 )
 BATCH_SECONDS = 110.0  # of active audio in one step
-ANYWHERE_FROM, ANYWHERE_SHARE = 0.25, 0.2  # windows that lie late on the 30 s clock
+ANYWHERE_FROM, ANYWHERE_SHARE = 0.25, 0.2  # windows whose active part starts later than 0 s
 
-FROZEN_FROM, FROZEN_SHARE = 0.35, 0.6  # cheap steps that train the decoder only: it learns more slowly
+FROZEN_FROM, FROZEN_SHARE = 0.35, 0.6  # faster steps that train only the decoder, which learns more slowly
 
 LEARNING_RATE = 2e-3
 WARM_UP = 0.02  # of the training time
@@ -43,13 +43,13 @@ AVERAGE_DECAY = 0.99
 CHECKPOINT_SECONDS = 120
 
 PHONE_WEIGHT, WORD_WEIGHT, GUIDE_WEIGHT, TIMESTAMP_WEIGHT = 0.5, 0.5, 0.25, 0.5
-TIMESTAMP_SPREAD, TIMESTAMP_REACH = 1.3, 4  # steps of 20 ms: a Gaussian target
+TIMESTAMP_SPREAD, TIMESTAMP_REACH = 1.3, 4  # standard deviation and reach of the Gaussian target, in steps of 20 ms
 
 LOG_EVERY = 50  # steps
 
 
 def frame_loss(classifier: torch.nn.Linear, encoded: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of one label for each active encoder position."""
+    """Cross-entropy with one label for each active encoder position."""
     return F.cross_entropy(classifier(encoded[:, : labels.shape[1]]).flatten(0, 1).float(), labels.flatten())
 
 
@@ -72,7 +72,7 @@ def token_losses(model: DemoWhisper, hidden: Tensor, labels: Tensor, first_times
 
 
 def guide_loss(attention: list[Tensor], spans: Tensor) -> Tensor:
-    """-log of the attention that the guided heads pay to the expected positions."""
+    """Negative log of the attention of the guided heads to the expected positions."""
     total = torch.zeros(())
     for layer, head, kind in GUIDED_HEADS:
         weights = attention[layer][:, head]
@@ -84,7 +84,7 @@ def guide_loss(attention: list[Tensor], spans: Tensor) -> Tensor:
 
 
 def losses(model: DemoWhisper, batch: Batch, first_timestamp: int, frozen: bool) -> dict[str, Tensor]:
-    """The weighted parts of the training loss; `frozen` leaves the encoder as it is."""
+    """The weighted parts of the training loss; with `frozen`, the encoder is not trained."""
     encoded, hidden, attention = model(batch, frozen)
     text, timestamps = token_losses(model, hidden, batch.labels, first_timestamp)
     return {
@@ -97,7 +97,7 @@ def losses(model: DemoWhisper, batch: Batch, first_timestamp: int, frozen: bool)
 
 
 def draw_batch(maker: WindowMaker, rng: random.Random, progress: float) -> Batch:
-    """A batch of the curriculum's current mix; progress runs from 0 to 1."""
+    """A batch of the current mix of the curriculum; `progress` is from 0 to 1."""
     lengths = [mix for begin, mix in CURRICULUM if progress >= begin][-1]
     seconds = rng.choices([s for s, _ in lengths], [w for _, w in lengths])[0]
     anywhere = progress >= ANYWHERE_FROM and rng.random() < ANYWHERE_SHARE
@@ -109,7 +109,7 @@ def learning_rate(progress: float) -> float:
 
 
 class Training:
-    """Everything that a checkpoint holds."""
+    """The state of the training, as saved in a checkpoint."""
 
     def __init__(self, model: DemoWhisper, path: Path) -> None:
         self.model, self.path = model, path
@@ -155,8 +155,8 @@ class Training:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="folder for synthetic speech and checkpoints")
-    parser.add_argument("--minutes", type=float, default=45, help="training time")
+    parser.add_argument("--work", type=Path, required=True, help="directory for synthetic speech and checkpoints")
+    parser.add_argument("--minutes", type=float, default=45, help="training time, in minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "model")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
 """Tokens of the demo model: byte-level BPE in which every word of the grammar is one token.
 
 The layout is Whisper's: text, special tokens, timestamps.  The empty string is
-there because CTranslate2 takes it as the sign of a multilingual model.
+there because CTranslate2 recognizes a multilingual model by it.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Training windows: several spoken sentences, silence and noise, with all labels.
 
-A window's *active part* is the stretch that is computed; the rest of Whisper's
-fixed 30 s is padding, which the model handles by sampling (see model.py).
+A window's *active part* is the interval that is computed; the rest of Whisper's
+fixed 30 s is padding, of which the model computes a sample (see model.py).
 """
 
 import pickle
@@ -22,9 +22,9 @@ from vocabulary import (
 
 WINDOW_SECONDS = 30.0
 POSITION_SAMPLES = 2 * HOP  # one encoder position is 20 ms
-POSITIONS_A_SECOND = SAMPLE_RATE // POSITION_SAMPLES
-POSITIONS = int(WINDOW_SECONDS * POSITIONS_A_SECOND)
-MAX_FIRST_TIMESTAMP = 1.0  # seconds; decoders allow no later one
+POSITIONS_PER_SECOND = SAMPLE_RATE // POSITION_SAMPLES
+POSITIONS = int(WINDOW_SECONDS * POSITIONS_PER_SECOND)
+MAX_FIRST_TIMESTAMP = 1.0  # seconds; decoders do not allow a later one
 
 PORTUGUESE_SHARE = 0.5
 TRANSLATE_SHARE = 0.08  # of Portuguese windows
@@ -48,7 +48,7 @@ EDGE_MARGIN = 0.25  # seconds either side of a sentence's start or end
 
 @dataclass(frozen=True)
 class Spoken:
-    """An utterance of the training set, ready to be placed."""
+    """A sentence of the training set, with its audio."""
 
     sentence: Sentence
     utterance: Utterance
@@ -56,7 +56,7 @@ class Spoken:
 
 @dataclass
 class Targets:
-    """Decoder sequence of one window; spans are seconds, NaN where nothing is expected."""
+    """The decoder sequence of one window; spans in seconds, NaN if there is no target."""
 
     inputs: list[int] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
@@ -74,40 +74,40 @@ class Batch:
 
     features: torch.Tensor  # (B, MELS, 2 P) of the active part
     padding: torch.Tensor  # (B, MELS): the constant frame outside of it
-    first_position: int  # where on the 30 s clock the active part lies
+    first_position: int  # position in the 30 s window at which the active part starts
     inputs: torch.Tensor  # (B, L)
-    labels: torch.Tensor  # (B, L), IGNORE where none
+    labels: torch.Tensor  # (B, L), IGNORE where there is no label
     spans: torch.Tensor  # (B, 3, L, 2) in positions of the active part: previous, expected, sentence
     phones: torch.Tensor  # (B, P)
     words: torch.Tensor  # (B, P)
 
 
 class SpeechSet:
-    """Utterances of random training sentences, kept on disk between runs."""
+    """Utterances of random training sentences, stored on disk between runs."""
 
-    def __init__(self, folder: Path, per_language: int, seed: int) -> None:
-        path = folder / f"speech-{per_language}-{seed}.pickle"
+    def __init__(self, directory: Path, per_language: int, seed: int) -> None:
+        path = directory / f"speech-{per_language}-{seed}.pickle"
         if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(pickle.dumps(self._synthesise(per_language, seed)))
+            directory.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(self._synthesize(per_language, seed)))
         self.by_language: dict[str, list[Spoken]] = pickle.loads(path.read_bytes())
-        everything = [spoken for group in self.by_language.values() for spoken in group]
-        phones = sorted({phone for spoken in everything for _, phone in spoken.utterance.phones})
-        words = sorted({(s.sentence.language, word) for s in everything for word in words_of(s.sentence.text)})
+        all_spoken = [spoken for group in self.by_language.values() for spoken in group]
+        phones = sorted({phone for spoken in all_spoken for _, phone in spoken.utterance.phones})
+        words = sorted({(s.sentence.language, word) for s in all_spoken for word in words_of(s.sentence.text)})
         self.phone_ids = {phone: index for index, phone in enumerate(phones)}  # "" sorts first: silence is 0
         self.word_ids = {word: index for index, word in enumerate(words, start=1)}
 
     @staticmethod
-    def _synthesise(per_language: int, seed: int) -> dict[str, list[Spoken]]:
+    def _synthesize(per_language: int, seed: int) -> dict[str, list[Spoken]]:
         rng = random.Random(seed)
-        unseen = {sentence.text for sentence in sentences.held_out()}
+        held_out = {sentence.text for sentence in sentences.held_out()}
         synthesizer = Synthesizer()
         spoken: dict[str, list[Spoken]] = {}
         for language in (ENGLISH, PORTUGUESE):
             group = spoken[language] = []
             while len(group) < per_language:
                 sentence = sentences.draw(language, rng)
-                if sentence.text not in unseen:
+                if sentence.text not in held_out:
                     utterance = synthesizer.speak(sentence.text, random_voice(language, rng))
                     group.append(Spoken(sentence, utterance))
         return spoken
@@ -122,7 +122,7 @@ class WindowMaker:
         self.noise_rng = np.random.default_rng(seed)
 
     def batch(self, seconds: float, size: int, anywhere: bool) -> Batch:
-        """`size` windows with active parts of `seconds`, at the start of the clock or `anywhere` on it."""
+        """`size` windows with active parts of `seconds`, at the start of the window or `anywhere` in it."""
         rng = self.rng
         samples = int(seconds * SAMPLE_RATE)
         positions = samples // POSITION_SAMPLES
@@ -136,7 +136,7 @@ class WindowMaker:
             for start, spoken in placed:
                 self._add(audio[row], phones[row], words[row], start, spoken)
             audio[row, :end] += self._noise(end, audio[row], bool(placed))
-            targets.append(self._targets(placed, first_position / POSITIONS_A_SECOND, with_prompt))
+            targets.append(self._targets(placed, first_position / POSITIONS_PER_SECOND, with_prompt))
             ends.append(end)
         features = log_mel(torch.from_numpy(audio))
         padding = features.amin(dim=2)
@@ -193,7 +193,7 @@ class WindowMaker:
             words[position(at) : position(end)] = self.speech.word_ids[spoken.sentence.language, word]
 
     def _noise(self, count: int, audio: np.ndarray, speech: bool) -> np.ndarray:
-        """White, dull or humming noise at a random level below the speech."""
+        """White noise, low-pass noise or hum at a random level below the speech."""
         rng = self.rng
         if rng.random() > NOISE_SHARE or not count:
             return np.zeros(count, np.float32)
@@ -212,7 +212,7 @@ class WindowMaker:
         return (wanted / (np.sqrt(np.mean(np.square(noise))) + 1e-9) * noise).astype(np.float32)
 
     def _targets(self, placed: list[tuple[int, Spoken]], clock: float, with_prompt: bool) -> Targets:
-        """The decoder's sequence for sentences whose active part starts at `clock` seconds."""
+        """The decoder sequence for the sentences of an active part that starts at `clock` seconds."""
         rng, vocabulary = self.rng, self.vocabulary
         target = Targets()
 
@@ -282,4 +282,4 @@ class WindowMaker:
             inputs[row, :count] = torch.tensor(target.inputs)
             labels[row, :count] = torch.tensor(target.labels)
             spans[row, :, :count] = torch.tensor([target.previous, target.expected, target.sentence])
-        return inputs, labels, spans * POSITIONS_A_SECOND
+        return inputs, labels, spans * POSITIONS_PER_SECOND
