@@ -70,7 +70,9 @@ impl CompletedJob {
 
     async fn is_explained(&self) {
         let said = self.stdout(&["explain", &self.job]).await;
-        for part in ["is completed", "client:anonymous", "submitted:", "download, attempt 1", "took it with HTTP 204"] {
+        for part in
+            ["is completed", "client:anonymous", "submitted:", "download, attempt 1", "accepted it with HTTP 204"]
+        {
             assert!(said.contains(part), "{part:?} is not in:\n{said}");
         }
         let timeline = self.json(&["explain", &self.job, "--json"]).await;

@@ -99,10 +99,10 @@ async fn unsafe_restores_are_rejected(backup: &Path, directory: &Path) {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && error.contains(why), "{why}: {error}");
     };
-    rejected(&directory.join("nowhere"), "new", None, "is no complete backup").await;
+    rejected(&directory.join("nowhere"), "new", None, "is not a complete backup").await;
     std::fs::create_dir(directory.join("used")).unwrap();
     std::fs::write(directory.join("used/webhook-secret"), "another").unwrap();
-    rejected(backup, "used", None, "is there already; restore into a new data folder").await;
+    rejected(backup, "used", None, "is there already; restore into a new data directory").await;
     std::fs::create_dir_all(directory.join("with-jetstream/nats")).unwrap();
     rejected(backup, "with-jetstream", None, "it holds messages of another time").await;
     // A database of the test's own, with one table in it.

@@ -41,7 +41,7 @@ fn up_rejects_a_directory_without_a_model_before_it_starts_anything() {
     let output =
         program().arg("up").arg("--data-dir").arg(&data).arg("--model").arg(directory.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output).contains("is no model folder"), "{}", text(&output));
+    assert!(text(&output).contains("is neither a model directory"), "{}", text(&output));
     assert!(!data.exists());
 }
 

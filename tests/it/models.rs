@@ -102,7 +102,8 @@ fn a_killed_pull_resumes_where_it_was() {
     let pulled = pull().output().unwrap();
     assert!(pulled.status.success(), "{}", said(&pulled));
     assert!(!said(&pulled).contains("confidential"), "{}", said(&pulled));
-    let ranges: Vec<_> = hub.requests().into_iter().filter(|asked| asked.elsewhere).map(|asked| asked.range).collect();
+    let ranges: Vec<_> =
+        hub.requests().into_iter().filter(|request| request.elsewhere).map(|request| request.range).collect();
     assert!(matches!(ranges.as_slice(), [None, Some(_)]), "{ranges:?}");
     let verified = directory.run(&["models", "verify", "tiny"]);
     assert!(verified.status.success() && said(&verified).contains("checksums agree"), "{}", said(&verified));

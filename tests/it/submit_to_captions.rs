@@ -109,7 +109,7 @@ fn every_step_is_an_event(events: &[RecordedEvent]) {
     for event in events {
         let (metadata, payload) = (&event.metadata.context, &event.payload);
         assert_eq!(metadata.correlation_id, created.metadata.context.correlation_id, "{event:?}");
-        assert_eq!(metadata.account.to_string(), "default");
+        assert_eq!(metadata.account.to_string(), "local");
         assert!(metadata.traceparent.as_ref().unwrap().starts_with(&format!("00-{TRACE}-")), "{event:?}");
         let (actor, cause) = match event.event_type.as_str() {
             "JobCreated" => ("client:anonymous", None),

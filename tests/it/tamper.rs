@@ -99,7 +99,7 @@ impl SealedStore {
         // The example key of the signed note specification.
         let foreign = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
         let found = self.findings(&["--public-key", foreign]).await;
-        assert_eq!((&found[0]["finding"], &found[0]["fault"]), (&json!("seal"), &json!("foreign_key")));
+        assert_eq!((&found[0]["finding"], &found[0]["defect"]), (&json!("seal"), &json!("foreign_key")));
         let forged = self.system.scratch().join("forged.txt");
         let note = std::fs::read_to_string(checkpoint).unwrap();
         std::fs::write(&forged, note.replacen("\nsealed_at 2", "\nsealed_at 3", 1)).unwrap();

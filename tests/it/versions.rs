@@ -24,11 +24,12 @@ fn id() -> Uuid {
 async fn record(store: &mut PgConnection, version: &str, correlation: &str) -> String {
     let job = id().to_string();
     let payload = json!({
-        "type": "JobCreated", "account": "default", "priority": "normal", "language": "en",
+        "type": "JobCreated", "account": "local", "priority": "normal",
         "source": { "kind": "url", "url": media_site::url("/video.mp4") },
+        "options": { "kind": "transcription", "language": "en", "task": "transcribe" },
     });
     let metadata = json!({
-        "event_id": id(), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
+        "event_id": id(), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "data_key": job, "account": "local",
         "actor": "client:anonymous", "correlation_id": correlation,
     });
     sqlx::query(
@@ -75,7 +76,7 @@ async fn an_earlier_job_is_completed(system: &System, client: &Client, job: &str
     assert_transcribed(&client.result(job, "txt").await);
     let first = events(system.database_url(), "job", job).await.remove(0);
     assert_eq!(
-        (first.event_version.as_str(), &first.payload["language"]),
+        (first.event_version.as_str(), &first.payload["options"]["language"]),
         ("1", &json!("en")),
         "the stored event is unchanged"
     );
@@ -98,7 +99,7 @@ async fn a_job_requests_a_translation(system: &System) {
 }
 
 async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Client, future: &str, corrupt: &str) {
-    let newer = "this program knows this event up to version 2; a newer version of the program probably wrote it";
+    let newer = "this program knows this event up to version 1; a newer version of the program probably wrote it";
     let refusal =
         problem(client.post(&format!("{JOBS}/{future}/cancel"), &json!({})).await, 500, "unreadable-job").await;
     assert!(refusal["detail"].as_str().unwrap().contains(&format!("event 1 of job {future}")), "{refusal}");
