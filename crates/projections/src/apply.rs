@@ -13,7 +13,7 @@ use crate::projection::Projection;
 use crate::streams::Streams;
 use crate::{ProjectionError, RegisteredProjection};
 
-/// SQLSTATE classes of errors that lie in the data and come again however often it is tried: data exceptions and
+/// SQLSTATE classes of errors that are caused by the data and recur however often it is tried: data exceptions and
 /// exceeded limits. Violated constraints are not among them: they can as well be a schema that is not ours.
 const DATA_ERRORS: [&str; 2] = ["22", "54"];
 
@@ -90,7 +90,7 @@ pub(crate) async fn apply_page<P: Projection>(
     let mut rows = P::load(&mut *connection, generation, &readable).await?;
     let (mut applied, mut parked) = (vec![], vec![]);
     for (event, typed) in decoded {
-        // What it says is looked at first: an unreadable event is reported as such wherever it stands.
+        // What it says is looked at first: an unreadable event is reported as such, also behind a blocked one.
         let outcome = typed.and_then(|typed| {
             streams.require_next(event)?;
             P::apply(&mut rows, &typed)

@@ -1,4 +1,4 @@
-//! The point in a job's history that a reader asks for.
+//! A requested point in a job's history.
 
 use std::fmt;
 use std::str::FromStr;

@@ -17,7 +17,7 @@ pub(crate) struct TypedEvent<'a> {
     pub(crate) content: EventContent,
 }
 
-/// The typed events that a recorded event stands for: at least one, and one only if it was written in its current
+/// The typed events that a recorded event decodes to: at least one, and one only if it was written in its current
 /// version. An arm for each aggregate, so that a new aggregate does not compile until every projection has decided.
 #[derive(Debug)]
 pub(crate) enum EventContent {

@@ -1,9 +1,9 @@
 //! Which rows of a read model queries see.
 //!
-//! Rows of several generations can lie in a table side by side: the live one, and one that a rebuild fills. The live
+//! Rows of several generations can be in a table side by side: the live one, and one that a rebuild fills. The live
 //! one is named in `read_models`, where a projection has a row once it was rebuilt; before that its generation 1 is live.
-//! That name moves, and live rows are written, only by who holds the row lock of the projection's checkpoint, so nobody
-//! ever writes to a generation that is not live any more.
+//! That name moves, and live rows are written, only by who holds the row lock of the projection's checkpoint, so no
+//! process ever writes to a generation that is not live any more.
 //!
 //! A query calls the SQL function `live_generation` within its own statement, so that it sees one generation whole.
 
@@ -11,7 +11,7 @@ use sqlx::PgExecutor;
 
 /// The generation of this projection that queries see.
 pub(crate) async fn live(executor: impl PgExecutor<'_>, projection: &str) -> Result<i32, sqlx::Error> {
-    sqlx::query_scalar("SELECT live_generation($1)").bind(projection).fetch_one(executor).await
+    sqlx::query_scalar!(r#"SELECT live_generation($1) AS "generation!""#, projection).fetch_one(executor).await
 }
 
 /// Lets queries see another generation. The caller holds the row lock of the projection's checkpoint.
@@ -20,13 +20,11 @@ pub(crate) async fn switch(
     projection: &str,
     generation: i32,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    let switch = sqlx::query!(
         "INSERT INTO read_models (projection, generation) VALUES ($1, $2)
          ON CONFLICT (projection) DO UPDATE SET generation = excluded.generation, built_at = now()",
-    )
-    .bind(projection)
-    .bind(generation)
-    .execute(executor)
-    .await?;
-    Ok(())
+        projection,
+        generation,
+    );
+    switch.execute(executor).await.map(|_| ())
 }

@@ -19,7 +19,7 @@ pub enum HistoryError {
     /// The store has no event of it.
     #[error("there is no job {0} in this store")]
     NotFound(JobId),
-    /// It never had so many events.
+    /// It has fewer events than that.
     #[error("job {job} has no version {requested}; its versions are 1 to {newest}")]
     UnknownVersion {
         /// The job.
@@ -85,7 +85,7 @@ impl JobHistory {
     /// The account has no such job, or the database does not answer.
     pub async fn load(reader: &EventReader, account: &AccountId, id: JobId) -> Result<Self, HistoryError> {
         let history = Self::load_of_any_account(reader, id).await?;
-        // Asked of the metadata: what happened to a job is known even if this program cannot read its creation.
+        // Decided by the metadata: what happened to a job is known even if this program cannot read its creation.
         let is_own = history.own_events().any(|event| event.metadata.context.account == *account);
         if is_own { Ok(history) } else { Err(HistoryError::NotFound(id)) }
     }

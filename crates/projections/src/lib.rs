@@ -6,7 +6,7 @@
 //!
 //! A projection (the trait `Projection`) owns its tables and every query on them. All of them are in [`PROJECTIONS`];
 //! the projector, rebuilds, verification, parking and retries work for each. A job's history and timeline are folded
-//! from its events when they are asked for, and have no tables.
+//! from its events when they are requested, and have no tables.
 
 mod apply;
 mod as_of;

@@ -5,8 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use utoipa::ToSchema;
 use ytcaption_eventstore::{Checkpoints, Cursor, Database, RecordedEvent, begin, read_stream_after_within};
 
@@ -67,44 +66,6 @@ pub struct ParkedEvents {
     pool: PgPool,
 }
 
-const LIST: &str = "
-    SELECT p.transaction_id::text AS tx, projection, position, aggregate_type, aggregate_id, sequence, event_type,
-           event_version, blocked, error, parked_at, retried_at
-      FROM parked_events p
-     WHERE ($1::text IS NULL OR projection = $1) AND generation = live_generation(projection)
-       AND (p.blocked, p.transaction_id, p.position, p.projection) > ($2, $3::text::xid8, $4, $5)
-     ORDER BY p.blocked, p.transaction_id, p.position, p.projection LIMIT $6";
-
-const COUNT: &str = "
-    SELECT count(*) FROM parked_events
-     WHERE ($1::text IS NULL OR projection = $1) AND generation = live_generation(projection)";
-
-/// The first parked event of each aggregate, those first that were not tried for the longest time. Jobs come before
-/// deliveries: a delivery cannot be applied before the job that it is about.
-const HEADS: &str = "
-    SELECT aggregate_type, aggregate_id, first
-      FROM (SELECT aggregate_type, aggregate_id, min(sequence) AS first FROM parked_events
-             WHERE projection = $1 AND generation = live_generation($1)
-             GROUP BY 1, 2 ORDER BY min(coalesce(retried_at, parked_at)) LIMIT $2) heads
-     ORDER BY aggregate_type DESC";
-
-const PARK: &str = "
-    INSERT INTO parked_events (projection, generation, aggregate_type, aggregate_id, sequence, transaction_id,
-                               position, event_type, event_version, blocked, error)
-    VALUES ($1, $2, $3, $4, $5, $6::text::xid8, $7, $8, $9, $10, $11)
-    ON CONFLICT (projection, generation, aggregate_type, aggregate_id, sequence)
-    DO UPDATE SET blocked = excluded.blocked, error = excluded.error, retried_at = now()";
-
-const FORGET: &str = "
-    DELETE FROM parked_events p USING UNNEST($3::text[], $4::text[], $5::bigint[]) AS e(type, id, sequence)
-     WHERE p.projection = $1 AND p.generation = $2 AND p.aggregate_type = e.type AND p.aggregate_id = e.id
-       AND p.sequence = e.sequence";
-
-const COUNT_ONLY_IN: &str = "
-    SELECT count(*) FROM parked_events p WHERE projection = $1 AND generation = $2 AND NOT EXISTS
-        (SELECT 1 FROM parked_events o WHERE o.projection = $1 AND o.generation = $3
-            AND (o.aggregate_type, o.aggregate_id, o.sequence) = (p.aggregate_type, p.aggregate_id, p.sequence))";
-
 impl ParkedEvents {
     /// Those of a database.
     pub fn new(database: &Database) -> Self {
@@ -123,15 +84,38 @@ impl ParkedEvents {
         limit: u32,
     ) -> Result<Vec<ParkedEvent>, sqlx::Error> {
         let ParkedCursor { blocked, cursor, projection: after } = after;
-        sqlx::query_as(LIST)
-            .bind(projection.map(RegisteredProjection::name))
-            .bind(blocked)
-            .bind(cursor.transaction_id.to_string())
-            .bind(cursor.position)
-            .bind(after)
-            .bind(i64::from(limit))
-            .fetch_all(&self.pool)
-            .await
+        let page = sqlx::query!(
+            r#"SELECT p.transaction_id::text AS "tx!", projection, position, aggregate_type, aggregate_id, sequence,
+                      event_type, event_version, blocked, error, parked_at, retried_at
+                 FROM parked_events p
+                WHERE ($1::text IS NULL OR projection = $1) AND generation = live_generation(projection)
+                  AND (p.blocked, p.transaction_id, p.position, p.projection) > ($2, $3::text::xid8, $4, $5)
+                ORDER BY p.blocked, p.transaction_id, p.position, p.projection LIMIT $6"#,
+            projection.map(RegisteredProjection::name),
+            blocked,
+            cursor.transaction_id.to_string(),
+            cursor.position,
+            after,
+            i64::from(limit),
+        );
+        let rows = page.fetch_all(&self.pool).await?;
+        let events = rows.into_iter().map(|row| {
+            let transaction_id = row.tx.parse().map_err(|error| column_error("transaction_id", error))?;
+            Ok(ParkedEvent {
+                projection: row.projection,
+                cursor: Cursor { transaction_id, position: row.position },
+                aggregate_type: row.aggregate_type,
+                aggregate_id: row.aggregate_id,
+                sequence: row.sequence,
+                event_type: row.event_type,
+                event_version: row.event_version,
+                blocked: row.blocked,
+                error: row.error,
+                parked_at: row.parked_at,
+                retried_at: row.retried_at,
+            })
+        });
+        events.collect()
     }
 
     /// How many there are, of one projection or of all.
@@ -139,8 +123,12 @@ impl ParkedEvents {
     /// # Errors
     /// The database does not answer.
     pub async fn count(&self, projection: Option<&RegisteredProjection>) -> Result<u64, sqlx::Error> {
-        let name = projection.map(RegisteredProjection::name);
-        let count: i64 = sqlx::query_scalar(COUNT).bind(name).fetch_one(&self.pool).await?;
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM parked_events
+                WHERE ($1::text IS NULL OR projection = $1) AND generation = live_generation(projection)"#,
+            projection.map(RegisteredProjection::name),
+        );
+        let count = count.fetch_one(&self.pool).await?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
@@ -152,17 +140,31 @@ impl ParkedEvents {
     pub async fn retry(&self, projection: &RegisteredProjection, aggregates: u32) -> Result<Retried, ProjectorError> {
         let name = projection.name();
         let checkpoint = Checkpoints::new(self.pool.clone(), name);
-        let heads: Vec<(String, String, i64)> =
-            sqlx::query_as(HEADS).bind(name).bind(i64::from(aggregates)).fetch_all(&self.pool).await?;
+        // The first of each aggregate. Jobs come before deliveries: a delivery cannot be applied before its job.
+        let heads = sqlx::query!(
+            r#"SELECT aggregate_type, aggregate_id, first AS "first!"
+                 FROM (SELECT aggregate_type, aggregate_id, min(sequence) AS first FROM parked_events
+                        WHERE projection = $1 AND generation = live_generation($1)
+                        GROUP BY 1, 2 ORDER BY min(coalesce(retried_at, parked_at)) LIMIT $2) heads
+                ORDER BY aggregate_type DESC"#,
+            name,
+            i64::from(aggregates),
+        );
+        let heads = heads.fetch_all(&self.pool).await?;
         let mut applied = 0;
-        for (aggregate_type, aggregate_id, first) in heads {
+        for head in heads {
             let mut transaction = begin(&self.pool).await?;
-            // Whoever holds this row is the only one who writes live rows.
+            // Only the process that holds this row writes live rows.
             let reached = checkpoint.lock(&mut transaction).await?;
             let generation = generation::live(&mut *transaction, name).await?;
-            let mut events =
-                read_stream_after_within(&self.database, &mut transaction, &aggregate_type, &aggregate_id, first - 1)
-                    .await?;
+            let mut events = read_stream_after_within(
+                &self.database,
+                &mut transaction,
+                &head.aggregate_type,
+                &head.aggregate_id,
+                head.first - 1,
+            )
+            .await?;
             // The projector brings the others.
             events.retain(|event| event.cursor <= reached);
             applied += apply(projection, &mut transaction, generation, &events).await?.freed;
@@ -204,20 +206,25 @@ pub(crate) async fn park(
     parkings: &[Parking],
 ) -> Result<(), sqlx::Error> {
     for Parking { event, error } in parkings {
-        sqlx::query(PARK)
-            .bind(projection)
-            .bind(generation)
-            .bind(&event.aggregate_type)
-            .bind(&event.aggregate_id)
-            .bind(as_bigint(event.sequence))
-            .bind(event.cursor.transaction_id.to_string())
-            .bind(event.cursor.position)
-            .bind(&event.event_type)
-            .bind(&event.event_version)
-            .bind(error.is_blocked())
-            .bind(error.to_string())
-            .execute(&mut *connection)
-            .await?;
+        let park = sqlx::query!(
+            "INSERT INTO parked_events (projection, generation, aggregate_type, aggregate_id, sequence, transaction_id,
+                                        position, event_type, event_version, blocked, error)
+             VALUES ($1, $2, $3, $4, $5, $6::text::xid8, $7, $8, $9, $10, $11)
+             ON CONFLICT (projection, generation, aggregate_type, aggregate_id, sequence)
+             DO UPDATE SET blocked = excluded.blocked, error = excluded.error, retried_at = now()",
+            projection,
+            generation,
+            event.aggregate_type,
+            event.aggregate_id,
+            as_bigint(event.sequence),
+            event.cursor.transaction_id.to_string(),
+            event.cursor.position,
+            event.event_type,
+            event.event_version,
+            error.is_blocked(),
+            error.to_string(),
+        );
+        park.execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -229,15 +236,20 @@ pub(crate) async fn forget(
     generation: i32,
     applied: &[&RecordedEvent],
 ) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query(FORGET)
-        .bind(projection)
-        .bind(generation)
-        .bind(applied.iter().map(|event| event.aggregate_type.as_str()).collect::<Vec<_>>())
-        .bind(applied.iter().map(|event| event.aggregate_id.as_str()).collect::<Vec<_>>())
-        .bind(applied.iter().map(|event| as_bigint(event.sequence)).collect::<Vec<_>>())
-        .execute(executor)
-        .await?;
-    Ok(forgotten.rows_affected())
+    let types: Vec<&str> = applied.iter().map(|event| event.aggregate_type.as_str()).collect();
+    let ids: Vec<&str> = applied.iter().map(|event| event.aggregate_id.as_str()).collect();
+    let sequences: Vec<i64> = applied.iter().map(|event| as_bigint(event.sequence)).collect();
+    let forget = sqlx::query!(
+        "DELETE FROM parked_events p USING UNNEST($3::text[], $4::text[], $5::bigint[]) AS e(type, id, sequence)
+          WHERE p.projection = $1 AND p.generation = $2 AND p.aggregate_type = e.type AND p.aggregate_id = e.id
+            AND p.sequence = e.sequence",
+        projection,
+        generation,
+        types as Vec<&str>,
+        ids as Vec<&str>,
+        &sequences,
+    );
+    Ok(forget.execute(executor).await?.rows_affected())
 }
 
 /// How many events are parked in a generation.
@@ -246,11 +258,12 @@ pub(crate) async fn count_parked(
     projection: &str,
     generation: i32,
 ) -> Result<u64, sqlx::Error> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM parked_events WHERE projection = $1 AND generation = $2")
-        .bind(projection)
-        .bind(generation)
-        .fetch_one(executor)
-        .await?;
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM parked_events WHERE projection = $1 AND generation = $2"#,
+        projection,
+        generation,
+    );
+    let count = count.fetch_one(executor).await?;
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
@@ -261,32 +274,22 @@ pub(crate) async fn count_parked_only_in(
     generation: i32,
     other: i32,
 ) -> Result<u64, sqlx::Error> {
-    let count: i64 =
-        sqlx::query_scalar(COUNT_ONLY_IN).bind(projection).bind(generation).bind(other).fetch_one(executor).await?;
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM parked_events p WHERE projection = $1 AND generation = $2 AND NOT EXISTS
+               (SELECT 1 FROM parked_events o WHERE o.projection = $1 AND o.generation = $3
+                   AND (o.aggregate_type, o.aggregate_id, o.sequence) = (p.aggregate_type, p.aggregate_id, p.sequence))"#,
+        projection,
+        generation,
+        other,
+    );
+    let count = count.fetch_one(executor).await?;
     Ok(u64::try_from(count).unwrap_or_default())
-}
-
-impl FromRow<'_, PgRow> for ParkedEvent {
-    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-        let tx: String = row.try_get("tx")?;
-        let tx =
-            tx.parse().map_err(|error| sqlx::Error::ColumnDecode { index: "tx".into(), source: Box::new(error) })?;
-        Ok(Self {
-            projection: row.try_get("projection")?,
-            cursor: Cursor { transaction_id: tx, position: row.try_get("position")? },
-            aggregate_type: row.try_get("aggregate_type")?,
-            aggregate_id: row.try_get("aggregate_id")?,
-            sequence: row.try_get("sequence")?,
-            event_type: row.try_get("event_type")?,
-            event_version: row.try_get("event_version")?,
-            blocked: row.try_get("blocked")?,
-            error: row.try_get("error")?,
-            parked_at: row.try_get("parked_at")?,
-            retried_at: row.try_get("retried_at")?,
-        })
-    }
 }
 
 fn as_text<S: serde::Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(cursor)
+}
+
+fn column_error(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::ColumnDecode { index: column.to_owned(), source: Box::new(source) }
 }

@@ -1,7 +1,7 @@
 //! Builds a read model anew beside the live one, from the first event on, and lets queries see it in one step.
 //!
 //! The new rows are a generation of their own. No query reads it before the switch, so a rebuild that ends half-way
-//! disturbs nobody; the next one removes what it has left. It writes on the connection that holds its lock: when that is
+//! disturbs no query; the next one removes what it has left. It writes on the connection that holds its lock: when that is
 //! lost so is the rebuild, and two can never fill one generation.
 
 use sqlx::postgres::PgConnection;
@@ -74,9 +74,8 @@ impl Rebuild {
     /// Another one is running, or the database does not answer.
     pub async fn begin(database: &Database, projection: RegisteredProjection) -> Result<Self, RebuildError> {
         let mut connection = database.connect_options().connect().await?;
-        let locked: bool =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection).await?;
-        if !locked {
+        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "locked!""#, LOCK);
+        if !locked.fetch_one(&mut connection).await? {
             return Err(RebuildError::Busy);
         }
         let live = generation::live(&mut connection, projection.name()).await?;
@@ -131,7 +130,7 @@ impl Rebuild {
     }
 
     /// Lets queries see the new read model instead of the live one, in one step: what is still missing is applied while
-    /// the live checkpoint is held, so that both stand at the same event, and projectors go on from there in the new one.
+    /// the live checkpoint is held, so that both are at the same event, and projectors go on from there in the new one.
     ///
     /// # Errors
     /// It would lose events that are applied in the live one, unless `accept_parked`; or the database does not answer.
@@ -166,7 +165,7 @@ impl Rebuild {
     /// The database does not answer; the next rebuild removes them then.
     pub async fn end(mut self) -> Result<(), RebuildError> {
         remove_all_but(&mut self.connection, &self.projection, self.live).await?;
-        sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut self.connection).await?;
+        sqlx::query_scalar!("SELECT pg_advisory_unlock($1)", LOCK).fetch_one(&mut self.connection).await?;
         Ok(self.connection.close().await?)
     }
 }

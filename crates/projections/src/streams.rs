@@ -30,22 +30,21 @@ impl<'e> Streams<'e> {
     ) -> Result<Self, sqlx::Error> {
         let keys: Vec<Key<'e>> = events.iter().map(key).collect::<HashSet<_>>().into_iter().collect();
         let (types, ids): (Vec<&str>, Vec<&str>) = keys.iter().copied().unzip();
-        let stored: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT e.number, s.sequence
+        let stored = sqlx::query!(
+            r#"SELECT e.number AS "number!", s.sequence
                FROM UNNEST($3::text[], $4::text[]) WITH ORDINALITY AS e(type, id, number)
                JOIN projected_streams s ON s.projection = $1 AND s.generation = $2
-                                       AND s.aggregate_type = e.type AND s.aggregate_id = e.id",
-        )
-        .bind(projection)
-        .bind(generation)
-        .bind(types)
-        .bind(ids)
-        .fetch_all(connection)
-        .await?;
-        let applied = stored.into_iter().filter_map(|(number, sequence)| {
+                                       AND s.aggregate_type = e.type AND s.aggregate_id = e.id"#,
+            projection,
+            generation,
+            types as Vec<&str>,
+            ids as Vec<&str>,
+        );
+        let stored = stored.fetch_all(connection).await?;
+        let applied = stored.into_iter().filter_map(|stored| {
             // Ordinality counts from 1.
-            let key = keys.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
-            Some((*key, u64::try_from(sequence).ok()?))
+            let key = keys.get(usize::try_from(stored.number).ok()?.checked_sub(1)?)?;
+            Some((*key, u64::try_from(stored.sequence).ok()?))
         });
         Ok(Self { applied: applied.collect(), changed: HashMap::new() })
     }
@@ -85,25 +84,23 @@ impl<'e> Streams<'e> {
         if self.changed.is_empty() {
             return Ok(());
         }
-        let (mut types, mut ids, mut sequences) = (vec![], vec![], vec![]);
+        let (mut types, mut ids, mut sequences): (Vec<&str>, Vec<&str>, Vec<i64>) = (vec![], vec![], vec![]);
         for ((aggregate_type, aggregate_id), sequence) in &self.changed {
             types.push(*aggregate_type);
             ids.push(*aggregate_id);
             sequences.push(as_bigint(*sequence));
         }
-        sqlx::query(
+        let save = sqlx::query!(
             "INSERT INTO projected_streams (projection, generation, aggregate_type, aggregate_id, sequence)
              SELECT $1, $2::integer, e.type, e.id, e.sequence FROM UNNEST($3::text[], $4::text[], $5::bigint[]) AS e(type, id, sequence)
              ON CONFLICT (projection, generation, aggregate_type, aggregate_id) DO UPDATE SET sequence = excluded.sequence",
-        )
-        .bind(projection)
-        .bind(generation)
-        .bind(types)
-        .bind(ids)
-        .bind(sequences)
-        .execute(connection)
-        .await?;
-        Ok(())
+            projection,
+            generation,
+            types as Vec<&str>,
+            ids as Vec<&str>,
+            &sequences,
+        );
+        save.execute(connection).await.map(|_| ())
     }
 
     fn reached(&self, event: &RecordedEvent) -> u64 {

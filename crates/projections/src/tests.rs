@@ -88,7 +88,7 @@ impl TestHarness {
         for chunk in [0, 1] {
             self.execute(id, JobCommand::StartChunk { chunk, worker: "w".into(), model: "demo".into() }).await;
         }
-        // The second chunk is done first: the transcript is in the order of the recording all the same.
+        // The second chunk is done first: the transcript is in the order of the media all the same.
         for (chunk, text) in [(1, "world"), (0, "hello")] {
             let segments = vec![segment(u64::from(chunk) * 1000, text)];
             self.execute(id, JobCommand::RecordChunk { chunk, attempt: 1, language: "en".into(), segments }).await;

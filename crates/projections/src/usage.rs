@@ -106,7 +106,9 @@ impl Projection for Usage {
         }
         let counts =
             |count: fn(&UsageDay) -> u64| -> Vec<i64> { rows.iter().map(|(_, row)| as_bigint(count(row))).collect() };
-        sqlx::query(
+        let accounts: Vec<&str> = rows.iter().map(|((account, _), _)| account.as_str()).collect();
+        let days: Vec<NaiveDate> = rows.iter().map(|((_, day), _)| *day).collect();
+        let save = sqlx::query!(
             "INSERT INTO usage_days (generation, account, day, jobs_created, jobs_completed, jobs_failed, jobs_cancelled,
                                      media_ms)
              SELECT $1::integer, * FROM UNNEST($2::text[], $3::date[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
@@ -117,18 +119,16 @@ impl Projection for Usage {
                  jobs_failed = usage_days.jobs_failed + excluded.jobs_failed,
                  jobs_cancelled = usage_days.jobs_cancelled + excluded.jobs_cancelled,
                  media_ms = usage_days.media_ms + excluded.media_ms",
-        )
-        .bind(generation)
-        .bind(rows.iter().map(|((account, _), _)| account.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|((_, day), _)| *day).collect::<Vec<_>>())
-        .bind(counts(|row| row.jobs_created))
-        .bind(counts(|row| row.jobs_completed))
-        .bind(counts(|row| row.jobs_failed))
-        .bind(counts(|row| row.jobs_cancelled))
-        .bind(counts(|row| row.media_ms))
-        .execute(connection)
-        .await?;
-        Ok(())
+            generation,
+            accounts as Vec<&str>,
+            &days,
+            &counts(|row| row.jobs_created),
+            &counts(|row| row.jobs_completed),
+            &counts(|row| row.jobs_failed),
+            &counts(|row| row.jobs_cancelled),
+            &counts(|row| row.media_ms),
+        );
+        save.execute(connection).await.map(|_| ())
     }
 }
 
@@ -155,23 +155,21 @@ impl UsageQueries {
         from: NaiveDate,
         to: NaiveDate,
     ) -> Result<Vec<UsageDay>, sqlx::Error> {
-        let rows: Vec<(NaiveDate, i64, i64, i64, i64, i64)> = sqlx::query_as(
+        let rows = sqlx::query!(
             "SELECT day, jobs_created, jobs_completed, jobs_failed, jobs_cancelled, media_ms FROM usage_days
               WHERE generation = live_generation('usage') AND account = $1 AND day BETWEEN $2 AND $3 ORDER BY day",
-        )
-        .bind(&account.0)
-        .bind(from)
-        .bind(to)
-        .fetch_all(&self.pool)
-        .await?;
+            account.0,
+            from,
+            to,
+        );
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
-        let days = rows.into_iter().map(|(day, created, completed, failed, cancelled, media_ms)| UsageDay {
-            day,
-            jobs_created: count(created),
-            jobs_completed: count(completed),
-            jobs_failed: count(failed),
-            jobs_cancelled: count(cancelled),
-            media_ms: count(media_ms),
+        let days = rows.fetch_all(&self.pool).await?.into_iter().map(|row| UsageDay {
+            day: row.day,
+            jobs_created: count(row.jobs_created),
+            jobs_completed: count(row.jobs_completed),
+            jobs_failed: count(row.jobs_failed),
+            jobs_cancelled: count(row.jobs_cancelled),
+            media_ms: count(row.media_ms),
         });
         Ok(days.collect())
     }

@@ -99,7 +99,7 @@ impl JobQueries {
         after: Option<PageCursor>,
         limit: u32,
     ) -> Result<JobPage, QueryError> {
-        // One more than requested tells whether there is a next page.
+        // One more than requested shows whether there is a next page.
         let mut jobs = rows::list_jobs(&self.pool, account, filter.status, after, i64::from(limit) + 1).await?;
         let next = cut_page(&mut jobs, limit, PageCursor::after);
         Ok(JobPage { jobs, next })

@@ -26,7 +26,7 @@ pub(super) async fn save_jobs(
     if views.len() == 0 {
         return Ok(());
     }
-    let (mut ids, mut accounts, mut statuses) = (vec![], vec![], vec![]);
+    let (mut ids, mut accounts, mut statuses): (Vec<Uuid>, Vec<&str>, Vec<&str>) = (vec![], vec![], vec![]);
     let (mut created, mut versions, mut documents): (Vec<DateTime<Utc>>, Vec<i64>, Vec<Value>) =
         (vec![], vec![], vec![]);
     for view in views {
@@ -37,22 +37,20 @@ pub(super) async fn save_jobs(
         versions.push(as_bigint(view.version));
         documents.push(json!(view));
     }
-    sqlx::query(
+    let save = sqlx::query!(
         "INSERT INTO jobs (generation, job_id, account, status, created_at, version, view)
          SELECT $1::integer, * FROM UNNEST($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::jsonb[])
          ON CONFLICT (generation, job_id) DO UPDATE SET
              status = excluded.status, version = excluded.version, view = excluded.view",
-    )
-    .bind(generation)
-    .bind(ids)
-    .bind(accounts)
-    .bind(statuses)
-    .bind(created)
-    .bind(versions)
-    .bind(documents)
-    .execute(executor)
-    .await?;
-    Ok(())
+        generation,
+        &ids,
+        accounts as Vec<&str>,
+        statuses as Vec<&str>,
+        &created,
+        &versions,
+        &documents,
+    );
+    save.execute(executor).await.map(|_| ())
 }
 
 /// Writes the text of these chunks; a chunk that is there keeps its text.
@@ -72,18 +70,16 @@ pub(super) async fn save_chunks(
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    let save = sqlx::query!(
         "INSERT INTO transcript_chunks (generation, job_id, chunk, segments)
          SELECT $1::integer, * FROM UNNEST($2::uuid[], $3::integer[], $4::jsonb[])
          ON CONFLICT (generation, job_id, chunk) DO NOTHING",
-    )
-    .bind(generation)
-    .bind(ids)
-    .bind(indices)
-    .bind(segments)
-    .execute(executor)
-    .await?;
-    Ok(())
+        generation,
+        &ids,
+        &indices,
+        &segments,
+    );
+    save.execute(executor).await.map(|_| ())
 }
 
 /// Jobs of one generation.
@@ -93,23 +89,21 @@ pub(crate) async fn load_jobs(
     ids: &[JobId],
 ) -> Result<Vec<JobView>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let views: Vec<Json<JobView>> =
-        sqlx::query_scalar("SELECT view FROM jobs WHERE generation = $1 AND job_id = ANY($2)")
-            .bind(generation)
-            .bind(ids)
-            .fetch_all(executor)
-            .await?;
-    Ok(views.into_iter().map(|Json(view)| view).collect())
+    let views = sqlx::query_scalar!(
+        r#"SELECT view AS "view: Json<JobView>" FROM jobs WHERE generation = $1 AND job_id = ANY($2)"#,
+        generation,
+        &ids,
+    );
+    Ok(views.fetch_all(executor).await?.into_iter().map(|Json(view)| view).collect())
 }
 
 /// A job of any account; the caller compares the account.
 pub(super) async fn find_job(executor: impl PgExecutor<'_>, id: JobId) -> Result<Option<JobView>, sqlx::Error> {
-    let view: Option<Json<JobView>> =
-        sqlx::query_scalar("SELECT view FROM jobs WHERE generation = live_generation('jobs') AND job_id = $1")
-            .bind(id.0)
-            .fetch_optional(executor)
-            .await?;
-    Ok(view.map(|Json(view)| view))
+    let view = sqlx::query_scalar!(
+        r#"SELECT view AS "view: Json<JobView>" FROM jobs WHERE generation = live_generation('jobs') AND job_id = $1"#,
+        id.0,
+    );
+    Ok(view.fetch_optional(executor).await?.map(|Json(view)| view))
 }
 
 /// At most `limit` jobs of an account after a cursor, newest first.
@@ -120,35 +114,33 @@ pub(super) async fn list_jobs(
     after: Option<PageCursor>,
     limit: i64,
 ) -> Result<Vec<JobView>, sqlx::Error> {
-    let views: Vec<Json<JobView>> = sqlx::query_scalar(
-        "SELECT view FROM jobs
-          WHERE generation = live_generation('jobs') AND account = $1 AND ($2::text IS NULL OR status = $2)
-            AND ($3::timestamptz IS NULL OR (created_at, job_id) < ($3, $4))
-          ORDER BY created_at DESC, job_id DESC LIMIT $5",
-    )
-    .bind(&account.0)
-    .bind(status.map(JobStatus::as_str))
-    .bind(after.map(|cursor| cursor.created_at))
-    .bind(after.map(|cursor| cursor.job_id.0))
-    .bind(limit)
-    .fetch_all(executor)
-    .await?;
-    Ok(views.into_iter().map(|Json(view)| view).collect())
+    let views = sqlx::query_scalar!(
+        r#"SELECT view AS "view: Json<JobView>" FROM jobs
+            WHERE generation = live_generation('jobs') AND account = $1 AND ($2::text IS NULL OR status = $2)
+              AND ($3::timestamptz IS NULL OR (created_at, job_id) < ($3, $4))
+            ORDER BY created_at DESC, job_id DESC LIMIT $5"#,
+        account.0,
+        status.map(JobStatus::as_str),
+        after.map(|cursor| cursor.created_at),
+        after.map(|cursor| cursor.job_id.0),
+        limit,
+    );
+    Ok(views.fetch_all(executor).await?.into_iter().map(|Json(view)| view).collect())
 }
 
 /// The text of the chunks of a job of any account; the caller compares the account.
 pub(crate) async fn find_chunks(executor: impl PgExecutor<'_>, id: JobId) -> Result<Chunks, sqlx::Error> {
-    let chunks: Vec<(i32, Json<Vec<Segment>>)> = sqlx::query_as(
-        "SELECT chunk, segments FROM transcript_chunks WHERE generation = live_generation('jobs') AND job_id = $1",
-    )
-    .bind(id.0)
-    .fetch_all(executor)
-    .await?;
-    Ok(chunks.into_iter().filter_map(|(chunk, Json(segments))| Some((u32::try_from(chunk).ok()?, segments))).collect())
+    let chunks = sqlx::query!(
+        r#"SELECT chunk, segments AS "segments: Json<Vec<Segment>>" FROM transcript_chunks
+            WHERE generation = live_generation('jobs') AND job_id = $1"#,
+        id.0,
+    );
+    let chunks = chunks.fetch_all(executor).await?;
+    Ok(chunks.into_iter().filter_map(|row| Some((u32::try_from(row.chunk).ok()?, row.segments.0))).collect())
 }
 
 /// Reads from the table, so that a database whose schema is not there yet is an error.
 pub(super) async fn check(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT FROM jobs WHERE generation = live_generation('jobs') LIMIT 1").execute(executor).await?;
-    Ok(())
+    let any = sqlx::query_scalar!("SELECT job_id FROM jobs WHERE generation = live_generation('jobs') LIMIT 1");
+    any.fetch_optional(executor).await.map(|_| ())
 }

@@ -77,7 +77,7 @@ pub struct JobView {
 }
 
 impl JobView {
-    /// Applies what one recorded event of a job stands for ([`RecordedEvent::decode`]). The caller brings the events in
+    /// Applies the typed events of one recorded event of a job ([`RecordedEvent::decode`]). The caller brings the events in
     /// their order and without a gap.
     ///
     /// # Errors
@@ -192,7 +192,7 @@ impl JobView {
         }
     }
 
-    /// Applies what one recorded event of the delivery that notifies of the job's end stands for, in order as well.
+    /// Applies the typed events of one recorded event of the delivery that notifies of the job's end, in order as well.
     pub(crate) fn apply_delivery(&mut self, events: &[DeliveryEvent]) {
         for event in events {
             match event {

@@ -67,7 +67,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
     let mut transaction = begin(pool).await.expect("a transaction");
     let from = checkpoint.lock(&mut transaction).await.expect("a checkpoint");
     let last = events.last().expect("an event").cursor;
-    checkpoint.advance(&mut *transaction, from, last).await.expect("it stands there");
+    checkpoint.advance(&mut *transaction, from, last).await.expect("it is there");
     let parkings: Vec<_> = events
         .iter()
         .map(|event| {

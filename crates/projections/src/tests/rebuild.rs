@@ -60,7 +60,7 @@ async fn a_rebuilt_read_model_is_the_live_one_and_takes_its_place() {
 }
 
 #[tokio::test]
-async fn a_rebuild_goes_beyond_a_projector_that_stands_still_and_takes_its_checkpoint_along() {
+async fn a_rebuild_goes_beyond_a_projector_that_is_stopped_and_moves_its_checkpoint() {
     let harness = TestHarness::open().await;
     let jobs = three_jobs(&harness).await;
     harness.execute(jobs[2], JobCommand::Cancel { reason: None }).await;
@@ -152,7 +152,7 @@ async fn one_rebuild_at_a_time_and_what_a_killed_one_leaves_is_not_seen() {
 }
 
 #[tokio::test]
-async fn a_rebuild_that_would_know_less_is_not_switched_to_unless_asked() {
+async fn a_rebuild_that_would_know_less_is_not_switched_to_unless_accepted() {
     let harness = TestHarness::open().await;
     let jobs = three_jobs(&harness).await;
     // As if an older version rebuilt, which does not know an event that is applied.
@@ -170,7 +170,7 @@ async fn a_rebuild_that_would_know_less_is_not_switched_to_unless_asked() {
     assert_eq!(ParkedEvents::new(&harness.database).count(Some(&JOBS)).await.expect("a number"), 0);
     rebuild.end().await.expect("an answer");
     let mut rebuild = Rebuild::begin(&harness.database, JOBS).await.expect("no other rebuild runs");
-    assert_eq!(rebuild.switch(true).await.expect("it was asked for").parked, lost);
+    assert_eq!(rebuild.switch(true).await.expect("it is accepted").parked, lost);
     rebuild.end().await.expect("an answer");
     assert_eq!(ParkedEvents::new(&harness.database).count(Some(&JOBS)).await.expect("a number"), lost);
     assert_eq!(harness.transcript(jobs[0]).await, None, "no text with holes");

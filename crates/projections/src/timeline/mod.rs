@@ -94,7 +94,7 @@ pub struct TimelineEntry {
     pub event_id: Uuid,
     /// The event that led to the command, if one did.
     pub causation_id: Option<Uuid>,
-    /// How many events it stands for.
+    /// How many events it summarizes.
     #[schema(example = 1)]
     pub events: u32,
     /// Number of the attempt, from 1.

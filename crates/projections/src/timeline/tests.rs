@@ -241,7 +241,7 @@ fn a_timeline_says_what_waited_how_long_and_why_it_was_tried_again() {
 fn a_job_that_failed_or_was_cancelled_says_why() {
     let mut failed = TestJob::new();
     failed.then(10, "download@h:1", &JobEvent::DownloadStarted { attempt: 1, worker: "download@h:1".into() });
-    let failure = Failure { code: "no_audio_track".into(), message: "The recording has no sound.".into() };
+    let failure = Failure { code: "no_audio_track".into(), message: "The media has no sound.".into() };
     let last = JobEvent::DownloadAttemptFailed { attempt: 1, failure: failure.clone(), retry_in_ms: None };
     failed.then(900, "download@h:1", &last);
     failed.then(900, "download@h:1", &JobEvent::JobFailed { step: "download".into(), failure });
@@ -251,8 +251,8 @@ fn a_job_that_failed_or_was_cancelled_says_why() {
     assert_eq!(
         texts,
         [
-            "download, attempt 1, failed in 890 ms: The recording has no sound (no_audio_track); not tried again",
-            "failed at step download: The recording has no sound (no_audio_track), 900 ms after it was submitted",
+            "download, attempt 1, failed in 890 ms: The media has no sound (no_audio_track); not tried again",
+            "failed at step download: The media has no sound (no_audio_track), 900 ms after it was submitted",
         ]
     );
     let mut cancelled = TestJob::new();
