@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use ytcaption_eventstore::{Database, DatabaseSettings, RecordedEvent, read_stream};
+use ytcaption_eventstore::{Database, RecordedEvent, read_stream};
 
 use crate::system::System;
 
@@ -146,7 +146,7 @@ pub(crate) async fn problem(response: Response, status: u16, kind: &str) -> Valu
 
 /// The events of an aggregate (`job`, `delivery`), in order, as they are stored in the database at `database_url`.
 pub(crate) async fn events(database_url: &str, aggregate: &str, id: &str) -> Vec<RecordedEvent> {
-    let database = Database::open(&DatabaseSettings { url: database_url.to_owned(), max_connections: 1 }).unwrap();
+    let database = Database::open(&database_url.into(), 1).unwrap();
     let events = read_stream(&database, aggregate, id).await.unwrap();
     database.pool().close().await;
     events

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use ytcaption_domain::delivery::delivery_id;
-use ytcaption_eventstore::{Database, DatabaseSettings, RecordedEvent, read_stream};
+use ytcaption_eventstore::{Database, RecordedEvent, read_stream};
 
 use crate::client::{Client, JOB_TIMEOUT};
 use crate::stalled_site::assert_all_transcribed;
@@ -19,8 +19,7 @@ pub(crate) struct History {
 impl History {
     /// Reads the event store at this URL.
     pub(crate) fn new(database_url: &str) -> Self {
-        let settings = DatabaseSettings { url: database_url.to_owned(), max_connections: 4 };
-        Self { database: Database::open(&settings).unwrap() }
+        Self { database: Database::open(&database_url.into(), 4).unwrap() }
     }
 
     /// The connection pool, for a test's own queries.

@@ -19,9 +19,7 @@ use url::Url;
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_eventstore::seal::Sealer;
-use ytcaption_eventstore::{
-    Appender, Clock, CommandBus, Database, DatabaseError, DatabaseSettings, EventListener, IdGenerator,
-};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseError, EventListener, IdGenerator};
 use ytcaption_projections::project_all;
 use ytcaption_telemetry::metrics::{self, PrometheusHandle};
 use ytcaption_workers::notify::WebhookSettings;
@@ -232,10 +230,7 @@ fn application(roles: &[Role]) -> String {
 /// # Errors
 /// The address is malformed.
 pub(crate) fn database(application: &str, settings: &Settings, url: &SecretString) -> Result<Database, DatabaseError> {
-    Database::open_as(
-        application,
-        &DatabaseSettings { url: url.expose_secret().to_owned(), max_connections: settings.database.max_connections },
-    )
+    Database::open_as(application, url, settings.database.max_connections)
 }
 
 async fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

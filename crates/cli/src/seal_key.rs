@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 use tempfile::NamedTempFile;
 use ytcaption_eventstore::seal::{SealingKey, VerifyingKey};
 
@@ -21,12 +22,12 @@ pub(crate) fn load(settings: &Settings) -> anyhow::Result<SealingKey> {
 /// The public half of that key, if it is there and can be read.
 pub(crate) fn public(settings: &Settings) -> Option<VerifyingKey> {
     let pem = std::fs::read_to_string(&settings.seal.key_file).ok()?;
-    SealingKey::from_pem(&pem).ok().map(|key| key.verifying_key())
+    SealingKey::from_pem(&pem.into()).ok().map(|key| key.verifying_key())
 }
 
 fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
     match std::fs::read_to_string(path) {
-        Ok(pem) => return Ok(SealingKey::from_pem(&pem)?),
+        Ok(pem) => return Ok(SealingKey::from_pem(&pem.into())?),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
@@ -35,7 +36,7 @@ fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
     let key = SealingKey::generate()?;
     // Complete or not there at all, at any moment; such a file is closed to others from the start.
     let mut file = NamedTempFile::new_in(directory)?;
-    file.write_all(key.to_pem()?.as_bytes())?;
+    file.write_all(key.to_pem()?.expose_secret().as_bytes())?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
         Ok(_) => {
@@ -47,7 +48,7 @@ fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
         }
         // Another process was faster.
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-            Ok(SealingKey::from_pem(&std::fs::read_to_string(path)?)?)
+            Ok(SealingKey::from_pem(&std::fs::read_to_string(path)?.into())?)
         }
         Err(error) => Err(error.error.into()),
     }

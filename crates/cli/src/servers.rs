@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
-use ytcaption_eventstore::{Database, DatabaseError, DatabaseSettings};
+use ytcaption_eventstore::{Database, DatabaseError};
 
 use crate::settings::Settings;
 
@@ -61,10 +61,7 @@ pub(crate) async fn prepare_as_owner(
     owner_url: &SecretString,
     service_url: &SecretString,
 ) -> Result<(), DatabaseError> {
-    let owner = Database::open(&DatabaseSettings {
-        url: owner_url.expose_secret().to_owned(),
-        max_connections: OWNER_CONNECTIONS,
-    })?;
+    let owner = Database::open(owner_url, OWNER_CONNECTIONS)?;
     owner.prepare().await?;
     let service = PgConnectOptions::from_str(service_url.expose_secret()).map_err(DatabaseError::Url)?;
     if service.get_username() != owner.connect_options().get_username() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ytcaption_domain::Span;
 use ytcaption_domain::job::{Audio, Job, JobCommand};
-use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseSettings, IdGenerator};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, IdGenerator};
 
 #[path = "../../../benches/command.rs"]
 mod command;
@@ -76,7 +76,7 @@ async fn main() {
     // cargo adds `--bench`; what is ours follows.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
-    let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).expect("a valid URL");
+    let database = Database::open(&url.into(), 8).expect("a valid URL");
     database.prepare().await.expect("the schema can be made");
     let appender = Appender::start(&database);
     let bus = Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()));

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -23,42 +24,41 @@ const PROGRAM: &str = "ytcaption";
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 
-/// How the database is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatabaseSettings {
-    /// `postgres://user:password@host:port/database`
-    pub url: String,
-    /// Most connections this process opens.
-    pub max_connections: u32,
-}
-
 /// An open database. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     pool: PgPool,
     options: PgConnectOptions,
 }
 
+impl std::fmt::Debug for Database {
+    /// Without the options: they contain the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("server", &self.server()).finish_non_exhaustive()
+    }
+}
+
 impl Database {
-    /// Prepares the pool without connecting yet.
+    /// Prepares a pool of at most `max_connections` to `url` (`postgres://user:password@host:port/database`), without
+    /// connecting yet.
     ///
     /// # Errors
     /// The URL is malformed.
-    pub fn open(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
-        Self::open_as(PROGRAM, settings)
+    pub fn open(url: &SecretString, max_connections: u32) -> Result<Self, DatabaseError> {
+        Self::open_as(PROGRAM, url, max_connections)
     }
 
     /// The same, under a name that tells an operator which part of the system a session in `pg_stat_activity` is.
     ///
     /// # Errors
     /// The URL is malformed.
-    pub fn open_as(application: &str, settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
-        let options = PgConnectOptions::from_str(&settings.url)
+    pub fn open_as(application: &str, url: &SecretString, max_connections: u32) -> Result<Self, DatabaseError> {
+        let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(DatabaseError::Url)?
             .application_name(application)
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT)]);
         let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
+            .max_connections(max_connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
             .before_acquire(|connection, idle| {

@@ -32,7 +32,7 @@ pub use append::Appender;
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use clock::{Clock, IdGenerator};
-pub use database::{Database, DatabaseSettings};
+pub use database::Database;
 pub use database_error::DatabaseError;
 pub use document::EventDocument;
 pub use export::{Begin, End, ExportLine, Exporter};

@@ -6,10 +6,10 @@ use sqlx::Executor as _;
 use url::Url;
 
 use crate::tests::{bus, context, create, first};
-use crate::{Database, DatabaseError, DatabaseSettings};
+use crate::{Database, DatabaseError};
 
 fn open(url: &str) -> Database {
-    Database::open(&DatabaseSettings { url: url.to_owned(), max_connections: 4 }).expect("a valid URL")
+    Database::open(&url.into(), 4).expect("a valid URL")
 }
 
 async fn new_database() -> String {

@@ -14,13 +14,12 @@ use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_testing::Postgres;
 
 use crate::{
-    Appender, CheckpointError, Checkpoints, Clock, CommandBus, CommandError, Cursor, Database, DatabaseSettings,
-    EventListener, Feed, IdGenerator, RecordedEvent, begin, read_stream,
+    Appender, CheckpointError, Checkpoints, Clock, CommandBus, CommandError, Cursor, Database, EventListener, Feed,
+    IdGenerator, RecordedEvent, begin, read_stream,
 };
 
 pub(crate) async fn database() -> Database {
-    let settings = DatabaseSettings { url: Postgres::shared().new_database(), max_connections: 40 };
-    let database = Database::open(&settings).expect("a valid URL");
+    let database = Database::open(&Postgres::shared().new_database().into(), 40).expect("a valid URL");
     database.prepare().await.expect("the schema can be made");
     database
 }
@@ -292,8 +291,7 @@ async fn what_is_appended_while_a_reader_is_busy_wakes_it_all_the_same() {
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_said_to_be_gone() {
-    let settings = DatabaseSettings { url: "postgres://nobody@127.0.0.1:1/none".into(), max_connections: 1 };
-    let database = Database::open(&settings).expect("a valid URL");
+    let database = Database::open(&"postgres://nobody@127.0.0.1:1/none".into(), 1).expect("a valid URL");
     let outcome = bus(&database).create(Uuid::from_u128(1), create(), &context()).await;
     assert!(matches!(outcome, Err(CommandError::Unavailable(_))), "{outcome:?}");
 }

@@ -35,12 +35,12 @@ mod tests {
     use ytcaption_testing::Postgres as Server;
 
     use super::*;
-    use crate::{Database, DatabaseSettings};
+    use crate::Database;
 
     /// Two pools of one connection each, on one database with a table of notes.
     async fn pools() -> (Database, Database) {
         let url = tokio::task::spawn_blocking(|| Server::shared().new_database()).await.expect("a database");
-        let open = || Database::open(&DatabaseSettings { url: url.clone(), max_connections: 1 }).expect("a good URL");
+        let open = || Database::open(&url.clone().into(), 1).expect("a good URL");
         let (one, other) = (open(), open());
         sqlx::query("CREATE TABLE notes (round integer)").execute(one.pool()).await.expect("a table");
         (one, other)

@@ -15,7 +15,7 @@ use ytcaption_domain::job::{
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId, Span};
 use ytcaption_eventstore::{
-    Appender, CheckpointError, Clock, CommandBus, Cursor, Database, DatabaseSettings, EventListener, Feed, IdGenerator,
+    Appender, CheckpointError, Clock, CommandBus, Cursor, Database, EventListener, Feed, IdGenerator,
 };
 use ytcaption_testing::Postgres;
 
@@ -35,8 +35,7 @@ struct TestHarness {
 
 impl TestHarness {
     async fn open() -> Self {
-        let settings = DatabaseSettings { url: Postgres::shared().new_database(), max_connections: 10 };
-        let database = Database::open(&settings).expect("a valid URL");
+        let database = Database::open(&Postgres::shared().new_database().into(), 10).expect("a valid URL");
         database.prepare().await.expect("the schema can be made");
         let appender = Appender::start(&database);
         Self {
@@ -59,7 +58,7 @@ impl TestHarness {
             owner.get_port(),
             owner.get_database().expect("a database")
         );
-        Database::open(&DatabaseSettings { url, max_connections: 5 }).expect("a valid URL")
+        Database::open(&url.into(), 5).expect("a valid URL")
     }
 
     async fn create(&self, webhook_url: Option<&str>) -> JobId {

@@ -17,7 +17,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_domain::job::Job;
-use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, EventListener, IdGenerator};
 use ytcaption_workers::relay::{self, RelayDeps};
 use ytcaption_workers::{nats, topology};
 
@@ -43,7 +43,7 @@ struct TestHarness {
 impl TestHarness {
     async fn open() -> Self {
         let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
-        let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).expect("a valid URL");
+        let database = Database::open(&url.into(), 8).expect("a valid URL");
         database.prepare().await.expect("the schema can be made");
         let url = std::env::var("NATS_URL").expect("NATS_URL names the server to use");
         let nats = nats::connect(&url).await.expect("a valid URL");

@@ -43,7 +43,7 @@ use ytcaption_domain::job::{Audio, Failure, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
-    Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator, RecordedEvent, read_stream,
+    Appender, Clock, CommandBus, Database, EventListener, IdGenerator, RecordedEvent, read_stream,
 };
 use ytcaption_projections::{JOBS, JobFilter, JobQueries, Projector};
 use ytcaption_testing::Postgres;
@@ -96,8 +96,7 @@ impl Api {
 
     async fn over(database_url: &str, nats: Option<async_nats::Client>) -> Self {
         record_traces();
-        let database = Database::open(&DatabaseSettings { url: database_url.to_owned(), max_connections: 8 })
-            .expect("a valid URL");
+        let database = Database::open(&database_url.into(), 8).expect("a valid URL");
         let appender = Appender::start(&database);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stop = CancellationToken::new();

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
-use ytcaption_eventstore::{Database, DatabaseSettings, EventReader};
+use ytcaption_eventstore::{Database, EventReader};
 
 use super::Global;
 use crate::managed::{published_database, published_owner};
@@ -84,7 +84,7 @@ async fn open_at(url: Option<String>, settings: &Settings) -> anyhow::Result<Dat
             settings.data_dir.display()
         )
     })?;
-    let database = Database::open_as("ytcaption cli", &DatabaseSettings { url, max_connections: CONNECTIONS })?;
+    let database = Database::open_as("ytcaption cli", &url.into(), CONNECTIONS)?;
     database.check().await?;
     Ok(database)
 }

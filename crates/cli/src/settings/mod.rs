@@ -30,7 +30,9 @@ pub(crate) use default_model::{cache_settings, catalogue, is_default_unclear, mo
 pub(crate) use sample::sample;
 
 use reader::Reader;
-use sections::{DatabaseSection, MetricsSection, NatsSection, NetworkSection, SealSection, ShutdownSection, TopLevel};
+use sections::{
+    DatabaseSettings, MetricsSettings, NatsSettings, NetworkSettings, SealSettings, ShutdownSettings, TopLevel,
+};
 use source::{Layers, find_file};
 
 /// The name of the settings outside any section.
@@ -42,19 +44,19 @@ pub(crate) const WORK_DIRECTORY: &str = "work";
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
-    pub(crate) database: DatabaseSection,
-    pub(crate) nats: NatsSection,
+    pub(crate) database: DatabaseSettings,
+    pub(crate) nats: NatsSettings,
     pub(crate) storage: BlobSettings,
     pub(crate) api: ApiSettings,
-    pub(crate) network: NetworkSection,
+    pub(crate) network: NetworkSettings,
     pub(crate) download: DownloadSettings,
     pub(crate) transcription: TranscribeSettings,
     pub(crate) models: ModelsSettings,
     pub(crate) webhook: WebhookSettings,
-    pub(crate) seal: SealSection,
-    pub(crate) metrics: MetricsSection,
+    pub(crate) seal: SealSettings,
+    pub(crate) metrics: MetricsSettings,
     pub(crate) log: LogSettings,
-    pub(crate) shutdown: ShutdownSection,
+    pub(crate) shutdown: ShutdownSettings,
 }
 
 impl Settings {

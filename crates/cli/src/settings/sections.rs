@@ -23,7 +23,7 @@ pub(super) struct TopLevel {
 /// Postgres, which stores the events and everything that is derived from them.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct DatabaseSection {
+pub(crate) struct DatabaseSettings {
     /// Also DATABASE_URL. Without it `ytcaption up` starts a Postgres of its own.
     #[schemars(
         with = "Option<String>",
@@ -44,7 +44,7 @@ pub(crate) struct DatabaseSection {
     pub(crate) max_connections: u32,
 }
 
-impl Default for DatabaseSection {
+impl Default for DatabaseSettings {
     fn default() -> Self {
         Self { url: None, owner_url: None, max_connections: 20 }
     }
@@ -53,7 +53,7 @@ impl Default for DatabaseSection {
 /// NATS JetStream (2.10 or newer), which carries events to the workers.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct NatsSection {
+pub(crate) struct NatsSettings {
     /// Also NATS_URL. Without it `ytcaption up` starts a nats-server of its own.
     #[schemars(with = "Option<String>", extend("format" = "uri"), example = &"nats://user:password@host:4222")]
     pub(crate) url: Option<SecretString>,
@@ -62,7 +62,7 @@ pub(crate) struct NatsSection {
 /// Which addresses media may be downloaded from and webhooks sent to.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct NetworkSection {
+pub(crate) struct NetworkSettings {
     /// Private networks that are exempt from the ban on private, loopback and link-local addresses,
     /// such as ["10.1.0.0/16", "127.0.0.1/32"].
     pub(crate) allow: Vec<String>,
@@ -71,13 +71,13 @@ pub(crate) struct NetworkSection {
 /// The key that signs events, so that `ytcaption events verify` finds changes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct SealSection {
+pub(crate) struct SealSettings {
     /// The private key: Ed25519 in PEM, generated the first time. All copies of `ytcaption seal` need the same one.
     /// A relative path is within data_dir.
     pub(crate) key_file: PathBuf,
 }
 
-impl Default for SealSection {
+impl Default for SealSettings {
     fn default() -> Self {
         Self { key_file: "seal-key.pem".into() }
     }
@@ -86,7 +86,7 @@ impl Default for SealSection {
 /// Metrics and health of processes that do not serve the API (relay, project, worker).
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct MetricsSection {
+pub(crate) struct MetricsSettings {
     /// IP address and port at which /metrics and /health are served. Default: not served.
     #[schemars(example = &"127.0.0.1:9090")]
     pub(crate) listen: Option<SocketAddr>,
@@ -96,7 +96,7 @@ pub(crate) struct MetricsSection {
 #[serde_as]
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct ShutdownSection {
+pub(crate) struct ShutdownSettings {
     /// How long work in progress may take to end before it is dropped; another process then repeats it.
     #[serde(rename = "grace_seconds")]
     #[serde_as(as = "DurationSeconds<u64>")]
@@ -104,7 +104,7 @@ pub(crate) struct ShutdownSection {
     pub(crate) grace: Duration,
 }
 
-impl Default for ShutdownSection {
+impl Default for ShutdownSettings {
     fn default() -> Self {
         Self { grace: Duration::from_secs(30) }
     }

@@ -3,6 +3,7 @@
 use super::tests::{key, of, sealed};
 use super::*;
 use crate::Exporter;
+use secrecy::ExposeSecret as _;
 
 /// What is found in an export after a change of its lines: the beginning, five events, a seal, three events, a seal, an
 /// event, the end.
@@ -75,15 +76,15 @@ async fn the_chain_is_what_its_description_says() {
 fn a_key_and_a_note_are_in_the_forms_of_their_standards() {
     let key = key();
     let pem = key.to_pem().expect("a key");
-    assert_eq!(pem.lines().count(), 3, "{pem}");
+    assert_eq!(pem.expose_secret().lines().count(), 3);
     assert_eq!(SealingKey::from_pem(&pem).expect("the same key").verifying_key(), key.verifying_key());
     let text = key.verifying_key().to_string();
     assert_eq!(text.parse::<VerifyingKey>().expect("the same key"), key.verifying_key());
     for wrong in ["", "me", &text.replace("events", "event"), &text[..text.len() - 1], &format!("{text}+")] {
         assert!(wrong.parse::<VerifyingKey>().is_err(), "{wrong}");
     }
-    for wrong in ["", "-----BEGIN PRIVATE KEY-----", &pem.replace('M', "N")] {
-        assert!(SealingKey::from_pem(wrong).is_err(), "{wrong}");
+    for wrong in ["", "-----BEGIN PRIVATE KEY-----", &pem.expose_secret().replace('M', "N")] {
+        assert!(SealingKey::from_pem(&wrong.into()).is_err(), "{wrong}");
     }
     // The example of the specification's reference implementation (golang.org/x/mod/sumdb/note).
     let peter: VerifyingKey =

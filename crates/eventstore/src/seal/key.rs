@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::chain::sha256;
 
@@ -59,8 +60,8 @@ impl SealingKey {
     ///
     /// # Errors
     /// There is none in it.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let (_, rest) = pem.split_once(PEM_BEGIN).ok_or(KeyError::Private)?;
+    pub fn from_pem(pem: &SecretString) -> Result<Self, KeyError> {
+        let (_, rest) = pem.expose_secret().split_once(PEM_BEGIN).ok_or(KeyError::Private)?;
         let (body, _) = rest.split_once(PEM_END).ok_or(KeyError::Private)?;
         let body: String = body.split_whitespace().collect();
         let der = STANDARD.decode(body).map_err(|_| KeyError::Private)?;
@@ -71,7 +72,7 @@ impl SealingKey {
     ///
     /// # Errors
     /// The key cannot be taken out of the library.
-    pub fn to_pem(&self) -> Result<String, KeyError> {
+    pub fn to_pem(&self) -> Result<SecretString, KeyError> {
         let der = self.0.to_pkcs8v1().map_err(|_| KeyError::Private)?;
         let text = STANDARD.encode(der.as_ref());
         let mut pem = format!("{PEM_BEGIN}\n");
@@ -82,7 +83,7 @@ impl SealingKey {
             pem.push('\n');
             rest = after;
         }
-        Ok(pem + PEM_END + "\n")
+        Ok((pem + PEM_END + "\n").into())
     }
 
     /// The key that verifies what this one signs.

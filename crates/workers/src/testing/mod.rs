@@ -19,7 +19,7 @@ use ytcaption_domain::job::{JobCommand, JobEvent, JobOptions, MediaSource, Prior
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
-    Appender, Clock, CommandBus, Database, DatabaseSettings, EventListener, IdGenerator, RecordedEvent, read_stream,
+    Appender, Clock, CommandBus, Database, EventListener, IdGenerator, RecordedEvent, read_stream,
 };
 use ytcaption_testing::{NatsServer, Postgres};
 
@@ -44,7 +44,7 @@ impl TestHarness {
     pub(crate) async fn new() -> Self {
         let server = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
-        let database = Database::open(&DatabaseSettings { url, max_connections: 8 }).unwrap();
+        let database = Database::open(&url.into(), 8).unwrap();
         database.prepare().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let appender = Appender::start(&database);

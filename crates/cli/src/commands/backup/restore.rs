@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
+use ytcaption_eventstore::Database;
 use ytcaption_eventstore::seal::{Report, Verifier};
-use ytcaption_eventstore::{Database, DatabaseSettings};
 
 use super::manifest::{Manifest, copy};
 use super::{BLOBS, DATABASE, keys, postgres};
@@ -145,5 +145,5 @@ async fn restore(
 }
 
 fn open(url: &SecretString) -> anyhow::Result<Database> {
-    Ok(Database::open(&DatabaseSettings { url: url.expose_secret().to_owned(), max_connections: CONNECTIONS })?)
+    Ok(Database::open(url, CONNECTIONS)?)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use ytcaption_eventstore::{Database, DatabaseSettings, Horizon, HorizonView};
+use ytcaption_eventstore::{Database, Horizon, HorizonView};
 
 use super::Outcome;
 use crate::managed::published_database;
@@ -29,7 +29,7 @@ pub(super) async fn check(settings: &Settings) -> Outcome {
 }
 
 async fn look(url: String) -> anyhow::Result<Option<HorizonView>> {
-    let database = Database::open_as("ytcaption doctor", &DatabaseSettings { url, max_connections: 1 })?;
+    let database = Database::open_as("ytcaption doctor", &url.into(), 1)?;
     let there: bool = sqlx::query_scalar("SELECT to_regclass('events') IS NOT NULL").fetch_one(database.pool()).await?;
     let view = if there { Some(Horizon::new(database.pool().clone()).look().await?) } else { None };
     database.pool().close().await;
