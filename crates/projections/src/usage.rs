@@ -92,7 +92,9 @@ impl Projection for Usage {
                 let metadata = &event.recorded.metadata;
                 let day = metadata.occurred_at.date_naive();
                 let row = rows.entry((metadata.context.account.0.clone(), day)).or_insert_with(|| UsageDay::new(day));
-                events.iter().for_each(|event| row.apply(event));
+                for event in events {
+                    row.apply(event);
+                }
                 Ok(())
             }
             EventContent::Delivery(..) => Ok(()),

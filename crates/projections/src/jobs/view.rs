@@ -148,8 +148,6 @@ impl JobView {
             self.ended_at = status.has_ended().then_some(self.updated_at);
         }
         match event {
-            // `created` has read it.
-            JobEvent::JobCreated { .. } => {}
             JobEvent::DownloadStarted { attempt, .. } => {
                 self.download_attempt = *attempt;
                 self.download_percent = 0;
@@ -187,8 +185,8 @@ impl JobView {
             }
             JobEvent::JobFailed { step, failure } => self.set_error(step, failure, None),
             JobEvent::JobCancelled { .. } => self.retry_at = None,
-            // Of the chunks only those that are done are shown.
-            JobEvent::ChunkScheduled { .. } | JobEvent::BeamSizeChosen { .. } => {}
+            // `created` has read the first; of the chunks only those that are done are shown.
+            JobEvent::JobCreated { .. } | JobEvent::ChunkScheduled { .. } | JobEvent::BeamSizeChosen { .. } => {}
         }
     }
 
