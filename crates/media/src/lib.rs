@@ -8,6 +8,7 @@
 //! Samples are streamed over a pipe, so no temporary file is written and a caller holds only what it requested. Every
 //! function kills its child process when its future is dropped.
 
+#![warn(clippy::missing_errors_doc)]
 // Counts of samples and frames stay far below where these conversions lose anything.
 #![expect(
     clippy::cast_precision_loss,

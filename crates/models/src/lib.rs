@@ -7,6 +7,8 @@
 //!
 //! Loading a model is the task of `ytcaption-whisper`.
 
+#![warn(clippy::missing_errors_doc)]
+
 mod catalogue;
 mod error;
 mod files;

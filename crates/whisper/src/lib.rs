@@ -9,6 +9,7 @@
 //! compute spectrograms, and let the model write with timestamps. CTranslate2 is used through its low-level interface
 //! only, because the high-level one cuts blindly every 30 s and has none of the guards in `decode`.
 
+#![warn(clippy::missing_errors_doc)]
 // Counts of samples, frames and tokens stay far below where these conversions lose anything.
 #![expect(
     clippy::cast_precision_loss,
