@@ -81,7 +81,7 @@ async fn decodes_a_part() {
 async fn names_what_is_wrong_with_a_file() {
     let (_a, empty) = file("empty.mp4", "");
     assert!(matches!(decode(&empty, None).await, Err(MediaError::Empty)));
-    let (_b, text) = file("text.mp4", "This is not a video.\n".repeat(500));
+    let (_b, text) = file("text.mp4", "This is plain text.\n".repeat(500));
     assert!(matches!(decode(&text, None).await, Err(MediaError::NotMedia { .. })));
     let (_c, page) = file("page.webm", "<html><body>404</body></html>");
     assert!(matches!(decode(&page, None).await, Err(MediaError::NotMedia { .. })));

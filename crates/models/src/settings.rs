@@ -1,4 +1,5 @@
 //! Where models are stored, where they are fetched from and how they are loaded: the section `[models]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::path::PathBuf;
 
