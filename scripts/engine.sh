@@ -26,3 +26,5 @@ for package in "ytcaption-api" "ytcaption-models" "ytcaption-media" "ytcaption-w
         exit 1
     fi
 done
+# What the download, relay and notification workers are built from when no speech engine is wanted.
+cargo check --quiet --locked --package ytcaption-workers --no-default-features
