@@ -23,10 +23,9 @@ CREATE INDEX events_data_key ON events ((metadata->>'data_key'));
 -- Backups hold this table in a file of its own. A deleted row makes the content of its events unreadable for good.
 CREATE TABLE data_keys (
     -- The id of the job; `data_key` in the metadata of the events.
-    id         text  PRIMARY KEY,
-    -- Which master key wrapped it.
-    master_key text  NOT NULL,
-    wrapped    bytea NOT NULL
+    id      text  PRIMARY KEY,
+    -- The id of the master key (4 bytes), a nonce (12), the encrypted key (32) and its tag (16).
+    wrapped bytea NOT NULL
 );
 
 -- How far each reader of the feed has come. Moved by compare-and-set, or under a row lock with what it writes.

@@ -146,7 +146,9 @@ pub(crate) async fn problem(response: Response, status: u16, kind: &str) -> Valu
 
 /// The events of an aggregate (`job`, `delivery`), in order, as they are stored in the database at `database_url`.
 pub(crate) async fn events(database_url: &str, aggregate: &str, id: &str) -> Vec<RecordedEvent> {
-    let database = Database::open(&database_url.into(), 1).unwrap();
+    let database = Database::open(&database_url.into(), 1).unwrap().with_master_keys(
+        ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
+    );
     let events = read_stream(&database, aggregate, id).await.unwrap();
     database.pool().close().await;
     events

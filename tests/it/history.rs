@@ -19,7 +19,11 @@ pub(crate) struct History {
 impl History {
     /// Reads the event store at this URL.
     pub(crate) fn new(database_url: &str) -> Self {
-        Self { database: Database::open(&database_url.into(), 4).unwrap() }
+        Self {
+            database: Database::open(&database_url.into(), 4).unwrap().with_master_keys(
+                ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
+            ),
+        }
     }
 
     /// The connection pool, for a test's own queries.

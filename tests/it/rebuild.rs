@@ -44,7 +44,9 @@ async fn queries_see_neither_an_error_nor_an_older_state_while_read_models_are_r
         cluster.launch(role);
     }
     cluster.ready().await;
-    let database = Database::open(&url.clone().into(), 10).unwrap();
+    let database = Database::open(&url.clone().into(), 10).unwrap().with_master_keys(
+        ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
+    );
     // A second projector, as on a second machine.
     let mut running = JoinSet::new();
     let (projected, listener) = (database.clone(), EventListener::start(&database));
@@ -227,7 +229,9 @@ async fn a_replay_publishes_nothing_and_a_parked_event_is_applied_once_it_is_rep
     let job = client.submit(&json!({ "url": media_site::url("/page"), "webhook_url": receiver.url("hook") })).await;
     client.completed(&job).await;
     client.wait_until(&job, |job| job["webhook"]["status"] == "delivered").await;
-    let database = Database::open(&url.clone().into(), 3).unwrap();
+    let database = Database::open(&url.clone().into(), 3).unwrap().with_master_keys(
+        ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
+    );
     corrupt_event_is_parked_and_applied_once_it_is_repaired(&url, &database, &job).await;
 
     // Wait until all events are published; from here on none is recorded.

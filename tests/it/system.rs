@@ -45,6 +45,8 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    // Tests read the store of the program.
+    command.env("YTCAPTION_ENCRYPTION__MASTER_KEY", ytcaption_testing::MASTER_KEY);
     command
 }
 

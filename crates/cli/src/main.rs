@@ -1,7 +1,10 @@
 //! The one program of YTCaption: runs the whole system or one role of it, and talks to it.
 
 mod commands;
+mod data_key_file;
+mod key_file;
 mod managed;
+mod master_key;
 mod probes;
 mod roles;
 mod running;

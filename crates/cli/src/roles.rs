@@ -30,7 +30,7 @@ use crate::probes;
 use crate::running::{Running, Shutdown};
 use crate::servers::{Servers, prepare_as_owner};
 use crate::settings::{Settings, cache_settings, is_default_unclear};
-use crate::{seal_key, webhook_secret};
+use crate::{master_key, seal_key, webhook_secret};
 
 /// Workers stop this long before the process, so that they can hand back what they did not finish.
 const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -109,6 +109,7 @@ pub(crate) async fn run(
 
     if let Some(prepared) = shutdown.drain.run_until_cancelled(prepare(servers, &deps.database)).await {
         prepared?;
+        deps.database.data_keys().check().await.context("encryption")?;
         for role in roles {
             let (deps, settings, stop) = (deps.clone(), settings.clone(), stop.clone());
             match role {
@@ -188,7 +189,8 @@ struct Deps {
 impl Deps {
     /// Prepares every connection; none needs to answer yet.
     async fn connect(application: String, settings: &Settings, servers: &Servers) -> anyhow::Result<Self> {
-        let database = database(&application, settings, &servers.database_url)?;
+        let keys = master_key::load(settings)?;
+        let database = database(&application, settings, &servers.database_url)?.with_master_keys(keys);
         let nats =
             nats::connect(servers.nats_url.expose_secret()).await.context("nats.url (NATS_URL) cannot be used")?;
         let blobs = ytcaption_blobstore::open(&settings.storage).await?;

@@ -1,13 +1,11 @@
 //! The key that seals events: made the first time, then kept.
 
-use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
-use tempfile::NamedTempFile;
 use ytcaption_eventstore::seal::{SealingKey, VerifyingKey};
 
+use crate::key_file;
 use crate::settings::Settings;
 
 /// The key in the file that the settings name, made there the first time.
@@ -26,32 +24,15 @@ pub(crate) fn public(settings: &Settings) -> Option<VerifyingKey> {
 }
 
 fn kept_in(path: &Path) -> anyhow::Result<SealingKey> {
-    match std::fs::read_to_string(path) {
-        Ok(pem) => return Ok(SealingKey::from_pem(&pem.into())?),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error.into()),
+    let (pem, created) = key_file::read_or_create(path, || Ok(SealingKey::generate()?.to_pem()?))?;
+    let key = SealingKey::from_pem(&pem)?;
+    if created {
+        tracing::info!(
+            file = %path.display(), public_key = %key.verifying_key(),
+            "made a key that seals events; keep its public half elsewhere, for `ytcaption events verify --public-key`"
+        );
     }
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    let key = SealingKey::generate()?;
-    // Complete or not there at all, at any moment; such a file is closed to others from the start.
-    let mut file = NamedTempFile::new_in(directory)?;
-    file.write_all(key.to_pem()?.expose_secret().as_bytes())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => {
-            tracing::info!(
-                file = %path.display(), public_key = %key.verifying_key(),
-                "made a key that seals events; keep its public half elsewhere, for `ytcaption events verify --public-key`"
-            );
-            Ok(key)
-        }
-        // Another process was faster.
-        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-            Ok(SealingKey::from_pem(&std::fs::read_to_string(path)?.into())?)
-        }
-        Err(error) => Err(error.error.into()),
-    }
+    Ok(key)
 }
 
 #[cfg(test)]

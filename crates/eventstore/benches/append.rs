@@ -76,7 +76,9 @@ async fn main() {
     // cargo adds `--bench`; what is ours follows.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
-    let database = Database::open(&url.into(), 8).expect("a valid URL");
+    let database = Database::open(&url.into(), 8).expect("a valid URL").with_master_keys(
+        ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).expect("a key"),
+    );
     database.prepare().await.expect("the schema can be made");
     let appender = Appender::start(&database);
     let bus = Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()));

@@ -10,6 +10,8 @@ use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::{CommandContext, EventMetadata, Routed};
 
+use crate::append::NewEvents;
+use crate::encryption::{DataKey, EventIdentity, KeyError, encrypt_payload};
 use crate::repository::EventRepository;
 use crate::{Appender, Clock, Database, IdGenerator, read_stream};
 
@@ -48,6 +50,16 @@ pub enum CommandError<E: std::error::Error> {
     /// The aggregate has events that this program cannot read.
     #[error("{0}")]
     Unreadable(String),
+}
+
+impl<E: std::error::Error> CommandError<E> {
+    #[expect(clippy::needless_pass_by_value, reason = "what map_err hands over")]
+    fn from_key(error: KeyError) -> Self {
+        match error {
+            KeyError::DataKey(_) => Self::Unreadable(error.to_string()),
+            KeyError::MasterKey(_) | KeyError::Unavailable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 impl<E: std::error::Error> From<AggregateError<E>> for CommandError<E> {
@@ -152,6 +164,16 @@ where
         CommandError::Unreadable(fault.map_or_else(|| error.to_string(), |fault| fault.to_string()))
     }
 
+    /// The data key of a command's events: a new one if the aggregate is created with it, else the stored one.
+    async fn keys(&self, id: Uuid, current_sequence: usize, event: &A::Event) -> Result<CommandKey, KeyError> {
+        let (data_key_id, keys) = (event.data_key_id(id), self.database.data_keys());
+        if current_sequence == 0 && data_key_id == id {
+            let (key, wrapped) = keys.generate(id)?;
+            return Ok(CommandKey { key: Some(key), new: Some(wrapped) });
+        }
+        Ok(CommandKey { key: keys.get(data_key_id).await?, new: None })
+    }
+
     async fn decide_and_append(
         &self,
         id: Uuid,
@@ -165,18 +187,24 @@ where
         let aggregate = loaded.aggregate;
         let version = (loaded.current_sequence + events.len()) as u64;
         let decided_at = self.clock.now().trunc_subsecs(STORED_TIME_DIGITS);
-        let mut serialized = Vec::with_capacity(events.len());
-        for (event, sequence) in events.iter().zip(loaded.current_sequence + 1..) {
-            let metadata = EventMetadata {
-                event_id: self.ids.new_id(),
-                occurred_at: decided_at,
-                route: aggregate.route().to_owned(),
-                data_key: event.data_key_id(id),
-                context: context.clone(),
-            };
-            serialized.push(serialize::<A>(event, &loaded.aggregate_id, sequence, &metadata)?);
+        if !events.is_empty() {
+            let keys = self.keys(id, loaded.current_sequence, &events[0]).await.map_err(CommandError::from_key)?;
+            let mut new = NewEvents::with_data_key(keys.new.as_ref().map(|wrapped| (id, wrapped.clone())));
+            for (event, sequence) in events.iter().zip(loaded.current_sequence as u64 + 1..) {
+                let metadata = EventMetadata {
+                    event_id: self.ids.new_id(),
+                    occurred_at: decided_at,
+                    route: aggregate.route().to_owned(),
+                    data_key: event.data_key_id(id),
+                    context: context.clone(),
+                };
+                new.events.push(serialize::<A>(event, &loaded.aggregate_id, sequence, &metadata, keys.key.as_ref())?);
+            }
+            self.appender.append(new).await.map_err(AggregateError::from)?;
+            if let (Some(key), Some(_)) = (keys.key, keys.new) {
+                self.database.data_keys().cache(id, key);
+            }
         }
-        self.appender.append(serialized).await.map_err(AggregateError::from)?;
         for event in &events {
             ytcaption_telemetry::metrics::event_appended(&event.event_type());
         }
@@ -184,20 +212,39 @@ where
     }
 }
 
+/// The key that encrypts the events of a command.
+struct CommandKey {
+    /// None if it was destroyed.
+    key: Option<DataKey>,
+    /// Its wrapped form, to be stored, if it is new.
+    new: Option<Vec<u8>>,
+}
+
 fn serialize<A: Aggregate>(
     event: &A::Event,
     aggregate_id: &str,
-    sequence: usize,
+    sequence: u64,
     metadata: &EventMetadata,
-) -> Result<SerializedEvent, AggregateError<A::Error>> {
+    key: Option<&DataKey>,
+) -> Result<SerializedEvent, AggregateError<A::Error>>
+where
+    A::Event: EventFamily,
+{
     let unwritable = |error: serde_json::Error| AggregateError::UnexpectedError(Box::new(error));
+    let event_type = event.event_type();
+    let mut payload = serde_json::to_value(event).map_err(unwritable)?;
+    let identity = EventIdentity { aggregate_type: A::TYPE, aggregate_id, sequence, event_type: &event_type };
+    let personal =
+        A::Event::TYPES.iter().find(|known| known.name == event_type).map_or(&[][..], |known| known.personal);
+    encrypt_payload(key, identity, personal, &mut payload)
+        .map_err(|error| AggregateError::UnexpectedError(Box::new(error)))?;
     Ok(SerializedEvent {
         aggregate_id: aggregate_id.to_owned(),
-        sequence,
+        sequence: usize::try_from(sequence).unwrap_or(usize::MAX),
         aggregate_type: A::TYPE.to_owned(),
-        event_type: event.event_type(),
         event_version: event.event_version(),
-        payload: serde_json::to_value(event).map_err(unwritable)?,
+        event_type,
+        payload,
         metadata: serde_json::to_value(metadata.to_map()).map_err(unwritable)?,
     })
 }

@@ -1,6 +1,7 @@
 //! The connection to Postgres: opened without a connection at first, its schema brought up to date.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -9,6 +10,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::database_error::DatabaseError;
+use crate::encryption::{DataKeys, MasterKeys};
 use crate::migrations::{MIGRATIONS, newest_migration};
 use crate::{rights, schema};
 
@@ -29,6 +31,7 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "30s";
 pub struct Database {
     pool: PgPool,
     options: PgConnectOptions,
+    data_keys: DataKeys,
 }
 
 impl std::fmt::Debug for Database {
@@ -70,7 +73,19 @@ impl Database {
                 })
             })
             .connect_lazy_with(options.clone());
-        Ok(Self { pool, options })
+        Ok(Self { data_keys: DataKeys::new(pool.clone(), None), pool, options })
+    }
+
+    /// The same database with keys to encrypt and decrypt personal content. Without them, commands fail, and events whose
+    /// content is encrypted are read as corrupt.
+    #[must_use]
+    pub fn with_master_keys(self, keys: MasterKeys) -> Self {
+        Self { data_keys: DataKeys::new(self.pool.clone(), Some(Arc::new(keys))), ..self }
+    }
+
+    /// The keys of the personal content of events.
+    pub fn data_keys(&self) -> &DataKeys {
+        &self.data_keys
     }
 
     /// Waits until the server answers, saying so in the log, and brings the schema up to date; where this role may not,

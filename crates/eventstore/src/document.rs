@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::RecordedEvent;
+use crate::{Corruption, RecordedEvent};
 
 /// A recorded event as JSON: all that is known of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -36,7 +36,13 @@ pub struct EventDocument {
     /// Who, when and why: event id, actor, account, correlation, causation, trace.
     #[schema(value_type = BTreeMap<String, String>)]
     pub metadata: Value,
-    /// What is wrong with the metadata, which are then shown as they are stored; absent if nothing is.
+    /// True if personal content of the event was erased: a text then reads `about:erased`, a list is empty. Absent
+    /// otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub erased: bool,
+    /// Why the event cannot be read: its metadata are then shown as they are stored, or its content is encrypted. Absent
+    /// otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrupt: Option<String>,
 }
@@ -46,7 +52,8 @@ impl From<&RecordedEvent> for EventDocument {
         let ordered = || event.metadata.to_map().into_iter().collect::<BTreeMap<String, String>>();
         let (metadata, corrupt) = match &event.corrupt {
             None => (json!(ordered()), None),
-            Some(corrupt) => (corrupt.stored.clone(), Some(corrupt.error.to_string())),
+            Some(corruption @ Corruption::Metadata { stored, .. }) => (stored.clone(), Some(corruption.to_string())),
+            Some(corruption @ Corruption::Content(_)) => (json!(ordered()), Some(corruption.to_string())),
         };
         Self {
             cursor: event.cursor.to_string(),
@@ -58,6 +65,7 @@ impl From<&RecordedEvent> for EventDocument {
             event_version: event.event_version.clone(),
             payload: event.payload.clone(),
             metadata,
+            erased: event.erased,
             corrupt,
         }
     }

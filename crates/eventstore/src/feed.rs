@@ -55,13 +55,13 @@ impl FromStr for Cursor {
 /// Reads all events in commit order.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    pool: PgPool,
+    database: Database,
 }
 
 impl Feed {
     /// A feed over the events of a database.
     pub fn new(database: &Database) -> Self {
-        Self { pool: database.pool().clone() }
+        Self { database: database.clone() }
     }
 
     /// Up to `limit` events after a cursor, oldest first; none if everything final has been read.
@@ -77,7 +77,7 @@ impl Feed {
             cursor.position,
             i64::from(limit),
         );
-        read_all(page.fetch_all(&self.pool).await?)
+        read_all(page.fetch_all(self.database.pool()).await?, self.database.data_keys())
     }
 
     /// How many events there are after a cursor, counted up to `limit`; those that readers do not see yet count too.
@@ -85,7 +85,7 @@ impl Feed {
     /// # Errors
     /// The database does not answer.
     pub async fn lag(&self, cursor: Cursor, limit: u32) -> Result<u64, sqlx::Error> {
-        lag(&self.pool, cursor, limit).await
+        lag(self.database.pool(), cursor, limit).await
     }
 }
 

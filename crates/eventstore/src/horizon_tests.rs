@@ -22,7 +22,8 @@ async fn until(horizon: &Horizon, wanted: impl Fn(&HorizonView) -> bool) -> Hori
 #[tokio::test]
 async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     let server = Postgres::start("off");
-    let database = Database::open(&server.new_database().into(), 4).expect("a URL");
+    let database =
+        Database::open(&server.new_database().into(), 4).expect("a URL").with_master_keys(crate::tests::master_keys());
     database.prepare().await.expect("the schema can be made");
     let horizon = Horizon::new(database.pool().clone());
     until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;

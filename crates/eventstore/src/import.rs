@@ -7,6 +7,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 use ytcaption_domain::EventMetadata;
 
+use crate::encryption::DataKeys;
 use crate::export::{Begin, End, ExportLine};
 use crate::import_error::{ImportError, LineError};
 use crate::seal::{Chain, Checkpoint, Link, Seal};
@@ -25,6 +26,8 @@ pub struct Imported {
     pub events: u64,
     /// How many seals.
     pub seals: u64,
+    /// How many data keys.
+    pub data_keys: u64,
     /// Whether the file could be checked for completeness; exports of earlier versions have no last line.
     pub checked: bool,
 }
@@ -73,20 +76,26 @@ impl Importer {
         if self.batch.len() == BATCH_EVENTS { self.flush().await } else { Ok(()) }
     }
 
-    /// Makes what was added durable and visible.
+    /// Makes what was added durable and visible, with the data keys in the text of their file. Without it, personal content
+    /// reads as erased.
     ///
     /// # Errors
-    /// The export is cut off, or the database refuses the last lines or does not answer.
-    pub async fn finish(mut self) -> Result<Imported, ImportError> {
+    /// The export is cut off, the file of data keys is malformed, or the database refuses the last lines or does not answer.
+    pub async fn finish(mut self, data_keys: Option<&str>) -> Result<Imported, ImportError> {
         if self.check.begun.is_some() && !self.check.ended {
             return Err(ImportError::CutOff(self.check.lines));
         }
         self.flush().await?;
         self.insert_seals().await?;
+        let data_keys = match data_keys {
+            Some(file) => DataKeys::import(&mut self.transaction, file.lines()).await?,
+            None => 0,
+        };
         self.transaction.commit().await?;
         Ok(Imported {
             events: self.check.chain.events,
             seals: self.seals.len() as u64,
+            data_keys,
             checked: self.check.begun.is_some(),
         })
     }

@@ -3,6 +3,8 @@
 use uuid::Uuid;
 use ytcaption_domain::MetadataError;
 
+use crate::encryption::KeyFileError;
+
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -41,6 +43,9 @@ pub enum ImportError {
         /// What the database says.
         source: sqlx::Error,
     },
+    /// The file of data keys cannot be read.
+    #[error("the file of data keys: {0}; nothing was imported")]
+    DataKeys(#[from] KeyFileError),
     /// The database does not answer.
     #[error("the database does not answer: {0}; nothing was imported")]
     Unavailable(#[from] sqlx::Error),

@@ -11,6 +11,7 @@ mod clock;
 mod database;
 mod database_error;
 mod document;
+pub mod encryption;
 mod export;
 mod exported;
 mod feed;
@@ -28,7 +29,7 @@ pub mod seal;
 mod stream;
 mod transaction;
 
-pub use append::Appender;
+pub use append::{Appender, NewEvents};
 pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints};
 pub use clock::{Clock, IdGenerator};
@@ -43,7 +44,7 @@ pub use import::{Imported, Importer};
 pub use import_error::{ImportError, LineError};
 pub use notify::{EventListener, Subscription};
 pub use query::{EventQuery, EventReader};
-pub use recorded::{CorruptMetadata, DecodeError, EventRef, RecordedEvent};
+pub use recorded::{Corruption, DecodeError, EventRef, RecordedEvent, UnreadableEvent};
 pub use stream::{
     read_event, read_stream, read_stream_after, read_stream_after_within, read_stream_page, read_versions,
 };

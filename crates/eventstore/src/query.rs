@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::stream::{self, Stream};
-use sqlx::PgPool;
 use uuid::Uuid;
-use ytcaption_domain::JobId;
 
 use crate::feed::horizon;
-use crate::recorded::{StoredEvent, read_all, stored_events};
+use crate::recorded::{read_all, stored_events};
 use crate::{Cursor, Database, EventListener, RecordedEvent};
 
 /// Events read at a time when many are streamed.
@@ -18,8 +16,8 @@ const PAGE_EVENTS: u32 = 500;
 /// Which events to read; the default is all of them. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventQuery {
-    /// Events of this job and of its deliveries: those that share its data key.
-    pub job: Option<JobId>,
+    /// Events whose personal content this data key encrypts: those of the job of that id and of its deliveries.
+    pub data_key: Option<Uuid>,
     /// Events of aggregates of this kind: `job` or `delivery`.
     pub aggregate_type: Option<String>,
     /// Events of this name.
@@ -53,7 +51,7 @@ macro_rules! matching_events {
             $after.position,
             $horizon.to_string(),
             i64::from($limit),
-            $query.job.map(|job| job.to_string()),
+            $query.data_key.map(|id| id.to_string()),
             $query.aggregate_type.as_deref(),
             $query.event_type.as_deref(),
             $query.actor.as_deref(),
@@ -67,13 +65,13 @@ macro_rules! matching_events {
 /// Queries the events of a database.
 #[derive(Debug, Clone)]
 pub struct EventReader {
-    pool: PgPool,
+    database: Database,
 }
 
 impl EventReader {
     /// A reader of the events of a database.
     pub fn new(database: &Database) -> Self {
-        Self { pool: database.pool().clone() }
+        Self { database: database.clone() }
     }
 
     /// Up to `limit` events after a cursor, oldest first. Like the feed it ends before the oldest open transaction, so
@@ -82,7 +80,7 @@ impl EventReader {
     /// # Errors
     /// The database does not answer, or a row cannot be read.
     pub async fn page(&self, query: &EventQuery, after: Cursor, limit: u32) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        self.page_before(horizon(&self.pool).await?, query, after, limit).await
+        self.page_before(horizon(self.database.pool()).await?, query, after, limit).await
     }
 
     /// The newest `limit` events, oldest first.
@@ -90,9 +88,9 @@ impl EventReader {
     /// # Errors
     /// The database does not answer, or a row cannot be read.
     pub async fn newest(&self, query: &EventQuery, limit: u32) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-        let (after, horizon) = (Cursor::default(), horizon(&self.pool).await?);
+        let (after, horizon) = (Cursor::default(), horizon(self.database.pool()).await?);
         let newest = matching_events!("ORDER BY e.transaction_id DESC, e.position DESC", query, after, horizon, limit);
-        let mut events = read_all(newest.fetch_all(&self.pool).await?)?;
+        let mut events = read_all(newest.fetch_all(self.database.pool()).await?, self.database.data_keys())?;
         events.reverse();
         Ok(events)
     }
@@ -123,7 +121,7 @@ impl EventReader {
             (reader, query, after, listener, subscription),
             async |(reader, query, mut after, listener, mut subscription)| {
                 loop {
-                    let horizon = horizon(&reader.pool).await?;
+                    let horizon = horizon(reader.database.pool()).await?;
                     let page = reader.page_before(horizon, &query, after, PAGE_EVENTS).await?;
                     if let Some(last) = page.last().map(|event| event.cursor) {
                         return Ok(Some((page, (reader, query, last, listener, subscription))));
@@ -136,16 +134,17 @@ impl EventReader {
         )
     }
 
-    /// All events of a job and of its deliveries, oldest first, up to this moment.
+    /// All events whose personal content a data key encrypts, oldest first, up to this moment: those of the job of that id
+    /// and of its deliveries.
     ///
     /// # Errors
     /// The database does not answer, or a row cannot be read.
-    pub async fn of_job(&self, job: JobId) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    pub async fn with_data_key(&self, data_key: Uuid) -> Result<Vec<RecordedEvent>, sqlx::Error> {
         let events = stored_events!(
             "WHERE e.metadata->>'data_key' = $1 ORDER BY e.transaction_id, e.position",
-            job.to_string(),
+            data_key.to_string(),
         );
-        read_all(events.fetch_all(&self.pool).await?)
+        read_all(events.fetch_all(self.database.pool()).await?, self.database.data_keys())
     }
 
     /// The event of that id. Reads the whole table.
@@ -154,7 +153,8 @@ impl EventReader {
     /// The database does not answer, or the row cannot be read.
     pub async fn find(&self, event_id: Uuid) -> Result<Option<RecordedEvent>, sqlx::Error> {
         let event = stored_events!("WHERE e.metadata->>'event_id' = $1", event_id.to_string());
-        event.fetch_optional(&self.pool).await?.map(StoredEvent::read).transpose()
+        let event = event.fetch_optional(self.database.pool()).await?;
+        event.map(|event| event.read(self.database.data_keys())).transpose()
     }
 
     async fn page_before(
@@ -165,6 +165,6 @@ impl EventReader {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
         let page = matching_events!("ORDER BY e.transaction_id, e.position", query, after, horizon, limit);
-        read_all(page.fetch_all(&self.pool).await?)
+        read_all(page.fetch_all(self.database.pool()).await?, self.database.data_keys())
     }
 }

@@ -50,9 +50,9 @@ async fn every_filter_finds_its_events_and_no_others() {
     let none = EventQuery::default();
     let cases = [
         (none.clone(), 5),
-        (EventQuery { job: Some(jobs[0]), ..none.clone() }, 3),
-        (EventQuery { job: Some(jobs[0]), aggregate_type: Some("delivery".into()), ..none.clone() }, 1),
-        (EventQuery { job: Some(JobId(Uuid::from_u128(9))), ..none.clone() }, 0),
+        (EventQuery { data_key: Some(jobs[0].0), ..none.clone() }, 3),
+        (EventQuery { data_key: Some(jobs[0].0), aggregate_type: Some("delivery".into()), ..none.clone() }, 1),
+        (EventQuery { data_key: Some(Uuid::from_u128(9)), ..none.clone() }, 0),
         (EventQuery { event_type: Some("JobCreated".into()), ..none.clone() }, 2),
         (EventQuery { event_type: Some("Created%".into()), ..none.clone() }, 0),
         (EventQuery { actor: Some("client:test".into()), ..none.clone() }, 3),
@@ -67,7 +67,7 @@ async fn every_filter_finds_its_events_and_no_others() {
         let found = reader.page(&query, Cursor::default(), 100).await.expect("an answer");
         assert_eq!(found.len(), expected, "{query:?} found {:?}", names(&found));
     }
-    let story = reader.of_job(jobs[0]).await.expect("an answer");
+    let story = reader.with_data_key(jobs[0].0).await.expect("an answer");
     assert_eq!(names(&story), ["JobCreated", "JobCancelled", "WebhookDelivered"]);
 }
 

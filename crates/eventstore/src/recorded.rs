@@ -11,6 +11,10 @@ use ytcaption_domain::upcast::{self, PayloadError};
 use ytcaption_domain::{EventMetadata, MetadataError};
 
 use crate::Cursor;
+use crate::encryption::{DataKeys, DecryptError, EventIdentity, decrypt_payload};
+
+/// The metadata that names the data key.
+pub(crate) const DATA_KEY: &str = "data_key";
 
 /// An event with all that the store knows of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,17 +37,26 @@ pub struct RecordedEvent {
     pub metadata: EventMetadata,
     /// When it was stored, by the clock of the database.
     pub recorded_at: DateTime<Utc>,
-    /// Set if its metadata cannot be read; [`Self::metadata`] then has what can be read of them.
-    pub corrupt: Option<CorruptMetadata>,
+    /// Whether personal content of it was erased; the payload then holds placeholders.
+    pub erased: bool,
+    /// Set if it cannot be read; the metadata then hold what can be read of them, and the payload is as it is stored.
+    pub corrupt: Option<Corruption>,
 }
 
-/// Metadata that cannot be read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CorruptMetadata {
-    /// The metadata as they are stored.
-    pub stored: Value,
-    /// What is wrong with them.
-    pub error: MetadataError,
+/// Why a stored event cannot be read, whatever its type.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Corruption {
+    /// Its metadata cannot be read.
+    #[error("{error}")]
+    Metadata {
+        /// The metadata as they are stored.
+        stored: Value,
+        /// What is wrong with them.
+        error: MetadataError,
+    },
+    /// Its personal content cannot be decrypted.
+    #[error(transparent)]
+    Content(#[from] DecryptError),
 }
 
 /// A stored event that this program cannot read.
@@ -53,7 +66,25 @@ pub struct DecodeError {
     /// Which one.
     pub event: Box<EventRef>,
     /// What is wrong with it, and what to do.
-    pub source: PayloadError,
+    pub source: UnreadableEvent,
+}
+
+/// What is wrong with an event that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableEvent {
+    /// Its type, version, shape or metadata.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// Its personal content.
+    #[error(transparent)]
+    Content(#[from] DecryptError),
+}
+
+impl UnreadableEvent {
+    /// Whether a newer version of this program can be expected to read the event.
+    pub const fn is_newer(&self) -> bool {
+        matches!(self, Self::Payload(error) if error.is_newer())
+    }
 }
 
 /// Names one event of the store; displayed in error messages.
@@ -90,11 +121,12 @@ impl RecordedEvent {
     /// # Errors
     /// It is of a type, version or shape that this program cannot read.
     pub fn decode<E: EventFamily>(&self) -> Result<Vec<E>, DecodeError> {
-        let read = match &self.corrupt {
-            Some(corrupt) => Err(PayloadError::Metadata(corrupt.error.clone())),
-            None => upcast::decode(&self.event_type, &self.event_version, &self.payload),
+        let decoded = match &self.corrupt {
+            Some(Corruption::Metadata { error, .. }) => Err(PayloadError::Metadata(error.clone()).into()),
+            Some(Corruption::Content(error)) => Err(error.clone().into()),
+            None => upcast::decode(&self.event_type, &self.event_version, &self.payload).map_err(Into::into),
         };
-        read.map_err(|source| DecodeError { event: Box::new(self.event_ref()), source })
+        decoded.map_err(|source| DecodeError { event: Box::new(self.event_ref()), source })
     }
 
     /// Which event it is.
@@ -122,6 +154,8 @@ pub(crate) struct StoredEvent {
     pub(crate) payload: Value,
     pub(crate) metadata: Value,
     pub(crate) recorded_at: DateTime<Utc>,
+    /// The wrapped data key; none if it was destroyed.
+    pub(crate) data_key: Option<Vec<u8>>,
 }
 
 /// `stored_events!("WHERE …", arguments)`: a checked query of [`StoredEvent`]s; `e` is the table `events`. The column `tx`
@@ -131,8 +165,8 @@ macro_rules! stored_events {
         sqlx::query_as!(
             crate::recorded::StoredEvent,
             r#"SELECT e.transaction_id::text AS "tx!", e.position, e.aggregate_type, e.aggregate_id, e.sequence,
-                      e.event_type, e.event_version, e.payload, e.metadata, e.recorded_at
-                 FROM events e "# + $first $(+ $more)*,
+                      e.event_type, e.event_version, e.payload, e.metadata, e.recorded_at, k.wrapped AS "data_key?"
+                 FROM events e LEFT JOIN data_keys k ON k.id = e.metadata->>'data_key' "# + $first $(+ $more)*,
             $($argument),*
         )
     };
@@ -140,35 +174,55 @@ macro_rules! stored_events {
 pub(crate) use stored_events;
 
 impl StoredEvent {
-    /// The event.
-    pub(crate) fn read(self) -> Result<RecordedEvent, sqlx::Error> {
+    /// The event, its personal content decrypted. One corrupt event must not hide the others of its page, so that is no
+    /// error.
+    pub(crate) fn read(mut self, keys: &DataKeys) -> Result<RecordedEvent, sqlx::Error> {
+        let sequence = u64::try_from(self.sequence).map_err(|error| column_error("sequence", error))?;
+        let (erased, undecrypted) = match self.decrypt(sequence, keys) {
+            Ok(erased) => (erased, None),
+            Err(error) => (false, Some(error)),
+        };
         let (metadata, corrupt) = parse_metadata(self.metadata, self.recorded_at);
         Ok(RecordedEvent {
             cursor: Cursor::from_row(&self.tx, self.position)?,
             aggregate_type: self.aggregate_type,
             aggregate_id: self.aggregate_id,
-            sequence: u64::try_from(self.sequence).map_err(|error| column_error("sequence", error))?,
+            sequence,
             event_type: self.event_type,
             event_version: self.event_version,
             payload: self.payload,
             metadata,
             recorded_at: self.recorded_at,
-            corrupt,
+            erased,
+            corrupt: corrupt.or(undecrypted.map(Corruption::Content)),
         })
+    }
+
+    fn decrypt(&mut self, sequence: u64, keys: &DataKeys) -> Result<bool, DecryptError> {
+        let event = EventIdentity {
+            aggregate_type: &self.aggregate_type,
+            aggregate_id: &self.aggregate_id,
+            sequence,
+            event_type: &self.event_type,
+        };
+        let id = self.metadata.get(DATA_KEY).and_then(Value::as_str).unwrap_or_default();
+        let key = || self.data_key.as_deref().map(|wrapped| keys.unwrap(id, wrapped)).transpose();
+        decrypt_payload(key, event, &mut self.payload)
     }
 }
 
 /// The events of a page.
-pub(crate) fn read_all(stored: Vec<StoredEvent>) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    stored.into_iter().map(StoredEvent::read).collect()
+pub(crate) fn read_all(stored: Vec<StoredEvent>, keys: &DataKeys) -> Result<Vec<RecordedEvent>, sqlx::Error> {
+    stored.into_iter().map(|event| event.read(keys)).collect()
 }
 
-/// Parses stored metadata. One corrupt event must not hide the others of its page, so this is no error.
-fn parse_metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<CorruptMetadata>) {
+fn parse_metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<Corruption>) {
     let map = HashMap::<String, String>::deserialize(&stored).map_err(|_| MetadataError { key: "metadata" });
     match map.and_then(|map| EventMetadata::from_map(&map)) {
         Ok(metadata) => (metadata, None),
-        Err(error) => (EventMetadata::from_json_lossy(&stored, recorded_at), Some(CorruptMetadata { stored, error })),
+        Err(error) => {
+            (EventMetadata::from_json_lossy(&stored, recorded_at), Some(Corruption::Metadata { stored, error }))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stored events of an aggregate, as cqrs-es loads them.
 //!
-//! postgres-es reads the rows; here they are upcast. Events are appended by the [`Appender`](crate::Appender) and streamed
+//! postgres-es reads the rows; here they are decrypted and upcast. Events are appended by the [`Appender`](crate::Appender) and streamed
 //! by the [`Feed`](crate::Feed), because postgres-es takes 3+N round trips an append and calls every unique violation a
 //! conflict, and its streams end silently when the database fails.
 
@@ -8,10 +8,13 @@ use cqrs_es::Aggregate;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot};
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
+use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::upcast::{self, PayloadError};
 
 use crate::Database;
+use crate::encryption::{DataKey, DataKeys, EventIdentity, KeyError, decrypt_payload};
+use crate::recorded::DATA_KEY;
 
 /// Reads a payload of any version in the current one, see [`ytcaption_domain::upcast`].
 type Upcast = fn(name: &str, version: &str, payload: Value) -> Result<Vec<Value>, PayloadError>;
@@ -19,27 +22,68 @@ type Upcast = fn(name: &str, version: &str, payload: Value) -> Result<Vec<Value>
 /// Loads the events of aggregates of one kind.
 pub(crate) struct EventRepository {
     stored: PostgresEventRepository,
+    keys: DataKeys,
     upcast: Upcast,
 }
 
 impl EventRepository {
     /// A repository of aggregates whose events are `E`.
     pub(crate) fn new<E: EventFamily>(database: &Database) -> Self {
-        Self { stored: PostgresEventRepository::new(database.pool().clone()), upcast: upcast::upcast_to_current::<E> }
+        Self {
+            stored: PostgresEventRepository::new(database.pool().clone()),
+            keys: database.data_keys().clone(),
+            upcast: upcast::upcast_to_current::<E>,
+        }
     }
 
-    fn upcast(&self, stored: Vec<SerializedEvent>) -> Result<Vec<SerializedEvent>, PersistenceError> {
+    /// Reads the rows and, beside them, the data key that they name unless it is that of another aggregate.
+    async fn read(
+        &self,
+        aggregate_id: &str,
+        stored: impl Future<Output = Result<Vec<SerializedEvent>, PersistenceError>>,
+    ) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        let own = aggregate_id.parse().ok();
+        let (stored, own_key) = tokio::join!(stored, self.key(own));
+        let (stored, mut key) = (stored?, own_key?);
+        let named = stored.first().and_then(data_key_of);
+        if named != own {
+            key = self.key(named).await?;
+        }
         let mut events = Vec::with_capacity(stored.len());
-        for event in stored {
+        for mut event in stored {
+            decrypt(&mut event, key.clone())?;
             events.extend(upcast_to_current(event, self.upcast)?);
         }
         Ok(events)
     }
+
+    async fn key(&self, id: Option<Uuid>) -> Result<Option<DataKey>, PersistenceError> {
+        let Some(id) = id else { return Ok(None) };
+        self.keys.get(id).await.map_err(|error| match error {
+            KeyError::DataKey(error) => PersistenceError::DeserializationError(Box::new(error)),
+            other => PersistenceError::ConnectionError(Box::new(other)),
+        })
+    }
+}
+
+fn data_key_of(event: &SerializedEvent) -> Option<Uuid> {
+    event.metadata.get(DATA_KEY)?.as_str()?.parse().ok()
+}
+
+fn decrypt(event: &mut SerializedEvent, key: Option<DataKey>) -> Result<(), PersistenceError> {
+    let identity = EventIdentity {
+        aggregate_type: &event.aggregate_type,
+        aggregate_id: &event.aggregate_id,
+        sequence: event.sequence as u64,
+        event_type: &event.event_type,
+    };
+    let decrypted = decrypt_payload(|| Ok(key), identity, &mut event.payload);
+    decrypted.map(drop).map_err(|error| PersistenceError::DeserializationError(Box::new(error)))
 }
 
 impl PersistedEventRepository for EventRepository {
     async fn get_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.upcast(self.stored.get_events::<A>(aggregate_id).await?)
+        self.read(aggregate_id, self.stored.get_events::<A>(aggregate_id)).await
     }
 
     async fn get_last_events<A: Aggregate>(
@@ -47,7 +91,7 @@ impl PersistedEventRepository for EventRepository {
         aggregate_id: &str,
         last_sequence: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.upcast(self.stored.get_last_events::<A>(aggregate_id, last_sequence).await?)
+        self.read(aggregate_id, self.stored.get_last_events::<A>(aggregate_id, last_sequence)).await
     }
 
     async fn get_snapshot<A: Aggregate>(

@@ -9,7 +9,7 @@ use crate::tests::{bus, context, create, first};
 use crate::{Database, DatabaseError};
 
 fn open(url: &str) -> Database {
-    Database::open(&url.into(), 4).expect("a valid URL")
+    Database::open(&url.into(), 4).expect("a valid URL").with_master_keys(crate::tests::master_keys())
 }
 
 async fn new_database() -> String {

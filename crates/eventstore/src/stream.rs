@@ -27,7 +27,7 @@ pub async fn read_stream_after(
     aggregate_id: &str,
     after: i64,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    read_all(stored(database.pool(), aggregate_type, aggregate_id, after, None).await?)
+    read_all(stored(database.pool(), aggregate_type, aggregate_id, after, None).await?, database.data_keys())
 }
 
 /// Like [`read_stream_after`], but in a transaction of the caller.
@@ -35,13 +35,13 @@ pub async fn read_stream_after(
 /// # Errors
 /// The database does not answer, or a row cannot be read.
 pub async fn read_stream_after_within(
-    _database: &Database,
+    database: &Database,
     transaction: &mut PgConnection,
     aggregate_type: &str,
     aggregate_id: &str,
     after: i64,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    read_all(stored(transaction, aggregate_type, aggregate_id, after, None).await?)
+    read_all(stored(transaction, aggregate_type, aggregate_id, after, None).await?, database.data_keys())
 }
 
 /// Like [`read_stream_after`], but at most `limit` events.
@@ -56,7 +56,10 @@ pub async fn read_stream_page(
     limit: u32,
 ) -> Result<Vec<RecordedEvent>, sqlx::Error> {
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    read_all(stored(database.pool(), aggregate_type, aggregate_id, after, Some(i64::from(limit))).await?)
+    read_all(
+        stored(database.pool(), aggregate_type, aggregate_id, after, Some(i64::from(limit))).await?,
+        database.data_keys(),
+    )
 }
 
 async fn stored(
@@ -92,7 +95,7 @@ pub async fn read_event(
         aggregate_id,
         sequence,
     );
-    stored.fetch_optional(database.pool()).await?.map(StoredEvent::read).transpose()
+    stored.fetch_optional(database.pool()).await?.map(|event| event.read(database.data_keys())).transpose()
 }
 
 /// The versions of some aggregates of one type: for each id how many events the aggregate has, 0 if none.

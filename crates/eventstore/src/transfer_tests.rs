@@ -24,7 +24,7 @@ async fn import(database: &Database, lines: &[String]) -> Result<Imported, Impor
     for line in lines {
         import.add(line).await?;
     }
-    import.finish().await
+    import.finish(None).await
 }
 
 /// Events of two jobs, interleaved, with all that JSON can hold; the first five are sealed. Line 1 is the beginning, line
@@ -62,7 +62,7 @@ async fn an_imported_store_exports_the_same_bytes() {
     assert_eq!(exported.len(), 9);
     let copy = database().await;
     let imported = import(&copy, &exported).await.expect("a sound export");
-    assert_eq!(imported, Imported { events: 6, seals: 1, checked: true });
+    assert_eq!(imported, Imported { events: 6, seals: 1, data_keys: 0, checked: true });
     first(6, &copy).await;
     assert_eq!(lines(&copy).await, exported);
     // A copy is a store like any other: its jobs go on, and its seals.
@@ -80,7 +80,7 @@ async fn an_export_of_an_earlier_version_is_taken_unchecked() {
     let events: Vec<String> = exported.iter().filter(|line| line.starts_with("{\"aggregate_type")).cloned().collect();
     let copy = database().await;
     let imported = import(&copy, &events).await.expect("a sound export");
-    assert_eq!(imported, Imported { events: 6, seals: 0, checked: false });
+    assert_eq!(imported, Imported { events: 6, seals: 0, data_keys: 0, checked: false });
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ impl JobHistory {
     /// # Errors
     /// There is no such job, or the database does not answer.
     pub async fn load_of_any_account(reader: &EventReader, id: JobId) -> Result<Self, HistoryError> {
-        Self::from_events(id, reader.of_job(id).await?)
+        Self::from_events(id, reader.with_data_key(id.0).await?)
     }
 
     /// The history that these events, oldest first, make.

@@ -1,5 +1,6 @@
 //! The read models against a real Postgres and the real command path.
 
+mod erased;
 mod parked;
 mod rebuild;
 mod redelivery;
@@ -14,10 +15,11 @@ use ytcaption_domain::job::{
     Audio, Failure, Job, JobCommand, JobOptions, JobStatus, MediaSource, Priority, TranscriptionOptions,
 };
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId, Span};
+use ytcaption_eventstore::encryption::MasterKeys;
 use ytcaption_eventstore::{
     Appender, CheckpointError, Clock, CommandBus, Cursor, Database, EventListener, Feed, IdGenerator,
 };
-use ytcaption_testing::Postgres;
+use ytcaption_testing::{MASTER_KEY, Postgres};
 
 use crate::{
     Difference, JobFilter, JobQueries, JobView, PROJECTIONS, Projector, ProjectorError, Rebuild, RegisteredProjection,
@@ -35,7 +37,9 @@ struct TestHarness {
 
 impl TestHarness {
     async fn open() -> Self {
-        let database = Database::open(&Postgres::shared().new_database().into(), 10).expect("a valid URL");
+        let database = Database::open(&Postgres::shared().new_database().into(), 10)
+            .expect("a valid URL")
+            .with_master_keys(MasterKeys::parse(MASTER_KEY, []).expect("a key"));
         database.prepare().await.expect("the schema can be made");
         let appender = Appender::start(&database);
         Self {
@@ -58,7 +62,9 @@ impl TestHarness {
             owner.get_port(),
             owner.get_database().expect("a database")
         );
-        Database::open(&url.into(), 5).expect("a valid URL")
+        Database::open(&url.into(), 5)
+            .expect("a valid URL")
+            .with_master_keys(MasterKeys::parse(MASTER_KEY, []).expect("a key"))
     }
 
     async fn create(&self, webhook_url: Option<&str>) -> JobId {

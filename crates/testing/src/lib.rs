@@ -7,6 +7,9 @@ mod postgres;
 mod process;
 pub mod sound;
 
+/// The master key that tests encrypt personal content with, in base64.
+pub const MASTER_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2Yga2V5IC4uLi4=";
+
 pub use hub::{Failures, HubRequest, ModelHub};
 pub use nats::NatsServer;
 pub use postgres::Postgres;

@@ -43,7 +43,9 @@ struct TestHarness {
 impl TestHarness {
     async fn open() -> Self {
         let url = std::env::var("DATABASE_URL").expect("DATABASE_URL names the database to fill");
-        let database = Database::open(&url.into(), 8).expect("a valid URL");
+        let database = Database::open(&url.into(), 8).expect("a valid URL").with_master_keys(
+            ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).expect("a key"),
+        );
         database.prepare().await.expect("the schema can be made");
         let url = std::env::var("NATS_URL").expect("NATS_URL names the server to use");
         let nats = nats::connect(&url).await.expect("a valid URL");

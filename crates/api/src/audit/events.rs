@@ -67,7 +67,7 @@ pub(crate) async fn events(
     let mut query = Query::new(query.as_deref());
     let word = |text: &str| Ok::<_, String>(text.to_owned());
     let filter = EventQuery {
-        job: query.take("job", |text| text.parse().map_err(|_| "`job` must be the UUID of a job")),
+        data_key: query.take("job", |text| text.parse().map_err(|_| "`job` must be the UUID of a job")),
         actor: query.take("actor", word),
         event_type: query.take("type", word),
         aggregate_type: query.take("aggregate", word),

@@ -96,7 +96,9 @@ impl Api {
 
     async fn over(database_url: &str, nats: Option<async_nats::Client>) -> Self {
         record_traces();
-        let database = Database::open(&database_url.into(), 8).expect("a valid URL");
+        let database = Database::open(&database_url.into(), 8).expect("a valid URL").with_master_keys(
+            ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).expect("a key"),
+        );
         let appender = Appender::start(&database);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stop = CancellationToken::new();

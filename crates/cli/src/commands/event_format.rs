@@ -68,8 +68,17 @@ fn text(event: &RecordedEvent) -> String {
         event.sequence,
         event.event_type,
         event.metadata.context.actor,
-        event.corrupt.as_ref().map(|corrupt| format!("  [{}]", corrupt.error)).unwrap_or_default(),
+        note(event),
     )
+}
+
+/// What a reader must know of the payload.
+fn note(event: &RecordedEvent) -> String {
+    match &event.corrupt {
+        Some(corrupt) => format!("  [{corrupt}]"),
+        None if event.erased => "  [erased]".to_owned(),
+        None => String::new(),
+    }
 }
 
 fn csv(event: &RecordedEvent) -> String {
@@ -138,6 +147,7 @@ mod tests {
                 },
             },
             recorded_at,
+            erased: false,
             corrupt: None,
         }
     }

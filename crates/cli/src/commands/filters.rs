@@ -40,7 +40,7 @@ impl Filters {
     /// The query that the filters describe.
     pub(super) fn query(self) -> EventQuery {
         EventQuery {
-            job: self.job,
+            data_key: self.job.map(|job| job.0),
             aggregate_type: self.aggregate,
             event_type: self.event_type,
             actor: self.actor,

@@ -10,6 +10,7 @@ mod event_format;
 mod events;
 mod explain;
 mod filters;
+mod keys;
 mod migrate;
 mod models;
 mod output;
@@ -94,6 +95,8 @@ enum Command {
     #[command(subcommand)]
     Models(models::Models),
     Doctor(doctor::Doctor),
+    #[command(subcommand)]
+    Keys(keys::Keys),
     Migrate(migrate::Migrate),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -132,6 +135,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(replay) => replay.run(&global).await,
         Command::Models(models) => Box::pin(models.run(&global)).await,
         Command::Doctor(doctor) => Box::pin(doctor.run(&global)).await,
+        Command::Keys(keys) => keys.run(&global).await,
         Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Backup(backup) => Box::pin(backup.run(&global)).await,
         Command::Restore(restore) => Box::pin(restore.run(&global)).await,

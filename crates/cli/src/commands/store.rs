@@ -6,6 +6,7 @@ use ytcaption_eventstore::{Database, EventReader};
 
 use super::Global;
 use crate::managed::{published_database, published_owner};
+use crate::master_key;
 use crate::settings::Settings;
 
 /// Queries of one command, and the listener of one that follows.
@@ -86,5 +87,9 @@ async fn open_at(url: Option<String>, settings: &Settings) -> anyhow::Result<Dat
     })?;
     let database = Database::open_as("ytcaption cli", &url.into(), CONNECTIONS)?;
     database.check().await?;
-    Ok(database)
+    // Without a key only personal content cannot be read.
+    Ok(match master_key::load_if_set(settings)? {
+        Some(keys) => database.with_master_keys(keys),
+        None => database,
+    })
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Global;
 use crate::managed::{DataDirectory, ManagedServers, find_program};
+use crate::master_key;
 use crate::roles::{self, Role, announce, url_of};
 use crate::running::Shutdown;
 use crate::servers::Servers;
@@ -45,6 +46,7 @@ impl Up {
         let telemetry = ytcaption_telemetry::init(&settings.log, "up")?;
         warn_of_missing_programs(&settings);
         let shutdown = Shutdown::on_signals().context("listening for SIGTERM and SIGINT")?;
+        master_key::create_if_missing(&settings)?;
         let managed = ManagedServers::start(&settings, directory.path()).await?;
         let ready = |address: Option<SocketAddr>| publish(&directory, &managed.servers, address);
         let outcome = roles::run(&settings, &managed.servers, &Role::ALL, &shutdown, ready).await;

@@ -31,7 +31,8 @@ pub(crate) use sample::sample;
 
 use reader::Reader;
 use sections::{
-    DatabaseSettings, MetricsSettings, NatsSettings, NetworkSettings, SealSettings, ShutdownSettings, TopLevel,
+    DatabaseSettings, EncryptionSettings, MetricsSettings, NatsSettings, NetworkSettings, SealSettings,
+    ShutdownSettings, TopLevel,
 };
 use source::{Layers, find_file};
 
@@ -53,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) transcription: TranscribeSettings,
     pub(crate) models: ModelsSettings,
     pub(crate) webhook: WebhookSettings,
+    pub(crate) encryption: EncryptionSettings,
     pub(crate) seal: SealSettings,
     pub(crate) metrics: MetricsSettings,
     pub(crate) log: LogSettings,
@@ -73,6 +75,7 @@ impl Settings {
             transcription: r.section("transcription"),
             models: r.section("models"),
             webhook: r.section("webhook"),
+            encryption: r.section("encryption"),
             seal: r.section("seal"),
             metrics: r.section("metrics"),
             log: r.section("log"),
@@ -83,8 +86,12 @@ impl Settings {
             &mut settings.download.work_dir,
             &mut settings.transcription.cache_dir,
             &mut settings.models.directory,
+            &mut settings.encryption.master_key_file,
             &mut settings.seal.key_file,
-        ] {
+        ]
+        .into_iter()
+        .chain(&mut settings.encryption.previous_key_files)
+        {
             // An absolute path replaces the whole.
             *path = settings.data_dir.join(&*path);
         }

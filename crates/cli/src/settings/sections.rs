@@ -68,6 +68,28 @@ pub(crate) struct NetworkSettings {
     pub(crate) allow: Vec<String>,
 }
 
+/// The keys that encrypt the personal content of events (docs/encryption.md).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct EncryptionSettings {
+    /// The master key: 32 random bytes in base64, as `openssl rand -base64 32` makes them. All processes of a system need
+    /// the same one. Default: the key in master_key_file.
+    #[schemars(with = "Option<String>", extend("format" = "password"), example = &"…")]
+    pub(crate) master_key: Option<SecretString>,
+    /// A file with the master key, used if master_key is not set. `ytcaption up` creates it. A relative path is within
+    /// data_dir.
+    pub(crate) master_key_file: PathBuf,
+    /// Files with earlier master keys, while data keys that they wrap are left: `ytcaption keys rewrap` wraps those with the
+    /// current one. Relative paths are within data_dir.
+    pub(crate) previous_key_files: Vec<PathBuf>,
+}
+
+impl Default for EncryptionSettings {
+    fn default() -> Self {
+        Self { master_key: None, master_key_file: "master-key".into(), previous_key_files: Vec::new() }
+    }
+}
+
 /// The key that signs events, so that `ytcaption events verify` finds changes.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

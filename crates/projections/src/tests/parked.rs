@@ -72,7 +72,7 @@ async fn what_an_older_version_could_not_read_is_applied_in_order_by_this_one() 
         .iter()
         .map(|event| {
             let error = if event.sequence == 1 {
-                let source = PayloadError::NewerVersion { newest: 1 };
+                let source = PayloadError::NewerVersion { newest: 1 }.into();
                 ProjectionError::Unreadable(DecodeError { event: Box::new(event.event_ref()), source })
             } else {
                 ProjectionError::Blocked { aggregate_type: event.aggregate_type.clone(), expected: 1 }

@@ -175,7 +175,7 @@ struct Case<'a> {
 impl Case<'_> {
     async fn append(&mut self, number: usize) {
         for event in self.events.by_ref().take(number) {
-            self.appender.append(vec![event]).await.expect("a new event");
+            self.appender.append(vec![event].into()).await.expect("a new event");
         }
     }
 

@@ -94,6 +94,7 @@ impl TestJob {
                 },
             },
             recorded_at: Self::time(ms),
+            erased: false,
             corrupt: None,
         });
     }

@@ -207,7 +207,7 @@ impl Relay {
 fn can_be_carried(event: &RecordedEvent) -> bool {
     if let Some(corrupt) = &event.corrupt {
         tracing::error!(
-            cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %corrupt.error,
+            cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %corrupt,
             "an event is not published, because its metadata are damaged: restore it from a backup"
         );
     }

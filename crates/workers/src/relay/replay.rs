@@ -130,7 +130,8 @@ impl StreamReplay {
         &self,
         selection: &Selection,
     ) -> impl futures::Stream<Item = Result<Vec<RecordedEvent>, sqlx::Error>> + Send {
-        let query = EventQuery { job: selection.job, since: selection.since, ..EventQuery::default() };
+        let query =
+            EventQuery { data_key: selection.job.map(|job| job.0), since: selection.since, ..EventQuery::default() };
         self.reader.pages(query, Cursor::default())
     }
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 use cqrs_es::Aggregate;
 use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
-use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, Routed};
-use ytcaption_eventstore::{CommandBus, CommandError, Executed};
+use ytcaption_eventstore::{CommandBus, CommandError, Executed, UnreadableEvent};
 
 use crate::backoff::full_jitter;
 use crate::consumer::Outcome;
@@ -38,7 +37,7 @@ pub(super) fn outcome_of<E: std::error::Error>(error: &CommandError<E>) -> Outco
 
 /// What becomes of a message whose event cannot be read. Nothing is lost by an upgrade in which old and new workers run
 /// side by side: what a newer program wrote waits for one.
-pub(super) fn unreadable(error: &PayloadError) -> Outcome {
+pub(super) fn unreadable(error: &UnreadableEvent) -> Outcome {
     if error.is_newer() {
         tracing::error!(%error, "the message waits for a worker that can read it");
         Outcome::RetryAfter(UNREADABLE_PAUSE)

@@ -44,7 +44,9 @@ impl TestHarness {
     pub(crate) async fn new() -> Self {
         let server = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
-        let database = Database::open(&url.into(), 8).unwrap();
+        let database = Database::open(&url.into(), 8).unwrap().with_master_keys(
+            ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
+        );
         database.prepare().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let appender = Appender::start(&database);

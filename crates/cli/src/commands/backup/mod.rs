@@ -5,8 +5,9 @@
 //! ```text
 //! manifest.json     what is in it, with sizes and SHA-256; written last
 //! database.dump     pg_dump's custom format: events, seals, read models, checkpoints, as of one moment
+//! data-keys.jsonl   the wrapped data keys of the jobs; without this file personal content reads as erased
 //! blobs/…           audio and uploads, if they are stored in a directory
-//! keys/…            the secret that signs webhooks, the key that seals events
+//! keys/…            the secret that signs webhooks, the key that seals events, the master key
 //! settings.toml     the settings file, if there is one
 //! ```
 //!
@@ -22,14 +23,16 @@ pub(super) use take::Backup;
 
 /// In a backup, see above.
 const DATABASE: &str = "database.dump";
+const DATA_KEYS: &str = "data-keys.jsonl";
 const BLOBS: &str = "blobs";
 const KEYS: &str = "keys";
 const SETTINGS: &str = "settings.toml";
 
 /// The secrets of a system beside its settings: their paths, and their names in a backup.
-fn keys(settings: &crate::settings::Settings) -> [(std::path::PathBuf, &'static str); 2] {
+fn keys(settings: &crate::settings::Settings) -> [(std::path::PathBuf, &'static str); 3] {
     [
         (crate::webhook_secret::path(&settings.data_dir), "keys/webhook-secret"),
         (settings.seal.key_file.clone(), "keys/seal-key.pem"),
+        (settings.encryption.master_key_file.clone(), "keys/master-key"),
     ]
 }

@@ -18,7 +18,9 @@ const SHARED_PARAMETERS: [&str; 7] = ["host", "port", "user", "sslmode", "sslroo
 /// `pg_dump` is missing or fails.
 pub(super) async fn dump(database: &str, file: &Path) -> anyhow::Result<()> {
     let mut command = client("pg_dump", database)?;
-    command.args(["--format=custom", "--no-owner", "--no-privileges", "--file"]).arg(file);
+    command.args(["--format=custom", "--no-owner", "--no-privileges"]);
+    // They are in a file of their own, so that a key can be destroyed in a backup too.
+    command.args(["--exclude-table-data=data_keys", "--file"]).arg(file);
     run(command, "pg_dump").await
 }
 

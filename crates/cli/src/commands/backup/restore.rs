@@ -7,11 +7,12 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use ytcaption_eventstore::Database;
+use ytcaption_eventstore::encryption::DataKeys;
 use ytcaption_eventstore::seal::{Report, Verifier};
+use ytcaption_eventstore::{Database, begin};
 
 use super::manifest::{Manifest, copy};
-use super::{BLOBS, DATABASE, keys, postgres};
+use super::{BLOBS, DATA_KEYS, DATABASE, keys, postgres};
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
@@ -120,6 +121,15 @@ async fn restore(
     postgres::restore(&backup.join(DATABASE), owner_url.expose_secret()).await?;
     let adopted: i64 = sqlx::query_scalar("SELECT adopt_restored_events()").fetch_one(database.pool()).await?;
     tracing::debug!(adopted, "events have an order in this cluster");
+    if manifest.files.iter().any(|entry| entry.path == DATA_KEYS) {
+        let file = std::fs::read_to_string(backup.join(DATA_KEYS)).context("reading the data keys")?;
+        let mut transaction = begin(database.pool()).await?;
+        let keys = DataKeys::import(&mut transaction, file.lines()).await.context(DATA_KEYS)?;
+        transaction.commit().await?;
+        tracing::debug!(keys, "data keys are restored");
+    } else {
+        tracing::warn!("the backup has no data keys: personal content of its events reads as erased");
+    }
     match &postgres.owner_url {
         Some(owner_url) => servers::prepare_as_owner(owner_url, &postgres.database_url).await?,
         None => roles::database("ytcaption restore", settings, &postgres.database_url)?.prepare().await?,

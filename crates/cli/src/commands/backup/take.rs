@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::json;
-use ytcaption_eventstore::Clock;
+use ytcaption_eventstore::{Clock, Database};
 
 use super::manifest::{Manifest, files_below, make_directory};
-use super::{BLOBS, DATABASE, KEYS, SETTINGS, keys, postgres};
+use super::{BLOBS, DATA_KEYS, DATABASE, KEYS, SETTINGS, keys, postgres};
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
 use crate::commands::store;
+use crate::data_key_file;
 use crate::settings::{Settings, file};
 
 /// Back up a running system into a new directory: events, read models, audio, uploads, keys
@@ -25,7 +26,8 @@ Examples:
 
 The system need not stop: the database is dumped as of one moment, and then what it refers to is copied. JetStream is not
 backed up; it is filled again from the events. In an S3 bucket audio and uploads stay where they are: see docs/backup.md.
-The directory holds secrets and is closed to others; keep it so.
+The directory holds secrets and is closed to others; keep it so. data-keys.jsonl decides whether personal content of the
+events can be read: see docs/encryption.md.
 
 Backs up the database in DATABASE_URL (or database.url; with database.owner_url, as its owner), else that of the
 `ytcaption up` of the data directory. Needs pg_dump, of the server's version or newer.")]
@@ -47,11 +49,12 @@ impl Backup {
         );
         let settings = global.load()?.settings;
         // Answers in the program's own words if the database is not there or not ours.
-        store::open_database(global).await?.pool().close().await;
+        let events = store::open_database(global).await?;
         let database = store::owner_url(&settings).context("no database is named")?;
         let bar = Bar::new("database");
         let unfinished = unfinished(&self.directory);
-        let outcome = take(&settings, file(&global.overrides()).as_deref(), &database, &unfinished, &bar).await;
+        let outcome =
+            take(&settings, file(&global.overrides()).as_deref(), (&database, &events), &unfinished, &bar).await;
         bar.clear();
         let manifest = match outcome {
             Ok(manifest) => manifest,
@@ -95,7 +98,7 @@ fn unfinished(directory: &Path) -> PathBuf {
 async fn take(
     settings: &Settings,
     settings_file: Option<&Path>,
-    database: &str,
+    (database_url, database): (&str, &Database),
     backup: &Path,
     bar: &Bar,
 ) -> anyhow::Result<Manifest> {
@@ -109,8 +112,11 @@ async fn take(
         None => Some(format!("s3://{}", storage.bucket.as_deref().unwrap_or_default())),
     };
     let mut manifest = Manifest::new(Clock::system().now(), elsewhere);
-    postgres::dump(database, &backup.join(DATABASE)).await?;
+    postgres::dump(database_url, &backup.join(DATABASE)).await?;
     manifest.note(backup, DATABASE)?;
+    // After the events, so that none lacks its key.
+    data_key_file::write(database, &backup.join(DATA_KEYS)).await?;
+    manifest.note(backup, DATA_KEYS)?;
     bar.step("keys");
     for (from, path) in keys(settings) {
         manifest.add(&from, backup, path)?;

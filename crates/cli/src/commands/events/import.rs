@@ -15,22 +15,26 @@ use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::{self, Output};
 use crate::commands::store;
+use crate::data_key_file;
 
 /// Fill an empty event store from an export, all of it or nothing
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   createdb copy && DATABASE_URL=postgres://localhost/copy ytcaption events import events.jsonl
-  zcat events.jsonl.gz | DATABASE_URL=… ytcaption events import -
+  zcat events.jsonl.gz | DATABASE_URL=… ytcaption events import - --keys events.keys
 
 The database in DATABASE_URL (or database.url; with database.owner_url, as its owner) must hold no events; the schema is made where it is missing. A gap, a
 duplicate or a bad line is refused with its number, and so is an export that is cut off or was changed; nothing is
 imported then. Exports of earlier versions cannot be checked for that, and are imported with a warning. A system that then runs on the store takes
-unfinished jobs up again, and needs the same storage for their audio.")]
+unfinished jobs up again, and needs the same storage for their audio and the same master key.")]
 pub(in crate::commands) struct Import {
     /// The export; - reads standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// File with the data keys [default: FILE.keys, if it is there]
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Say in JSON how much was imported
     #[arg(long)]
     json: bool,
@@ -43,12 +47,16 @@ impl Import {
 
     async fn import(self, global: &Global) -> anyhow::Result<()> {
         let (input, bytes) = open(&self.file)?;
+        let keys = data_keys(&self.file, self.keys.as_deref())?;
+        if keys.is_none() {
+            eprintln!("ytcaption: no data keys are imported: personal content of the events reads as erased");
+        }
         let database = store::connect_as_owner(global).await?;
         database.prepare().await?;
         let bar = Bar::new("importing");
-        let outcome = import(Importer::begin(database.pool()).await?, input, bytes, &bar).await;
+        let outcome = import(Importer::begin(database.pool()).await?, keys.as_deref(), input, bytes, &bar).await;
         bar.clear();
-        let Imported { events, seals, checked } = outcome?;
+        let Imported { events, seals, data_keys, checked } = outcome?;
         if !checked {
             eprintln!(
                 "ytcaption: this export is of an earlier version and has no last line: whether it was cut off \
@@ -57,12 +65,19 @@ impl Import {
         }
         let mut out = Output::new();
         if self.json {
-            out.json(&json!({ "events": events, "seals": seals, "checked": checked }))?;
+            out.json(&json!({ "events": events, "seals": seals, "data_keys": data_keys, "checked": checked }))?;
         } else {
             out.line(&format!("{events} events are in the store now."))?;
         }
         Ok(out.flush()?)
     }
+}
+
+/// The text of the file of data keys: the one that is named, else the one beside the export.
+fn data_keys(export: &Path, named: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let beside = data_key_file::beside(export);
+    let Some(file) = named.or(Some(beside.as_path()).filter(|beside| beside.exists())) else { return Ok(None) };
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display())).map(Some)
 }
 
 /// The lines to read and how many bytes they are; 0 if that is not known.
@@ -77,6 +92,7 @@ fn open(path: &Path) -> anyhow::Result<(Box<dyn BufRead>, u64)> {
 
 async fn import(
     mut importer: Importer,
+    keys: Option<&str>,
     mut input: Box<dyn BufRead>,
     bytes: u64,
     bar: &Bar,
@@ -87,7 +103,7 @@ async fn import(
         number += 1;
         let length = input.read_until(b'\n', &mut line).with_context(|| format!("reading line {number}"))?;
         if length == 0 {
-            return Ok(importer.finish().await?);
+            return Ok(importer.finish(keys).await?);
         }
         let text = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(&line))
             .map_err(|_| anyhow!("line {number}: it is not text in UTF-8; nothing was imported"))?;

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 use uuid::Uuid;
-use ytcaption_domain::JobId;
 use ytcaption_eventstore::RecordedEvent;
 
 use crate::commands::Global;
@@ -35,7 +34,7 @@ impl Show {
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
         let reader = store::open(global).await?;
-        let mut events = reader.of_job(JobId(self.id)).await?;
+        let mut events = reader.with_data_key(self.id).await?;
         if events.is_empty() {
             events.extend(reader.find(self.id).await?);
         }
@@ -69,7 +68,8 @@ fn text(event: &RecordedEvent) -> serde_json::Result<String> {
         ("payload", serde_json::to_string_pretty(&event.payload)?.replace('\n', "\n  ")),
     ];
     let line = |(name, value)| format!("  {name:<12} {value}\n");
-    let corrupt = event.corrupt.as_ref().map(|corrupt| line(("corrupt", corrupt.error.to_string())));
-    let lines = fields.map(line).concat() + &corrupt.unwrap_or_default();
+    let corrupt = event.corrupt.as_ref().map(|corrupt| line(("corrupt", corrupt.to_string())));
+    let erased = event.erased.then(|| line(("erased", "personal content was erased".to_owned())));
+    let lines = fields.map(line).concat() + &corrupt.or(erased).unwrap_or_default();
     Ok(format!("{} {} #{}\n{lines}", event.aggregate_type, event.aggregate_id, event.sequence))
 }

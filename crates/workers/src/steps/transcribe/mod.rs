@@ -103,7 +103,7 @@ impl StepWorker for Transcribe {
     async fn work(&self, message: Message) -> Outcome {
         let scheduled = match Scheduled::read(&message.event) {
             Ok(scheduled) => scheduled,
-            Err(error) => return unreadable(&error),
+            Err(error) => return unreadable(&error.into()),
         };
         let context = self.deps.context(Self::NAME, &message.event);
         let attempt = |number| Attempt {
