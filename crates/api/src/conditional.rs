@@ -1,12 +1,12 @@
-//! Answers that a client may keep and ask about again (RFC 9110, section 13).
+//! Conditional requests: answers that a client may keep and revalidate (RFC 9110, section 13).
 
 use axum::http::HeaderMap;
 use axum::http::header::IF_NONE_MATCH;
 
-/// `Cache-Control` of answers that clients may keep, asking each time whether they still hold.
+/// `Cache-Control` of answers that clients may keep if they revalidate them each time.
 pub(crate) const REVALIDATE: &str = "private, no-cache";
 
-/// Whether the client has named this state (RFC 9110, section 13.1.2; weak comparison).
+/// Whether `If-None-Match` names this entity tag (RFC 9110, section 13.1.2; weak comparison).
 pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     headers
         .get_all(IF_NONE_MATCH)

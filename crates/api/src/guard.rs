@@ -1,4 +1,4 @@
-//! What protects the interface and those who use it from a browser.
+//! Protects the interface, and its users, from what browsers do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,16 +40,16 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Middleware: refuses requests for a name that is not ours, see [`crate::Hosts`].
-pub(crate) async fn refuse_foreign_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    match hosts.foreign(request.uri(), request.headers()) {
-        Some(host) => ApiError::ForeignHost(host).into_response(),
+/// Middleware: refuses requests for a name that is not this server's, see [`crate::Hosts`].
+pub(crate) async fn require_allowed_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    match hosts.not_allowed(request.uri(), request.headers()) {
+        Some(host) => ApiError::HostNotAllowed { host }.into_response(),
         None => next.run(request).await,
     }
 }
 
-/// Middleware: refuses what a browser sends on behalf of another site. A form post needs no permission of ours to be
-/// sent (CORS has no say), so without sign-in any page could submit jobs to an interface on loopback.
+/// Middleware: refuses what a browser sends on behalf of another site. Browsers send a form post without asking the
+/// server (CORS does not apply), so without sign-in any page could submit jobs to an interface on loopback.
 pub(crate) async fn refuse_cross_site(request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !safe && is_cross_site(request.headers()) {
@@ -64,14 +64,14 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
-/// Middleware: gives up on requests that take too long. Uploads have a limit of their own, on silence.
+/// Middleware: ends requests that take too long. Uploads have a limit of their own, on the time without data.
 pub(crate) async fn time_limit(request: Request, next: Next) -> Response {
     if content_type(request.headers()).starts_with("multipart/") {
         return next.run(request).await;
     }
     tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
         .await
-        .unwrap_or_else(|_| ApiError::TimedOut(REQUEST_TIMEOUT.as_secs()).into_response())
+        .unwrap_or_else(|_| ApiError::TimedOut { seconds: REQUEST_TIMEOUT.as_secs() }.into_response())
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

@@ -1,8 +1,8 @@
-//! Under which names this server is asked.
+//! The host names of this server.
 //!
-//! A page can have the name of its own site resolve to 127.0.0.1 (DNS rebinding). To the browser our answers then belong
-//! to that site, and neither CORS nor `Sec-Fetch-Site` keep the page from reading and changing everything. What gives it
-//! away is the header `Host`, which has the name of the site and which no page can change.
+//! A page can have the name of its own site resolve to 127.0.0.1 (DNS rebinding). For the browser this server's answers
+//! then belong to that site, and neither CORS nor `Sec-Fetch-Site` keep the page from reading and changing everything.
+//! The header `Host` reveals it: it has the name of the site, and no page can change it.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ use crate::ApiSettings;
 /// The names that this server answers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts {
-    /// Lower case. None: whatever name it is asked under.
+    /// Lower case; `None` if every name is allowed.
     names: Option<Vec<String>>,
 }
 
@@ -28,10 +28,10 @@ impl From<&ApiSettings> for Hosts {
 }
 
 impl Hosts {
-    /// Those of a server that listens there. On loopback it answers to the names that are allowed, its public one and
-    /// `localhost`; elsewhere its names are its operator's affair, so it answers to all unless some are allowed.
+    /// Those of a server that listens on `listen`. On loopback it answers to the names in `allowed`, to its public one
+    /// and to `localhost`; elsewhere to every name, unless `allowed` has some.
     ///
-    /// To an IP address it answers always: an address is no name that could be made to mean another.
+    /// It always answers to an IP address: an IP address does not resolve to another one.
     pub fn new(listen: SocketAddr, allowed: Vec<String>, public: Option<String>) -> Self {
         let is_checked = listen.ip().is_loopback() || !allowed.is_empty();
         // As browsers send them: in lower case and in Punycode.
@@ -40,13 +40,14 @@ impl Hosts {
         Self { names: is_checked.then_some(names) }
     }
 
-    /// The name that the request is for, unless this server answers to it. A request without any comes from no browser.
-    pub(crate) fn foreign(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    /// The name in a request that this server does not answer to, if there is one. A request without a name does not come
+    /// from a browser.
+    pub(crate) fn not_allowed(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
         let names = self.names.as_ref()?;
         let of_headers =
             headers.get_all(HOST).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let mut asked = uri.authority().map(ToString::to_string).into_iter().chain(of_headers);
-        asked.find(|authority| !is_ours(authority, names))
+        let mut requested = uri.authority().map(ToString::to_string).into_iter().chain(of_headers);
+        requested.find(|authority| !is_ours(authority, names))
     }
 }
 
@@ -67,13 +68,13 @@ fn is_ours(authority: &str, names: &[String]) -> bool {
 mod tests {
     use super::*;
 
-    fn foreign(hosts: &Hosts, asked: &[&str]) -> Option<String> {
-        let headers = asked.iter().map(|value| (HOST, value.parse().expect("a header"))).collect();
-        hosts.foreign(&Uri::from_static("/metrics"), &headers)
+    fn not_allowed(hosts: &Hosts, requested: &[&str]) -> Option<String> {
+        let headers = requested.iter().map(|value| (HOST, value.parse().expect("a header"))).collect();
+        hosts.not_allowed(&Uri::from_static("/metrics"), &headers)
     }
 
     #[test]
-    fn on_loopback_only_names_that_are_ours_are_answered() {
+    fn on_loopback_only_the_names_of_the_server_are_allowed() {
         let loopback = "127.0.0.1:8000".parse().expect("an address");
         let (allowed, public) = ("Captions.example.org".to_owned(), "subtitles.example.org".to_owned());
         let hosts = Hosts::new(loopback, vec![allowed], Some(public));
@@ -88,7 +89,7 @@ mod tests {
             "CAPTIONS.EXAMPLE.ORG",
             "subtitles.example.org",
         ] {
-            assert_eq!(foreign(&hosts, &[ours]), None, "{ours}");
+            assert_eq!(not_allowed(&hosts, &[ours]), None, "{ours}");
         }
         for other in [
             "evil.example:8000",
@@ -100,22 +101,22 @@ mod tests {
             "a b",
             "localhost:8000:9",
         ] {
-            assert_eq!(foreign(&hosts, &[other]).as_deref(), Some(other));
+            assert_eq!(not_allowed(&hosts, &[other]).as_deref(), Some(other));
         }
-        assert_eq!(foreign(&hosts, &["localhost", "evil.example"]).as_deref(), Some("evil.example"), "given twice");
+        assert_eq!(not_allowed(&hosts, &["localhost", "evil.example"]).as_deref(), Some("evil.example"), "given twice");
         let absolute = Uri::from_static("http://evil.example/metrics");
-        assert!(hosts.foreign(&absolute, &HeaderMap::new()).is_some(), "as a proxy is asked");
-        assert_eq!(foreign(&hosts, &[]), None);
+        assert!(hosts.not_allowed(&absolute, &HeaderMap::new()).is_some(), "as a proxy is asked");
+        assert_eq!(not_allowed(&hosts, &[]), None);
     }
 
     #[test]
-    fn elsewhere_any_name_will_do_unless_some_are_named() {
+    fn elsewhere_every_name_is_allowed_unless_some_are_listed() {
         let everywhere = "0.0.0.0:8000".parse().expect("an address");
         let public = Some("captions.example.org".to_owned());
         let any = Hosts::new(everywhere, vec![], public);
-        assert_eq!(foreign(&any, &["anything.example"]), None, "its public name need not be its only one");
+        assert_eq!(not_allowed(&any, &["anything.example"]), None, "its public name need not be its only one");
         let named = Hosts::new(everywhere, vec!["captions.example.org".to_owned()], None);
-        assert!(foreign(&named, &["anything.example"]).is_some());
-        assert_eq!(foreign(&named, &["10.1.2.3:8000"]), None, "a probe of a cluster asks by number");
+        assert!(not_allowed(&named, &["anything.example"]).is_some());
+        assert_eq!(not_allowed(&named, &["10.1.2.3:8000"]), None, "a probe of a cluster asks by number");
     }
 }

@@ -1,20 +1,20 @@
-//! The REST interface: commands in, captions out.
+//! The REST interface: translates HTTP to the use cases of `ytcaption-application`, and their results back.
 //!
 //! [`router`] lists every route; [`openapi_json`] describes them. A request passes the middleware (`observe`, `guard`,
-//! `problem`), is read into values of the domain (`transcriptions`), and becomes a command or a query. Everything that
-//! goes wrong is an `ApiError`, answered as RFC 9457 problem.
+//! `problem`); its handler makes a principal and a typed request of it, calls a use case and renders the result. Every
+//! error is an `ApiError`, answered as an RFC 9457 problem.
 
 mod audit;
-mod caller;
 mod conditional;
 mod guard;
-mod health;
 mod hosts;
-mod metrics_page;
 mod models;
 mod observe;
 mod openapi;
+mod operations;
 mod page;
+mod parameters;
+mod principal;
 mod problem;
 mod router;
 mod serve;
@@ -26,9 +26,9 @@ mod transcriptions;
 mod tests;
 
 pub use hosts::Hosts;
-pub use models::LookForModels;
+pub use models::ModelLister;
 pub use router::{openapi_json, router};
 pub use serve::serve;
 pub use settings::ApiSettings;
 pub use state::ApiState;
-pub use transcriptions::stream::Streams;
+pub use transcriptions::stream::StreamPermits;

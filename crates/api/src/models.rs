@@ -15,16 +15,16 @@ use ytcaption_models::{Catalogue, Checksums, ModelEntry, ModelInfo};
 
 use crate::ApiState;
 use crate::conditional::{REVALIDATE, is_known};
+use crate::parameters::Query;
 use crate::problem::{ApiError, Problem};
-use crate::transcriptions::parameters::Query;
 
 /// Namespace of the tags of lists (UUID version 5); any fixed random value.
 const NAMESPACE: Uuid = Uuid::from_u128(0x3c1e_90d7_52b8_4f0a_8d6c_17f4_a90b_65e2);
-/// The folder is read for one request at a time: on a disk that hangs, one thread waits and not all.
+/// The directory is read for one request at a time: on a disk that hangs, one thread waits and not all.
 static READING: Semaphore = Semaphore::const_new(1);
 
-/// Looks which models this machine has now; if it has none, the reason in words for the operator.
-pub type LookForModels = Arc<dyn Fn() -> Result<Catalogue, String> + Send + Sync>;
+/// Lists the models of this machine; if it has none, the error is the reason in words for the operator.
+pub type ModelLister = Arc<dyn Fn() -> Result<Catalogue, String> + Send + Sync>;
 
 /// The models that a request may name.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,34 +101,35 @@ pub(crate) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     Query::new(query.as_deref()).finish()?;
-    let permit = READING.acquire().await.map_err(|error| ApiError::Internal(error.to_string()))?;
-    let look = Arc::clone(&state.models);
+    let permit = READING.acquire().await.map_err(|error| ApiError::Internal { reason: error.to_string() })?;
+    let list_models = Arc::clone(&state.models);
     let reading = tokio::task::spawn_blocking(move || {
         let _until_it_is_read = permit;
-        look().map(|catalogue| ModelList::of(&catalogue))
+        list_models().map(|catalogue| ModelList::from_catalogue(&catalogue))
     });
-    let seen = reading.await.map_err(|error| ApiError::Internal(error.to_string()))?;
-    let list = seen.map_err(ApiError::ModelsNotSeen)?;
-    let body = serde_json::to_vec(&list).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let listed = reading.await.map_err(|error| ApiError::Internal { reason: error.to_string() })?;
+    let list = listed.map_err(|reason| ApiError::ModelsNotSeen { reason })?;
+    let body = serde_json::to_vec(&list).map_err(|error| ApiError::Internal { reason: error.to_string() })?;
     let tag = format!("\"{}\"", Uuid::new_v5(&NAMESPACE, &body).simple());
-    let said = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
+    let headers_of_list = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
     if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, said).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, headers_of_list).into_response());
     }
-    Ok((said, [(CONTENT_TYPE, "application/json")], body).into_response())
+    Ok((headers_of_list, [(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 impl ModelList {
     /// Reads every model's files but the weights.
-    fn of(catalogue: &Catalogue) -> Self {
+    fn from_catalogue(catalogue: &Catalogue) -> Self {
         let default = catalogue.default_model();
-        let document = |entry: &ModelEntry| ModelDocument { default: entry == default, ..ModelDocument::of(entry) };
+        let document =
+            |entry: &ModelEntry| ModelDocument { default: entry == default, ..ModelDocument::from_entry(entry) };
         Self { default: default.name.clone(), models: catalogue.models().iter().map(document).collect() }
     }
 }
 
 impl ModelDocument {
-    fn of(entry: &ModelEntry) -> Self {
+    fn from_entry(entry: &ModelEntry) -> Self {
         // Whatever lies in one folder, the others are listed.
         let read = catch_unwind(AssertUnwindSafe(|| entry.info(Checksums::Skip)));
         let info = match read {

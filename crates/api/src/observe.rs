@@ -1,4 +1,4 @@
-//! Every request leaves a span, an id and two metrics.
+//! A span, an id and two metrics for every request.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::ApiState;
 
 /// Name of this service in metrics.
 const SERVICE: &str = "api";
-/// Label of requests that no route knows: their paths are the client's, and endless.
+/// Label of requests without a route: their paths come from clients, and there is no end of them.
 const UNMATCHED: &str = "unmatched";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request id from outside that is longer, in bytes, is replaced.
@@ -26,21 +26,22 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 pub(crate) struct RequestId(pub(crate) String);
 
 impl RequestId {
-    /// The client's own id, so that it finds its request in our log; a new one if there is none or it is unfit.
-    fn of(headers: &HeaderMap, state: &ApiState) -> Self {
-        let fit =
+    /// The client's own id, so that it finds its request in the server's log; a new one if there is none or it is not
+    /// valid.
+    fn from_headers(headers: &HeaderMap, state: &ApiState) -> Self {
+        let is_valid =
             |id: &&str| (1..=MAX_REQUEST_ID_BYTES).contains(&id.len()) && id.chars().all(|c| c.is_ascii_graphic());
-        let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(fit);
+        let given = headers.get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_valid);
         Self(given.map_or_else(|| state.ids.new_id().to_string(), str::to_owned))
     }
 }
 
-/// Middleware: opens the request's span within the client's trace, counts and times the answer, and tells the client
-/// the request's id and trace.
+/// Middleware: opens the request's span within the client's trace, counts and times the answer, and returns the
+/// request's id and trace to the client.
 pub(crate) async fn observe(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    let id = RequestId::of(request.headers(), &state);
+    let id = RequestId::from_headers(request.headers(), &state);
     let span = request_span(&request, &route, &id);
     let traceparent = traceparent_of(&span);
     request.extensions_mut().insert(id.clone());

@@ -17,7 +17,7 @@ pub(crate) fn page(title: &str, body: &str) -> Html<String> {
 pub(crate) async fn home() -> Html<String> {
     page(
         "YTCaption",
-        "<p>Submit the address of a video, get its captions.</p>\n\
+        "<p>Submit the URL of a video, get its captions.</p>\n\
          <pre>POST /api/v1/transcriptions\nContent-Type: application/json\n\n\
          {\"url\": \"https://example.org/talk.mp4\"}</pre>\n\
          <ul>\n<li><a href=\"/docs/\">Documentation of the interface</a> \

@@ -1,4 +1,4 @@
-//! Every route of the interface, and what every request passes through, on one page.
+//! Every route of the interface, and the middleware of every request, on one page.
 
 use std::sync::Arc;
 
@@ -12,55 +12,64 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::openapi::{ApiDocument, with_common_answers};
+use crate::openapi::{self, ApiDocument};
 use crate::problem::{self, ApiError};
-use crate::{ApiState, Hosts, audit, guard, health, metrics_page, models, observe, page, transcriptions};
+use crate::{ApiState, Hosts, audit, guard, models, observe, operations, page, transcriptions};
 
-/// Where the description of the interface lies.
+/// Path of the OpenAPI document.
 const OPENAPI_PATH: &str = "/openapi.json";
 
-/// Routes that stand in the description of the interface.
+/// The routes that the OpenAPI document describes.
 fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(ApiDocument::openapi())
         .routes(routes!(transcriptions::submit::submit, transcriptions::list::list))
         .routes(routes!(transcriptions::show::show))
-        .routes(routes!(transcriptions::result::result))
+        .routes(routes!(transcriptions::captions::captions))
         .routes(routes!(transcriptions::stream::stream))
         .routes(routes!(transcriptions::cancel::cancel))
-        .routes(routes!(transcriptions::past::events))
-        .routes(routes!(transcriptions::past::explain))
+        .routes(routes!(transcriptions::history::events))
+        .routes(routes!(transcriptions::history::explain))
         .routes(routes!(models::list))
         .routes(routes!(audit::events::events))
         .routes(routes!(audit::parked::parked))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .routes(routes!(metrics_page::metrics))
+        .routes(routes!(operations::live))
+        .routes(routes!(operations::ready))
+        .routes(routes!(operations::metrics))
 }
 
-/// The whole interface.
+/// The whole interface. A face is its routes, the [`guarded`] middleware and a rendering of its own errors; another face
+/// is merged here.
 pub fn router(state: ApiState) -> Router {
+    let rest = guarded(rest(), &state).layer(from_fn(problem::render));
+    rest.layer(from_fn(guard::security_headers))
+        .layer(from_fn_with_state(state.clone(), observe::observe))
+        .with_state(state)
+}
+
+/// The routes of the REST interface, with its pages and its documentation.
+fn rest() -> Router<ApiState> {
     let (documented, description) = documented().split_for_parts();
-    let description = with_common_answers(description);
-    let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes);
-    let largest_body = DefaultBodyLimit::max(usize::try_from(largest_body).unwrap_or(usize::MAX));
+    let description = openapi::complete(description);
     documented
         .route("/", get(page::home))
         .route(OPENAPI_PATH, get(|| async move { Json(description) }))
         .route("/problems", get(problem::index))
-        .route("/problems/{slug}", get(problem::explain))
+        .route("/problems/{code}", get(problem::explain))
         .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_PATH).validator_url("none").use_base_layout()))
         .fallback(|| async { ApiError::NoSuchPage })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        // From the innermost to the outermost.
-        .layer(largest_body)
+}
+
+/// What every request of a face passes before its handler. What is refused here is an [`ApiError`] for the face to render.
+fn guarded(face: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
+    let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes);
+    let largest_body = DefaultBodyLimit::max(usize::try_from(largest_body).unwrap_or(usize::MAX));
+    // From the innermost to the outermost.
+    face.layer(largest_body)
         .layer(from_fn(guard::time_limit))
         .layer(from_fn(guard::refuse_cross_site))
-        .layer(from_fn_with_state(Arc::new(Hosts::from(&*state.settings)), guard::refuse_foreign_host))
+        .layer(from_fn_with_state(Arc::new(Hosts::from(&*state.settings)), guard::require_allowed_host))
         .layer(CatchPanicLayer::custom(problem::from_panic))
-        .layer(from_fn(problem::render))
-        .layer(from_fn(guard::security_headers))
-        .layer(from_fn_with_state(state.clone(), observe::observe))
-        .with_state(state)
 }
 
 /// The description of the interface as committed in `docs/openapi.json`: OpenAPI, indented JSON, a final newline.
@@ -68,6 +77,6 @@ pub fn router(state: ApiState) -> Router {
 /// # Panics
 /// Never: the description holds only text, numbers and lists.
 pub fn openapi_json() -> String {
-    let description = with_common_answers(documented().into_openapi());
+    let description = openapi::complete(documented().into_openapi());
     description.to_pretty_json().expect("the description is plain data") + "\n"
 }

@@ -1,4 +1,4 @@
-//! Listening.
+//! The HTTP server: accepts connections and ends them in order.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,29 +15,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
 
-/// Answers requests (HTTP/1.1) until `shutdown` is done, then lets those in progress end. Each request knows the address
-/// of its peer, as [`ConnectInfo<SocketAddr>`](ConnectInfo).
+/// Serves requests (HTTP/1.1) until `shutdown` is done, then waits until those in progress have ended. Each request has
+/// the address of its peer as [`ConnectInfo<SocketAddr>`](ConnectInfo).
 ///
-/// A connection is closed when the head of a request is not there after `header_timeout`, counted from its first moment
-/// or from the answer before: clients that send a byte now and then, or nothing, would else use up all connections.
+/// A connection is closed when the head of a request has not arrived within `header_timeout`, counted from the start of
+/// the connection or from the previous answer: clients that send a byte now and then would else use up all connections.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
     header_timeout: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    // HTTP/1.1 alone: to see whether a connection speaks HTTP/2, its first bytes would be awaited without a limit.
+    // HTTP/1.1 alone: to find out whether a connection uses HTTP/2, the server would wait for its first bytes without a
+    // limit.
     let mut http = Builder::new(TokioExecutor::new()).http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
     let mut shutdown = pin!(shutdown);
     loop {
-        // Rides out errors of single connections, and pauses when there are no more file descriptors.
+        // Retries after errors of single connections, and waits when there are no more file descriptors.
         let (stream, peer) = tokio::select! {
             accepted = Listener::accept(&mut listener) => accepted,
             () = &mut shutdown => break,
         };
-        connections.spawn(converse(http.clone(), stream, peer, router.clone(), stop.clone()));
+        connections.spawn(serve_connection(http.clone(), stream, peer, router.clone(), stop.clone()));
     }
     drop(listener);
     stop.cancel();
@@ -45,17 +46,17 @@ pub async fn serve(
     connections.wait().await;
 }
 
-/// Answers the requests of one connection.
-async fn converse(
+/// Serves the requests of one connection.
+async fn serve_connection(
     http: Builder<TokioExecutor>,
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     stop: CancellationToken,
 ) {
-    // The small pieces of a stream of captions are sent at once.
+    // Sends the small pieces of a stream of captions at once.
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "a connection cannot be told to send at once");
+        tracing::debug!(%error, %peer, "TCP_NODELAY cannot be set on a connection");
     }
     let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router));
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));

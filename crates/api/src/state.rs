@@ -2,37 +2,36 @@
 
 use std::sync::Arc;
 
+use ytcaption_application::{Commands, Queries, Subscriptions};
 use ytcaption_blobstore::BlobStore;
-use ytcaption_domain::job::Job;
 use ytcaption_domain::network::AddressPolicy;
-use ytcaption_eventstore::{CommandBus, Database, IdGenerator};
-use ytcaption_projections::JobQueries;
+use ytcaption_eventstore::IdGenerator;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
-use crate::{ApiSettings, LookForModels, Streams};
+use crate::{ApiSettings, ModelLister, StreamPermits};
 
 /// Everything a handler may reach. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
-    /// Changes jobs.
-    pub jobs: Arc<CommandBus<Job>>,
-    /// Reads jobs.
-    pub queries: JobQueries,
-    /// Keeps uploads.
+    /// Use cases that change jobs.
+    pub commands: Commands,
+    /// Use cases that read.
+    pub queries: Queries,
+    /// Use cases that wait for a job.
+    pub subscriptions: Subscriptions,
+    /// Stores uploads; readiness asks whether it answers.
     pub blobs: Arc<dyn BlobStore>,
-    /// Asked whether it is there, and for the first event of a job whose request is repeated.
-    pub database: Database,
-    /// Asked whether it is there; `None` where this process knows no NATS.
+    /// Readiness asks whether it answers; `None` where this process uses no NATS.
     pub nats: Option<async_nats::Client>,
-    /// Which addresses may be submitted.
+    /// Which URLs may be submitted.
     pub network: Arc<AddressPolicy>,
-    /// Which models there are.
-    pub models: LookForModels,
-    /// Open streams to clients.
-    pub streams: Streams,
-    /// Limits.
+    /// Lists the models of this machine.
+    pub models: ModelLister,
+    /// Limits the open streams.
+    pub streams: StreamPermits,
+    /// Limits of requests.
     pub settings: Arc<ApiSettings>,
-    /// Makes job and request ids.
+    /// Makes request ids.
     pub ids: IdGenerator,
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,

@@ -5,7 +5,11 @@ use ytcaption_domain::job::{JobCommand, JobRejection, JobStatus};
 use ytcaption_eventstore::CommandError;
 
 use crate::permissions::{Permission, PermissionDenied};
-use crate::{Commands, GetError, JobAccepted, Principal, StoreError};
+use crate::request::check_text;
+use crate::{Commands, FieldError, GetError, JobAccepted, Principal, StoreError};
+
+/// Longest reason, in characters.
+const MAX_REASON_CHARS: usize = 500;
 
 /// Why a job is not cancelled.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +17,9 @@ pub enum CancelError {
     /// The caller may not cancel jobs.
     #[error(transparent)]
     Denied(#[from] PermissionDenied),
+    /// The reason is too long or has control characters.
+    #[error(transparent)]
+    InvalidReason(FieldError),
     /// The account has no such job.
     #[error("there is no job {0}")]
     NotFound(JobId),
@@ -36,7 +43,8 @@ pub enum CancelError {
 }
 
 impl Commands {
-    /// Stops a job; `reason` is recorded in the client's own words. Cancelling a cancelled job is a no-op.
+    /// Stops a job; `reason`, at most 500 characters, is recorded in the client's own words. Cancelling a cancelled job
+    /// is a no-op.
     ///
     /// # Errors
     /// See [`CancelError`].
@@ -47,6 +55,10 @@ impl Commands {
         reason: Option<String>,
     ) -> Result<JobAccepted, CancelError> {
         principal.require(Permission::CancelJob)?;
+        if let Some(reason) = &reason {
+            check_text("reason", reason, MAX_REASON_CHARS)
+                .map_err(|detail| CancelError::InvalidReason(FieldError { field: "reason", detail }))?;
+        }
         let view = self.queries.find(principal, job).await?;
         let context = principal.context(self.ids.new_id());
         let executed =

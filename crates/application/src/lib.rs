@@ -49,7 +49,7 @@ pub use list::ListError;
 pub use principal::{Principal, Role, Scope};
 pub use progress::{InvalidPosition, Progress, ProgressMessage, ProgressPosition};
 pub use queries::Queries;
-pub use request::{FieldError, Recording, SubmitRequest, SubmitTranscription, check_text};
+pub use request::{FieldError, Recording, SubmitRequest, SubmitTranscription};
 pub use stream::{ProgressError, ProgressStream};
 pub use submit::{JobAccepted, SubmitError};
 pub use subscriptions::Subscriptions;

@@ -191,7 +191,7 @@ impl Fields {
 ///
 /// # Errors
 /// It is longer than `max_chars` characters or has control characters; the message names `field`.
-pub fn check_text(field: &str, text: &str, max_chars: usize) -> Result<(), String> {
+pub(crate) fn check_text(field: &str, text: &str, max_chars: usize) -> Result<(), String> {
     if text.chars().count() > max_chars {
         return Err(format!("`{field}` is longer than {max_chars} characters"));
     }

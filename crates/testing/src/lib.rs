@@ -5,6 +5,7 @@ mod hub;
 mod nats;
 mod postgres;
 mod process;
+mod raw_events;
 pub mod sound;
 
 /// The master key that tests encrypt personal content with, in base64.
@@ -13,3 +14,4 @@ pub const MASTER_KEY: &str = "dGVzdHMgb25seTogMzIgYnl0ZXMgb2Yga2V5IC4uLi4=";
 pub use hub::{Failures, HubRequest, ModelHub};
 pub use nats::NatsServer;
 pub use postgres::Postgres;
+pub use raw_events::{RawEvent, aggregate_count};

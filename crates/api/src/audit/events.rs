@@ -2,21 +2,15 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_eventstore::{Cursor, EventQuery, EventReader, RecordedEvent};
-use ytcaption_projections::{QueryError, cut_page};
+use ytcaption_eventstore::{Cursor, EventDocument, EventQuery, RecordedEvent};
 
-use super::EventDocument;
+use super::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::ApiState;
+use crate::parameters::{Query, parse_limit, parse_time};
+use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
-use crate::transcriptions::parameters::Query;
-
-/// Events on a page when the client does not say.
-pub(super) const DEFAULT_LIMIT: u32 = 100;
-/// Most events on a page.
-const MAX_LIMIT: u32 = 500;
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,17 +26,17 @@ pub(crate) struct EventPage {
 
 /// Events of all jobs, oldest first
 ///
-/// For administrators: events of every account, with everything that stands in them, addresses of webhooks included.
-/// As there is no sign-in yet, whoever reaches the interface may ask. Every filter that is given must hold.
+/// For operators: events of every account, with everything that they contain, URLs of webhooks included. As there is no
+/// sign-in yet, everyone who reaches the interface is an operator. Events that match every given filter are listed.
 #[utoipa::path(
     get,
     operation_id = "listEvents",
     path = "/api/v1/audit/events",
     tag = "operations",
     params(
-        ("job" = Option<uuid::Uuid>, Query, description = "Events of this job, and of telling its webhook"),
+        ("job" = Option<uuid::Uuid>, Query, description = "Events of this job, and of the deliveries to its webhook"),
         ("actor" = Option<String>, Query, example = "worker:download",
-         description = "Events of actors whose name begins so"),
+         description = "Events of actors whose name begins with this"),
         ("type" = Option<String>, Query, example = "DownloadAttemptFailed", description = "Events of this name"),
         ("aggregate" = Option<String>, Query, example = "job", description = "`job` or `delivery`"),
         ("since" = Option<DateTime<Utc>>, Query, description = "Events recorded at this time or later (RFC 3339)"),
@@ -54,7 +48,7 @@ pub(crate) struct EventPage {
     ),
     responses(
         (status = 200, description = "A page of events; none if no event matches", body = EventPage),
-        (status = 400, description = "A parameter cannot be used", body = Problem,
+        (status = 400, description = "A parameter is not valid", body = Problem,
          content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -62,36 +56,25 @@ pub(crate) struct EventPage {
 )]
 pub(crate) async fn events(
     State(state): State<ApiState>,
+    Authenticated(principal): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<EventPage>, ApiError> {
     let mut query = Query::new(query.as_deref());
-    let word = |text: &str| Ok::<_, String>(text.to_owned());
+    let any = |text: &str| Ok::<_, String>(text.to_owned());
     let filter = EventQuery {
         data_key: query.take("job", |text| text.parse().map_err(|_| "`job` must be the UUID of a job")),
-        actor: query.take("actor", word),
-        event_type: query.take("type", word),
-        aggregate_type: query.take("aggregate", word),
-        since: query.take("since", read_time),
-        until: query.take("until", read_time),
+        actor: query.take("actor", any),
+        event_type: query.take("type", any),
+        aggregate_type: query.take("aggregate", any),
+        since: query.take("since", parse_time),
+        until: query.take("until", parse_time),
         correlation_id: query.take("correlation", |text| text.parse().map_err(|_| "`correlation` must be a UUID")),
     };
     let cursor = query.take("cursor", str::parse::<Cursor>).unwrap_or_default();
-    let limit = query.take("limit", read_limit).unwrap_or(DEFAULT_LIMIT);
+    let limit = query.take("limit", parse_limit::<MAX_LIMIT>);
     query.finish()?;
 
-    let reader = EventReader::new(&state.database);
-    // One more than asked for tells whether there is a next page.
-    let mut events = reader.page(&filter, cursor, limit + 1).await.map_err(QueryError::from)?;
-    let next_cursor = cut_page(&mut events, limit, |last| last.cursor.to_string());
-    Ok(Json(EventPage { events, next_cursor }))
-}
-
-fn read_time(text: &str) -> Result<DateTime<Utc>, String> {
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
-    time.map_err(|_| format!("`{text}` is no time; write it as 2026-01-31T14:05:00Z (RFC 3339)"))
-}
-
-pub(super) fn read_limit(text: &str) -> Result<u32, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| format!("`limit` must be a number from 1 to {MAX_LIMIT}"))
+    let page = state.queries.audit_events(&principal, &filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next_cursor = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(EventPage { events: page.events, next_cursor }))
 }

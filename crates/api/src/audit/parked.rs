@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents, cut_page};
+use ytcaption_projections::{ParkedCursor, ParkedEvent};
 
-use super::ParkedEventDocument;
-use super::events::{DEFAULT_LIMIT, read_limit};
+use super::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::ApiState;
+use crate::parameters::{Query, parse_limit};
+use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
-use crate::transcriptions::parameters::Query;
 
 /// A page of parked events.
 #[derive(Debug, Serialize, ToSchema)]
@@ -19,7 +19,6 @@ pub(crate) struct ParkedPage {
     #[schema(example = 2)]
     total: u64,
     /// Those with an error of their own first, then those that are blocked by them; each in the order of the feed.
-    #[schema(value_type = Vec<ParkedEventDocument>)]
     events: Vec<ParkedEvent>,
     /// Give it as `cursor` to get the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,10 +28,10 @@ pub(crate) struct ParkedPage {
 
 /// Events that could not be applied to the read models
 ///
-/// For administrators, as `ytcaption replay parked` lists them: events of every account, each with the reason. The job
-/// of such an event is shown as it was before it, and its later events are blocked; all other jobs go on. Once the reason is
-/// gone, usually because a newer version of the program runs, the projector applies them by itself within a minute, or
-/// at once with `ytcaption replay retry`.
+/// For operators, as `ytcaption replay parked` lists them: events of every account, each with the reason. The job of such
+/// an event is shown as it was before it, and its later events are blocked; no other job is affected. Once the reason is gone,
+/// usually because a newer version of the program runs, the projector applies them within a minute, or at once with
+/// `ytcaption replay retry`.
 #[utoipa::path(
     get,
     operation_id = "listParkedEvents",
@@ -45,7 +44,7 @@ pub(crate) struct ParkedPage {
     ),
     responses(
         (status = 200, description = "A page of parked events; none if every event is applied", body = ParkedPage),
-        (status = 400, description = "A parameter cannot be used", body = Problem,
+        (status = 400, description = "A parameter is not valid", body = Problem,
          content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -53,17 +52,15 @@ pub(crate) struct ParkedPage {
 )]
 pub(crate) async fn parked(
     State(state): State<ApiState>,
+    Authenticated(principal): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<Json<ParkedPage>, ApiError> {
     let mut query = Query::new(query.as_deref());
     let cursor = query.take("cursor", str::parse::<ParkedCursor>).unwrap_or_default();
-    let limit = query.take("limit", read_limit).unwrap_or(DEFAULT_LIMIT);
+    let limit = query.take("limit", parse_limit::<MAX_LIMIT>);
     query.finish()?;
 
-    let parked = ParkedEvents::new(&state.database);
-    let total = parked.count(None).await?;
-    // One more than asked for tells whether there is a next page.
-    let mut events = parked.page(None, cursor, limit + 1).await?;
-    let next_cursor = cut_page(&mut events, limit, |last| ParkedCursor::after(last).to_string());
-    Ok(Json(ParkedPage { total, events, next_cursor }))
+    let page = state.queries.parked_events(&principal, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let next_cursor = page.next.map(|cursor| cursor.to_string());
+    Ok(Json(ParkedPage { total: page.total, events: page.events, next_cursor }))
 }

@@ -1,30 +1,29 @@
-//! The pages behind the `type` of a problem.
+//! The pages that the `type` of a problem refers to.
 
 use axum::extract::Path;
 use axum::response::Html;
 
 use super::ApiError;
-use super::kind::{Entry, ProblemKind};
+use super::error::{PROBLEM_TYPES, ProblemType};
 use crate::page::page;
 
-/// `GET /problems`: all kinds.
+/// `GET /problems`: every type of problem.
 pub(crate) async fn index() -> Html<String> {
-    let rows: Vec<String> = ProblemKind::ALL
+    let rows: Vec<String> = PROBLEM_TYPES
         .iter()
-        .map(|kind| {
-            let Entry { slug, status, title, .. } = kind.entry();
-            format!("<li>{} <a href=\"/problems/{slug}\">{slug}</a>: {title}</li>\n", status.as_u16())
+        .map(|ProblemType { code, status, title, .. }| {
+            format!("<li>{} <a href=\"/problems/{code}\">{code}</a>: {title}</li>\n", status.as_u16())
         })
         .collect();
     page("Problems", &format!("<ul>\n{}</ul>", rows.concat()))
 }
 
-/// `GET /problems/{slug}`: what one kind means and what to do.
-pub(crate) async fn explain(Path(slug): Path<String>) -> Result<Html<String>, ApiError> {
-    let kind = ProblemKind::of_slug(&slug).ok_or(ApiError::NoSuchPage)?;
-    let Entry { slug, status, title, explanation } = kind.entry();
+/// `GET /problems/{code}`: what one type means and what to do next.
+pub(crate) async fn explain(Path(code): Path<String>) -> Result<Html<String>, ApiError> {
+    let found = PROBLEM_TYPES.iter().find(|problem| problem.code == code);
+    let ProblemType { code, status, title, explanation } = found.ok_or(ApiError::NoSuchPage)?;
     let body = format!(
-        "<p>{}</p>\n<p><code>/problems/{slug}</code>, status {status}. <a href=\"/problems\">All problems</a></p>",
+        "<p>{}</p>\n<p><code>/problems/{code}</code>, status {status}. <a href=\"/problems\">All problems</a></p>",
         with_code(explanation)
     );
     Ok(page(title, &body))

@@ -1,4 +1,4 @@
-//! Turns errors into documents, whoever made them: handlers, the router, a panic.
+//! Turns the errors of handlers, of the router and of panics into documents.
 
 use std::any::Any;
 
@@ -22,38 +22,38 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let mut response = next.run(request).await;
-    let Some(error) = response.extensions_mut().remove::<ApiError>().or_else(|| of_router(&response)) else {
+    let Some(error) = response.extensions_mut().remove::<ApiError>().or_else(|| error_of_router(&response)) else {
         return response;
     };
     log(&error);
-    let entry = error.kind().entry();
+    let problem_type = error.problem_type();
     let problem = Problem {
-        kind: format!("/problems/{}", entry.slug),
-        title: entry.title.to_owned(),
-        status: entry.status.as_u16(),
-        detail: error.to_string(),
+        problem_type: format!("/problems/{}", problem_type.code),
+        title: problem_type.title.to_owned(),
+        status: problem_type.status.as_u16(),
+        detail: error.detail(),
         instance: path,
         request_id,
-        more: error.extensions(),
+        extensions: error.extensions(),
     };
-    let (mut parts, body) = (entry.status, Json(problem)).into_response().into_parts();
-    // What the router has said already, such as `Allow`.
-    let said: Vec<_> = response
+    let (mut parts, body) = (problem_type.status, Json(problem)).into_response().into_parts();
+    // Headers that the router has set, such as `Allow`.
+    let headers: Vec<_> = response
         .headers()
         .iter()
         .filter(|(name, _)| !parts.headers.contains_key(*name) && !name.as_str().starts_with("content-"))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    parts.headers.extend(said);
+    parts.headers.extend(headers);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&entry.status) {
+    if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&problem_type.status) {
         parts.headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     Response::from_parts(parts, body)
 }
 
-/// What the router itself refuses, such as an unknown page of the documentation.
-fn of_router(response: &Response) -> Option<ApiError> {
+/// The error of a response that the router itself has made, such as for an unknown page of the documentation.
+fn error_of_router(response: &Response) -> Option<ApiError> {
     let is_document = response
         .headers()
         .get(CONTENT_TYPE)
@@ -63,7 +63,9 @@ fn of_router(response: &Response) -> Option<ApiError> {
         _ if is_document => None,
         StatusCode::NOT_FOUND => Some(ApiError::NoSuchPage),
         StatusCode::METHOD_NOT_ALLOWED => Some(ApiError::MethodNotAllowed),
-        status if status.is_server_error() => Some(ApiError::Internal(format!("answered {status} without a reason"))),
+        status if status.is_server_error() => {
+            Some(ApiError::Internal { reason: format!("answered {status} without a reason") })
+        }
         _ => None,
     }
 }
@@ -73,16 +75,16 @@ fn of_router(response: &Response) -> Option<ApiError> {
 pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-    ApiError::Internal(format!("a handler panicked: {text}")).into_response()
+    ApiError::Internal { reason: format!("a handler panicked: {text}") }.into_response()
 }
 
 /// The one place where errors of requests are logged; the span around names the request.
 fn log(error: &ApiError) {
-    let entry = error.kind().entry();
+    let problem_type = error.problem_type();
     let cause = error.cause();
-    if entry.status.is_server_error() {
-        tracing::error!(problem = entry.slug, cause, "{error}");
+    if problem_type.status.is_server_error() {
+        tracing::error!(problem = problem_type.code, cause, "{error}");
     } else {
-        tracing::info!(problem = entry.slug, cause, "{error}");
+        tracing::info!(problem = problem_type.code, cause, "{error}");
     }
 }

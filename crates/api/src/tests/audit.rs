@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::JobCommand;
+use ytcaption_testing::RawEvent;
 
 use super::{Api, COLLECTION, eventually};
 
@@ -84,8 +85,8 @@ async fn the_past_has_the_members_that_are_described() {
     let story = api.get(&format!("{COLLECTION}/{job}/explain")).await.json();
     let event = api.get(&format!("{COLLECTION}/{job}/events")).await.json()[0].clone();
     let entries = story["entries"].as_array().expect("a list");
-    let documents = entries.iter().map(|entry| ("EntryDocument", entry));
-    for (schema, document) in documents.chain([("TimelineDocument", &story), ("EventDocument", &event)]) {
+    let documents = entries.iter().map(|entry| ("TimelineEntry", entry));
+    for (schema, document) in documents.chain([("Timeline", &story), ("EventDocument", &event)]) {
         let described = &description["components"]["schemas"][schema];
         let given = document.as_object().expect(schema);
         let properties = described["properties"].as_object().expect(schema);
@@ -104,18 +105,11 @@ async fn parked_events_are_listed_page_by_page_with_the_reason() {
     let job = api.submitted().await;
     let started = json!({"type": "DownloadStarted", "attempt": 1, "worker": "w"});
     for (sequence, event_type, payload) in [(2, "FromTheFuture", json!({})), (3, "DownloadStarted", started)] {
-        sqlx::query(
-            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-             SELECT aggregate_type, aggregate_id, $2, $3, '1', $4, metadata FROM events
-              WHERE aggregate_id = $1 AND sequence = 1",
-        )
-        .bind(job.to_string())
-        .bind(sequence)
-        .bind(event_type)
-        .bind(payload)
-        .execute(api.state.database.pool())
-        .await
-        .expect("a row of the right shape");
+        let metadata = json!(api.events(job).await[0].metadata.to_map());
+        let (aggregate_id, event_version) = (job.to_string(), "1");
+        RawEvent { aggregate_type: "job", aggregate_id, sequence, event_type, event_version, payload, metadata }
+            .insert(api.database.pool())
+            .await;
     }
     eventually("both are parked", async || {
         api.projector.catch_up().await.expect("the database answers");
@@ -131,7 +125,7 @@ async fn parked_events_are_listed_page_by_page_with_the_reason() {
     assert_eq!((rest.get("next_cursor"), &rest["total"]), (None, &json!(2)));
 
     let description: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");
-    let described = description["components"]["schemas"]["ParkedEventDocument"]["properties"].as_object();
+    let described = description["components"]["schemas"]["ParkedEvent"]["properties"].as_object();
     let described: BTreeSet<&String> = described.expect("it is described").keys().collect();
     let given: BTreeSet<&String> = first["events"][0].as_object().expect("an event").keys().collect();
     assert_eq!(given, described);

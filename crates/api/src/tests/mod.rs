@@ -36,19 +36,20 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
-use ytcaption_blobstore::LocalDirectory;
+use ytcaption_application::{Commands, Queries, Subscriptions};
+use ytcaption_blobstore::{BlobStore, LocalDirectory};
 use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Audio, Failure, JobCommand, JobEvent};
+use ytcaption_domain::job::{Job, Audio, Failure, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
     Appender, Clock, CommandBus, Database, EventListener, IdGenerator, RecordedEvent, read_stream,
 };
 use ytcaption_projections::{JOBS, JobFilter, JobQueries, Projector};
-use ytcaption_testing::Postgres;
+use ytcaption_testing::{Postgres, aggregate_count};
 
-use crate::{ApiSettings, ApiState, LookForModels, Streams};
+use crate::{ApiSettings, ApiState, ModelLister, StreamPermits};
 
 const COLLECTION: &str = "/api/v1/transcriptions";
 /// Largest upload in tests, in bytes.
@@ -81,6 +82,10 @@ fn router(state: &ApiState) -> Router {
 struct Api {
     router: Router,
     state: ApiState,
+    database: Database,
+    /// Commands of workers.
+    jobs: Arc<CommandBus<Job>>,
+    job_queries: JobQueries,
     projector: Projector,
     folder: TempDir,
     /// Ends the streams.
@@ -90,7 +95,7 @@ struct Api {
 impl Api {
     async fn new() -> Self {
         let api = Self::over(&Postgres::shared().new_database(), None).await;
-        api.state.database.prepare().await.expect("the schema is created");
+        api.database.prepare().await.expect("the schema is created");
         api
     }
 
@@ -109,24 +114,28 @@ impl Api {
             max_streams_per_client: MAX_STREAMS,
             ..ApiSettings::default()
         };
+        let (queries, ids) = (Queries::new(&database), IdGenerator::system());
+        let jobs = Arc::new(CommandBus::new(&database, appender, Clock::system(), ids));
+        let blobs: Arc<dyn BlobStore> = Arc::new(LocalDirectory::open(folder.path()).await.expect("a folder of blobs"));
         let state = ApiState {
-            jobs: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
-            queries: JobQueries::new(&database),
-            blobs: Arc::new(LocalDirectory::open(folder.path()).await.expect("a folder of blobs")),
+            commands: Commands::new(Arc::clone(&jobs), queries.clone(), Arc::clone(&blobs), ids),
+            queries,
+            subscriptions: Subscriptions::start(&database, EventListener::start(&database)),
+            streams: StreamPermits::new(&settings, stop.clone()),
+            blobs,
             nats,
             network: Arc::new(AddressPolicy::default()),
-            models: Arc::new(|| Err("there are no models in this test".to_owned())),
-            ids: IdGenerator::system(),
-            metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
-            streams: Streams::start(&database, EventListener::start(&database), &settings, stop.clone()),
             settings: Arc::new(settings),
-            database,
+            models: Arc::new(|| Err("there are no models in this test".to_owned())),
+            ids,
+            metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
         };
-        Self { router: router(&state), projector: Projector::new(&state.database, JOBS), state, folder, stop }
+        let (projector, job_queries) = (Projector::new(&database, JOBS), JobQueries::new(&database));
+        Self { router: router(&state), state, database, jobs, job_queries, projector, folder, stop }
     }
 
     /// The same with models.
-    fn with_models(self, models: LookForModels) -> Self {
+    fn with_models(self, models: ModelLister) -> Self {
         let state = ApiState { models, ..self.state };
         Self { router: router(&state), state, ..self }
     }
@@ -171,7 +180,7 @@ impl Api {
             causation_id: None,
             traceparent: None,
         };
-        self.state.jobs.execute(job.0, command, &context).await.expect("the job takes the command");
+        self.jobs.execute(job.0, command, &context).await.expect("the job takes the command");
     }
 
     async fn fail(&self, job: JobId, code: &str, message: &str) {
@@ -194,11 +203,11 @@ impl Api {
 
     /// Lets the read models catch up with a job. Other tests' transactions hold the feed back for moments.
     async fn project(&self, job: JobId) {
-        let (_, version) = self.state.jobs.load(job.0).await.expect("the store answers");
+        let (_, version) = self.jobs.load(job.0).await.expect("the store answers");
         eventually("the read models show the job", async || {
             self.projector.catch_up().await.expect("the database answers");
             let account = AccountId::local();
-            let page = self.state.queries.page(&account, JobFilter::default(), None, 1_000).await;
+            let page = self.job_queries.page(&account, JobFilter::default(), None, 1_000).await;
             let page = page.expect("the database answers");
             page.jobs.iter().any(|view| view.job_id == job && view.version == u64::try_from(version).expect("small"))
         })
@@ -206,7 +215,7 @@ impl Api {
     }
 
     async fn events(&self, job: JobId) -> Vec<RecordedEvent> {
-        read_stream(&self.state.database, "job", &job.to_string()).await.expect("the store answers")
+        read_stream(&self.database, "job", &job.to_string()).await.expect("the store answers")
     }
 
     /// The event that created a job.
@@ -215,8 +224,7 @@ impl Api {
     }
 
     async fn job_count(&self) -> i64 {
-        let all = "SELECT count(DISTINCT aggregate_id) FROM events";
-        sqlx::query_scalar(all).fetch_one(self.state.database.pool()).await.expect("the store answers")
+        aggregate_count(self.database.pool()).await
     }
 
     /// Sizes of all files in the blob store, hidden ones too.

@@ -5,7 +5,7 @@ use std::path::Path;
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::Value;
-use ytcaption_domain::captions::CueStyle;
+use ytcaption_domain::captions::{CueStyle, Format};
 
 use super::{Api, COLLECTION, request};
 
@@ -69,8 +69,8 @@ async fn answers_have_the_members_that_are_described() {
     for (schema, answer) in [
         ("Transcription", api.get(&path).await.json()),
         ("TranscriptionPage", api.get(&format!("{COLLECTION}?limit=1")).await.json()),
-        ("TranscriptDocument", api.get(&format!("{path}/result?format=json")).await.json()),
-        ("SegmentDocument", api.get(&format!("{path}/result?format=json")).await.json()["segments"][0].clone()),
+        ("Transcript", api.get(&format!("{path}/result?format=json")).await.json()),
+        ("Segment", api.get(&format!("{path}/result?format=json")).await.json()["segments"][0].clone()),
         ("Readiness", api.get("/health/ready").await.json()),
     ] {
         let described = &description["components"]["schemas"][schema];
@@ -86,6 +86,20 @@ async fn answers_have_the_members_that_are_described() {
 }
 
 #[test]
+fn every_caption_format_is_described() {
+    let description = described();
+    let operation = &description["paths"]["/api/v1/transcriptions/{id}/result"]["get"];
+    let content = operation["responses"]["200"]["content"].as_object().expect("media types");
+    let described: BTreeSet<&str> = content.keys().map(String::as_str).collect();
+    assert_eq!(described, Format::ALL.iter().map(|format| format.media_type()).collect());
+    let names = description["components"]["schemas"]["CaptionFormat"]["enum"].as_array().expect("names");
+    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    assert_eq!(names, Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>());
+    let accept = operation["parameters"].as_array().expect("a list").iter().find(|given| given["name"] == "Accept");
+    assert!(accept.is_some_and(|accept| accept["description"].to_string().contains(&Format::media_types())));
+}
+
+#[test]
 fn the_bounds_and_defaults_of_the_cue_style_are_those_of_captions() {
     let description = described();
     let parameters = &description["paths"]["/api/v1/transcriptions/{id}/result"]["get"]["parameters"];
@@ -94,16 +108,16 @@ fn the_bounds_and_defaults_of_the_cue_style_are_those_of_captions() {
         let schema = &named.unwrap_or_else(|| panic!("{name} is not described"))["schema"];
         ["minimum", "maximum", "default"].map(|member| schema[member].as_u64())
     };
-    let usual = CueStyle::default();
-    let is = |range: RangeInclusive<u16>, usual: Option<u16>| {
-        [Some(range.start().to_owned()), Some(range.end().to_owned()), usual].map(|number| number.map(u64::from))
+    let default = CueStyle::default();
+    let is = |range: RangeInclusive<u16>, default: Option<u16>| {
+        [Some(range.start().to_owned()), Some(range.end().to_owned()), default].map(|number| number.map(u64::from))
     };
     let is_ms =
-        |range: RangeInclusive<u32>, usual: u32| [*range.start(), *range.end(), usual].map(|ms| Some(ms.into()));
-    assert_eq!(described("max_line_width"), is(CueStyle::LINE_WIDTHS, Some(usual.max_line_width)));
-    assert_eq!(described("max_line_count"), is(CueStyle::LINE_COUNTS, Some(usual.max_line_count)));
-    assert_eq!(described("max_words_per_line"), is(CueStyle::WORDS_PER_LINE, usual.max_words_per_line));
-    assert_eq!(described("min_cue_duration_ms"), is_ms(CueStyle::MIN_DURATIONS_MS, usual.min_cue_duration_ms));
-    assert_eq!(described("max_cue_duration_ms"), is_ms(CueStyle::MAX_DURATIONS_MS, usual.max_cue_duration_ms));
-    assert_eq!(described("max_chars_per_second"), is(CueStyle::CHARS_PER_SECOND, Some(usual.max_chars_per_second)));
+        |range: RangeInclusive<u32>, default: u32| [*range.start(), *range.end(), default].map(|ms| Some(ms.into()));
+    assert_eq!(described("max_line_width"), is(CueStyle::LINE_WIDTHS, Some(default.max_line_width)));
+    assert_eq!(described("max_line_count"), is(CueStyle::LINE_COUNTS, Some(default.max_line_count)));
+    assert_eq!(described("max_words_per_line"), is(CueStyle::WORDS_PER_LINE, default.max_words_per_line));
+    assert_eq!(described("min_cue_duration_ms"), is_ms(CueStyle::MIN_DURATIONS_MS, default.min_cue_duration_ms));
+    assert_eq!(described("max_cue_duration_ms"), is_ms(CueStyle::MAX_DURATIONS_MS, default.max_cue_duration_ms));
+    assert_eq!(described("max_chars_per_second"), is(CueStyle::CHARS_PER_SECOND, Some(default.max_chars_per_second)));
 }

@@ -21,7 +21,7 @@ async fn readiness_names_each_dependency_and_follows_it() {
     assert_eq!(before.status, StatusCode::SERVICE_UNAVAILABLE, "the schema is not there yet");
     assert_eq!(before.json()["dependencies"]["postgres"]["status"], "down");
 
-    api.state.database.prepare().await.expect("the schema is created");
+    api.database.prepare().await.expect("the schema is created");
     let ready = api.get("/health/ready").await;
     assert_eq!((ready.status, &ready.json()["status"]), (StatusCode::OK, &json!("ready")), "{ready:?}");
     for name in ["postgres", "nats", "storage"] {

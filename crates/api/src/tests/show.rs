@@ -95,7 +95,7 @@ async fn jobs_of_another_account_are_not_there() {
         causation_id: None,
         traceparent: None,
     };
-    api.state.jobs.create(job.0, create, &context).await.expect("the job is created");
+    api.jobs.create(job.0, create, &context).await.expect("the job is created");
     api.get(&format!("{COLLECTION}/{job}")).await.problem(404, "job-not-found");
     api.get(&format!("{COLLECTION}/{job}/result")).await.problem(404, "job-not-found");
     api.post(&format!("{COLLECTION}/{job}/cancel"), &json!({})).await.problem(404, "job-not-found");

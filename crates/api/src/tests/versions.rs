@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 use ytcaption_domain::JobId;
+use ytcaption_testing::RawEvent;
 
 use super::{Api, COLLECTION, eventually};
 
@@ -19,17 +20,11 @@ async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId 
         "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
         "actor": "client:anonymous", "correlation_id": correlation,
     });
-    sqlx::query(
-        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-         VALUES ('job', $1, 1, 'JobCreated', $2, $3, $4)",
-    )
-    .bind(job.to_string())
-    .bind(version)
-    .bind(payload)
-    .bind(metadata)
-    .execute(api.state.database.pool())
-    .await
-    .expect("a row as any other");
+    let (aggregate_id, event_version) = (job.to_string(), version);
+    let (aggregate_type, event_type) = ("job", "JobCreated");
+    RawEvent { aggregate_type, aggregate_id, sequence: 1, event_type, event_version, payload, metadata }
+        .insert(api.database.pool())
+        .await;
     job
 }
 

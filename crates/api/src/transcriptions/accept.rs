@@ -1,15 +1,15 @@
-//! Which caption format a client wants.
+//! Content negotiation: the caption format that a client prefers.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use ytcaption_domain::captions::Format;
 
-/// The format when the client leaves the choice to us.
+/// The format when the header does not choose one.
 const DEFAULT: Format = Format::Json;
 /// Other names that clients use for a format.
 const ALIASES: [(&str, Format); 2] = [("text/srt", Format::Srt), ("application/srt", Format::Srt)];
 
-/// The format that the header `Accept` prefers (RFC 9110, section 12.5.1); `None` if it allows none of ours.
+/// The format that the header `Accept` prefers (RFC 9110, section 12.5.1); `None` if it allows none of them.
 pub(super) fn preferred(headers: &HeaderMap) -> Option<Format> {
     let mut ranges: Vec<(f32, &str)> = headers
         .get_all(ACCEPT)
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_decides_unless_it_leaves_the_choice() {
+    fn the_header_chooses_the_format_and_json_is_the_default() {
         for (accept, expected) in [
             ("text/vtt", Some(Format::Vtt)),
             ("Application/X-SubRip", Some(Format::Srt)),

@@ -1,4 +1,4 @@
-//! Reading a body that fits in memory.
+//! Bodies that fit in memory, and their fields.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use futures::StreamExt;
 use serde_json::{Map, Value};
+use ytcaption_application::FieldError;
 
-use crate::problem::ApiError;
+use crate::problem::{ApiError, RequestError};
 
-/// A client that sends too much only sees the answer once it has sent it all, so this much more is read and dropped,
-/// in bytes.
+/// A client that sends too much only sees the answer after it has sent everything, so up to this many bytes more are read
+/// and dropped.
 const DRAINED_BYTES: usize = 4 * 1024 * 1024;
 /// Longest time spent on that.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// What the client says its body is.
+/// The media type of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MediaType {
     Json,
@@ -26,8 +27,8 @@ pub(super) enum MediaType {
 }
 
 impl MediaType {
-    /// As the header `Content-Type` says.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// The media type in the header `Content-Type`.
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get(CONTENT_TYPE) else { return Self::Missing };
         let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
         let essence = text.split(';').next().unwrap_or_default().trim();
@@ -41,12 +42,13 @@ impl MediaType {
 
     /// The refusal of a body of this type.
     pub(super) fn unsupported(&self) -> ApiError {
-        ApiError::UnsupportedMediaType(match self {
-            Self::Json => "JSON is not read here.".to_owned(),
-            Self::Form => "A form is not read here.".to_owned(),
-            Self::Other(name) => format!("A body of the type {name} is not read."),
-            Self::Missing => "The request does not say of what type its body is.".to_owned(),
-        })
+        let reason = match self {
+            Self::Json => "This resource does not accept JSON.".to_owned(),
+            Self::Form => "This resource does not accept a form.".to_owned(),
+            Self::Other(name) => format!("The media type {name} is not supported."),
+            Self::Missing => "The request does not name the media type of its body.".to_owned(),
+        };
+        ApiError::UnsupportedMediaType { reason }
     }
 }
 
@@ -58,7 +60,7 @@ pub(super) async fn read(body: Body, limit: u64) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| ApiError::MalformedBody(error.to_string()))?;
+        let piece = piece.map_err(|error| ApiError::MalformedBody { reason: error.to_string() })?;
         if (bytes.len() + piece.len()) as u64 > limit {
             let mut dropped = 0;
             let drain = async {
@@ -85,6 +87,69 @@ pub(super) fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> 
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ApiError::invalid_field("", "The body must be a JSON object, such as {\"url\": \"https://…\"}")),
-        Err(error) => Err(ApiError::MalformedBody(format!("it is not valid JSON: {error}"))),
+        Err(error) => Err(ApiError::MalformedBody { reason: format!("it is not valid JSON: {error}") }),
+    }
+}
+
+/// The fields of a JSON object or of a form, read one by one: what they must be is for the use case to say.
+pub(super) struct Fields {
+    given: Map<String, Value>,
+    errors: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// The fields of a body.
+    pub(super) fn new(given: Map<String, Value>) -> Self {
+        Self { given, errors: vec![] }
+    }
+
+    /// A text; `None` if it is absent, `null` or empty.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        match self.given.remove(name)? {
+            Value::Null => None,
+            Value::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
+            _ => {
+                self.errors.push((name.to_owned(), format!("`{name}` must be a text")));
+                None
+            }
+        }
+    }
+
+    /// A boolean, or in a form the text `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.given.remove(name)? {
+            Value::Null => None,
+            Value::Bool(flag) => Some(flag),
+            Value::String(text) if text.trim().is_empty() => None,
+            Value::String(text) if text.trim() == "true" => Some(true),
+            Value::String(text) if text.trim() == "false" => Some(false),
+            _ => {
+                self.errors.push((name.to_owned(), format!("`{name}` must be true or false")));
+                None
+            }
+        }
+    }
+
+    /// The request that the fields have been checked to be.
+    ///
+    /// # Errors
+    /// Every error of a field, also those that the check has found, and every field that was not read.
+    pub(super) fn finish<T>(mut self, checked: Result<T, Vec<FieldError>>) -> Result<T, ApiError> {
+        for name in self.given.keys() {
+            self.errors.push((name.clone(), "This field is unknown here; correct its name or remove it".to_owned()));
+        }
+        let checked = checked.map_err(|found| {
+            // A field that could not be read was not there for the check.
+            let unread = |error: &FieldError| self.errors.iter().any(|(name, _)| name == error.field);
+            let found: Vec<_> = found.into_iter().filter(|error| !unread(error)).collect();
+            self.errors.extend(found.into_iter().map(|error| (error.field.to_owned(), error.detail)));
+        });
+        match checked {
+            Ok(request) if self.errors.is_empty() => Ok(request),
+            _ => {
+                let errors = self.errors.into_iter().map(|(name, detail)| RequestError::in_field(&name, detail));
+                Err(ApiError::InvalidRequest { errors: errors.collect() })
+            }
+        }
     }
 }

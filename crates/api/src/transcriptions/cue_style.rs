@@ -7,12 +7,11 @@ use std::str::FromStr;
 use utoipa::IntoParams;
 use ytcaption_domain::captions::CueStyle;
 
-use super::parameters::Query;
+use crate::parameters::{Query, parse_bool};
 
 /// How the cues of SRT, VTT, ASS and LRC are shaped. The first four names are those of Whisper's command line.
-#[derive(IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes what `read` takes; a test compares them")]
 pub(crate) struct CueStyleParameters {
     /// Columns of a line; a full-width character takes two.
     #[param(minimum = 8, maximum = 200, default = 42)]
@@ -37,24 +36,36 @@ pub(crate) struct CueStyleParameters {
     max_chars_per_second: Option<u16>,
 }
 
-/// Reads the style; what is not given is as usual.
-pub(super) fn read(query: &mut Query) -> CueStyle {
-    let usual = CueStyle::default();
-    CueStyle {
-        max_line_width: number(query, "max_line_width", CueStyle::LINE_WIDTHS).unwrap_or(usual.max_line_width),
-        max_line_count: number(query, "max_line_count", CueStyle::LINE_COUNTS).unwrap_or(usual.max_line_count),
-        max_words_per_line: number(query, "max_words_per_line", CueStyle::WORDS_PER_LINE),
-        highlight_words: query.take("highlight_words", truth).unwrap_or(usual.highlight_words),
-        min_cue_duration_ms: number(query, "min_cue_duration_ms", CueStyle::MIN_DURATIONS_MS)
-            .unwrap_or(usual.min_cue_duration_ms),
-        max_cue_duration_ms: number(query, "max_cue_duration_ms", CueStyle::MAX_DURATIONS_MS)
-            .unwrap_or(usual.max_cue_duration_ms),
-        max_chars_per_second: number(query, "max_chars_per_second", CueStyle::CHARS_PER_SECOND)
-            .unwrap_or(usual.max_chars_per_second),
+impl CueStyleParameters {
+    /// Takes the parameters of a query.
+    pub(super) fn from_query(query: &mut Query) -> Self {
+        Self {
+            max_line_width: number(query, "max_line_width", CueStyle::LINE_WIDTHS),
+            max_line_count: number(query, "max_line_count", CueStyle::LINE_COUNTS),
+            max_words_per_line: number(query, "max_words_per_line", CueStyle::WORDS_PER_LINE),
+            highlight_words: query.take("highlight_words", parse_bool),
+            min_cue_duration_ms: number(query, "min_cue_duration_ms", CueStyle::MIN_DURATIONS_MS),
+            max_cue_duration_ms: number(query, "max_cue_duration_ms", CueStyle::MAX_DURATIONS_MS),
+            max_chars_per_second: number(query, "max_chars_per_second", CueStyle::CHARS_PER_SECOND),
+        }
+    }
+
+    /// The style; absent parameters have their defaults.
+    pub(super) fn style(&self) -> CueStyle {
+        let default = CueStyle::default();
+        CueStyle {
+            max_line_width: self.max_line_width.unwrap_or(default.max_line_width),
+            max_line_count: self.max_line_count.unwrap_or(default.max_line_count),
+            max_words_per_line: self.max_words_per_line,
+            highlight_words: self.highlight_words.unwrap_or(default.highlight_words),
+            min_cue_duration_ms: self.min_cue_duration_ms.unwrap_or(default.min_cue_duration_ms),
+            max_cue_duration_ms: self.max_cue_duration_ms.unwrap_or(default.max_cue_duration_ms),
+            max_chars_per_second: self.max_chars_per_second.unwrap_or(default.max_chars_per_second),
+        }
     }
 }
 
-/// What tells the style apart in an `ETag`; nothing for the usual one.
+/// The part of an `ETag` that names the style; empty for the default style.
 pub(super) fn tag(style: &CueStyle) -> String {
     if *style == CueStyle::default() {
         return String::new();
@@ -76,10 +87,6 @@ where
     T: FromStr + PartialOrd + Display,
 {
     query.take(name, |text| {
-        CueStyle::parse_number(text, &range).map_err(|error| format!("`{text}` is not within bounds; {error}"))
+        CueStyle::parse_number(text, &range).map_err(|error| format!("`{text}` is not valid here; {error}"))
     })
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("`{text}` is neither `true` nor `false`"))
 }

@@ -8,16 +8,16 @@ use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 use ytcaption_domain::job::JobStatus;
-use ytcaption_projections::{JobFilter, PageCursor};
+use ytcaption_projections::PageCursor;
 
 use super::COLLECTION;
-use super::parameters::Query;
-use super::view::{Status, Transcription};
+use super::view::Transcription;
 use crate::ApiState;
-use crate::caller::Caller;
+use crate::parameters::{Query, parse_limit};
+use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
 
-/// Jobs on a page when the client does not say.
+/// Jobs on a page unless the client says how many.
 const DEFAULT_LIMIT: u32 = 20;
 /// Most jobs on a page.
 const MAX_LIMIT: u32 = 100;
@@ -41,7 +41,7 @@ pub(crate) struct TranscriptionPage {
     path = "/api/v1/transcriptions",
     tag = "transcriptions",
     params(
-        ("status" = Option<Status>, Query, description = "Only jobs that stand there"),
+        ("status" = Option<JobStatus>, Query, description = "Only jobs with this status"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, example = 20,
          description = "Most jobs on a page, 1 to 100; 20 unless given"),
@@ -49,7 +49,7 @@ pub(crate) struct TranscriptionPage {
     responses(
         (status = 200, description = "A page of jobs", body = TranscriptionPage,
          headers(("Link" = String, description = "The next page, `rel=\"next\"`; absent on the last"))),
-        (status = 400, description = "A parameter cannot be used", body = Problem,
+        (status = 400, description = "A parameter is not valid", body = Problem,
          content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -57,17 +57,16 @@ pub(crate) struct TranscriptionPage {
 )]
 pub(crate) async fn list(
     State(state): State<ApiState>,
-    caller: Caller,
+    Authenticated(principal): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<(HeaderMap, Json<TranscriptionPage>), ApiError> {
     let mut query = Query::new(query.as_deref());
     let status = query.take("status", str::parse::<JobStatus>);
     let cursor = query.take("cursor", str::parse::<PageCursor>);
-    let limit = query.take("limit", read_limit);
+    let limit = query.take("limit", parse_limit::<MAX_LIMIT>);
     query.finish()?;
 
-    let filter = JobFilter { status };
-    let page = state.queries.page(&caller.account, filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let page = state.queries.list(&principal, status, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let mut headers = HeaderMap::new();
     if let Some(next) = &next_cursor {
@@ -75,11 +74,6 @@ pub(crate) async fn list(
     }
     let transcriptions = page.jobs.into_iter().map(Transcription::from).collect();
     Ok((headers, Json(TranscriptionPage { transcriptions, next_cursor })))
-}
-
-fn read_limit(text: &str) -> Result<u32, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-    limit.ok_or_else(|| format!("`limit` must be a number from 1 to {MAX_LIMIT}"))
 }
 
 /// The next page as RFC 8288 writes it.

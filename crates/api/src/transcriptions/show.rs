@@ -7,17 +7,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ytcaption_projections::{AsOf, JobView};
 
-use super::parameters::{JobPath, Query};
-use super::past;
 use super::view::Transcription;
 use crate::ApiState;
-use crate::caller::Caller;
 use crate::conditional::{REVALIDATE, is_known};
+use crate::parameters::{JobPath, Query};
+use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
 
 /// One job
 ///
-/// Where it stands, how far it has come, and why it failed if it did. Poll with `If-None-Match`: an unchanged job is
+/// Its status, its progress, and why it failed if it did. Poll with `If-None-Match`: an unchanged job is
 /// answered with 304 and no body.
 #[utoipa::path(
     get,
@@ -34,7 +33,7 @@ use crate::problem::{ApiError, Problem};
         (status = 200, description = "The job", body = Transcription,
          headers(("ETag" = String, description = "Version of the job"))),
         (status = 304, description = "The job has not changed since that `ETag`"),
-        (status = 400, description = "The id is no UUID, or the job has no such past", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The id is not a UUID, or the job has no such past", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
@@ -42,7 +41,7 @@ use crate::problem::{ApiError, Problem};
 )]
 pub(crate) async fn show(
     State(state): State<ApiState>,
-    caller: Caller,
+    Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -51,19 +50,19 @@ pub(crate) async fn show(
     let at = query.take("at", str::parse::<AsOf>);
     query.finish()?;
     let view = match at {
-        None => super::find(&state, &caller, id).await?,
-        Some(moment) => past::as_it_was(&state, &caller, id, moment).await?,
+        None => state.queries.get(&principal, id).await?,
+        Some(moment) => state.queries.at(&principal, id, Some(moment)).await?.view,
     };
     let tag = entity_tag(&view);
-    let said = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
+    let headers_of_job = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
     if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, said).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, headers_of_job).into_response());
     }
-    Ok((said, Json(Transcription::from(view))).into_response())
+    Ok((headers_of_job, Json(Transcription::from(view))).into_response())
 }
 
 /// The version of the job; deliveries of its webhook are events of their own and count beside it.
-pub(super) fn entity_tag(view: &JobView) -> String {
+fn entity_tag(view: &JobView) -> String {
     match view.webhook_status.as_deref() {
         None => format!("\"{}\"", view.version),
         Some(status) => format!("\"{}.{}.{status}\"", view.version, view.webhook_attempts),

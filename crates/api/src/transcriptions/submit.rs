@@ -3,25 +3,56 @@
 use axum::Json;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::header::LOCATION;
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::{Map, Value};
 use tracing::Instrument;
-use ytcaption_domain::job::{JobCommand, JobOptions, JobStatus, MediaSource};
-use ytcaption_domain::{CommandContext, JobId};
-use ytcaption_eventstore::CommandError;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+use ytcaption_application::{
+    IdempotencyKey, InvalidIdempotencyKey, Principal, Recording, StoredUpload, SubmitRequest, SubmitTranscription,
+};
+use ytcaption_domain::network::AddressPolicy;
 
-use super::body::{self, MediaType};
-use super::form::{File, TranscriptionForm, TranscriptionRequest, Wish};
-use super::idempotency::{self, IdempotencyKey};
-use super::upload::{Form, StoredUpload, read_form};
-use super::view::Receipt;
+use super::body::{self, Fields, MediaType};
+use super::upload;
+use super::view::JobAccepted;
 use crate::ApiState;
-use crate::caller::Caller;
+use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
 
-/// Submit a recording
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The fields of [`SubmitRequest`] as a form, with a file beside them.
+pub(crate) struct SubmitForm;
+
+impl PartialSchema for SubmitForm {
+    fn schema() -> RefOr<Schema> {
+        let RefOr::T(Schema::Object(mut form)) = SubmitRequest::schema() else {
+            unreachable!("a struct with named fields is described as an object");
+        };
+        let file = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .description(Some("The media; anything that ffmpeg reads. Required unless a URL is given."));
+        form.properties.insert("file".to_owned(), file.into());
+        form.description = Some(
+            "Media to be captioned, as a file. Give the fields before the file: errors are then found before it is \
+             sent."
+                .to_owned(),
+        );
+        form.example = None;
+        RefOr::T(Schema::Object(form))
+    }
+}
+
+impl ToSchema for SubmitForm {}
+
+/// Submit media
 ///
-/// As the address of a page or media file (JSON), or as a file (form). The answer comes as soon as the job is stored;
-/// ask `status_url` how far it is, or give a `webhook_url`.
+/// As the URL of a page or media file (JSON), or as a file (form). The answer comes as soon as the job is stored; poll
+/// `status_url` for its progress, or give a `webhook_url`.
 ///
 /// With an `Idempotency-Key` a request may be repeated safely: the same key and request give the same job.
 #[utoipa::path(
@@ -35,14 +66,14 @@ use crate::problem::{ApiError, Problem};
     ),
     request_body(
         content(
-            (TranscriptionRequest = "application/json"),
-            (TranscriptionForm = "multipart/form-data"),
+            (SubmitRequest = "application/json"),
+            (SubmitForm = "multipart/form-data"),
         ),
-        description = "The recording and what is wanted of it",
+        description = "The media and the options of its transcription",
     ),
     responses(
         (status = 202, description = "The job is stored and will be worked on; also if it was by an earlier request \
-                                      with the same key", body = Receipt,
+                                      with the same key", body = JobAccepted,
          headers(("Location" = String, description = "The job"))),
         (status = 400, description = "The body or the key cannot be read, or the upload broke off", body = Problem,
          content_type = "application/problem+json"),
@@ -52,19 +83,19 @@ use crate::problem::{ApiError, Problem};
          content_type = "application/problem+json"),
         (status = 415, description = "The body is neither JSON nor a form", body = Problem,
          content_type = "application/problem+json"),
-        (status = 422, description = "Fields cannot be used, all of them named; or the key belongs to another request",
+        (status = 422, description = "Fields are not valid, all of them named; or the key belongs to another request",
          body = Problem, content_type = "application/problem+json",
          example = json!({
              "type": "/problems/invalid-request",
-             "title": "The request has fields that cannot be used",
+             "title": "The request has fields that are not valid",
              "status": 422,
-             "detail": "There are 2 faults; `errors` lists them all.",
+             "detail": "There are 2 errors; `errors` lists them all.",
              "instance": "/api/v1/transcriptions",
              "request_id": "0197a2b4-80aa-7b21-9c54-0d1e2f3a4b5c",
              "errors": [
                  {"pointer": "/url", "detail": "addresses that begin with `file:` are not fetched; give one that \
                                                 begins with http:// or https://"},
-                 {"pointer": "/language", "detail": "`en-US` is no language that Whisper knows; use `auto` or `en`"}
+                 {"pointer": "/language", "detail": "`en-US` is not a language that Whisper knows; use `auto` or `en`"}
              ]
          })),
         (status = 503, description = "The database or the storage does not answer", body = Problem,
@@ -73,83 +104,145 @@ use crate::problem::{ApiError, Problem};
 )]
 pub(crate) async fn submit(
     State(state): State<ApiState>,
-    caller: Caller,
+    Authenticated(principal): Authenticated,
     request: Request,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Receipt>), ApiError> {
-    let key = IdempotencyKey::of(request.headers())?;
-    let Form { wish, upload } = read(&state, request).await?;
-    let order = Order {
-        id: key.as_ref().map_or_else(|| JobId(state.ids.new_id()), |key| key.job_id(&caller.account)),
-        repeatable: key.is_some(),
-        context: caller.context(state.ids),
-        wish,
-        upload,
-    };
-    tracing::Span::current().record("job_id", tracing::field::display(order.id));
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<JobAccepted>), ApiError> {
+    let key = idempotency_key(request.headers())?;
+    let (request, upload) = read(&state, &principal, request).await?;
     // A task of its own: a client that hangs up must not part the job from its upload.
-    let placed = tokio::spawn(order.place(state).in_current_span()).await;
-    let receipt = placed.map_err(|error| ApiError::Internal(error.to_string()))??;
-    Ok((StatusCode::ACCEPTED, [(LOCATION, receipt.status_url.clone())], Json(receipt)))
+    let submission = async move { state.commands.submit(&principal, request, upload, key.as_ref()).await };
+    let submitted = tokio::spawn(submission.in_current_span()).await;
+    let accepted: JobAccepted = submitted.map_err(|error| ApiError::Internal { reason: error.to_string() })??.into();
+    Ok((StatusCode::ACCEPTED, [(LOCATION, accepted.status_url.clone())], Json(accepted)))
 }
 
-async fn read(state: &ApiState, request: Request) -> Result<Form, ApiError> {
-    match MediaType::of(request.headers()) {
+/// The key in the headers, if there is one.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, InvalidIdempotencyKey> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => key.to_str().map_err(|_| InvalidIdempotencyKey)?.parse().map(Some),
+        (Some(_), Some(_)) => Err(InvalidIdempotencyKey),
+    }
+}
+
+async fn read(
+    state: &ApiState,
+    principal: &Principal,
+    request: Request,
+) -> Result<(SubmitTranscription, Option<StoredUpload>), ApiError> {
+    match MediaType::from_headers(request.headers()) {
         MediaType::Json => {
             let bytes = body::read(request.into_body(), state.settings.max_body_bytes).await?;
-            let wish = Wish::read(body::json_object(&bytes)?, File::Absent, &state.network)?;
-            Ok(Form { wish, upload: None })
+            Ok((validated(body::json_object(&bytes)?, Recording::AtUrl, &state.network)?, None))
         }
         MediaType::Form => {
             let parts = Multipart::from_request(request, state)
                 .await
-                .map_err(|error| ApiError::MalformedBody(error.body_text()))?;
-            read_form(state, parts).await
+                .map_err(|error| ApiError::MalformedBody { reason: error.body_text() })?;
+            upload::read_form(state, principal, parts).await
         }
         other => Err(other.unsupported()),
     }
 }
 
-/// A job to be created.
-struct Order {
-    id: JobId,
-    /// Whether the id names the request, so that the job may be there already.
-    repeatable: bool,
-    context: CommandContext,
-    wish: Wish,
-    upload: Option<StoredUpload>,
+/// Reads and checks the fields of a submission.
+///
+/// # Errors
+/// Every error of every field.
+pub(super) fn validated(
+    given: Map<String, Value>,
+    recording: Recording,
+    network: &AddressPolicy,
+) -> Result<SubmitTranscription, ApiError> {
+    let mut fields = Fields::new(given);
+    let request = SubmitRequest {
+        url: fields.text("url"),
+        youtube_url: fields.text("youtube_url"),
+        language: fields.text("language"),
+        task: fields.text("task"),
+        priority: fields.text("priority"),
+        model: fields.text("model"),
+        initial_prompt: fields.text("initial_prompt"),
+        prompt: fields.text("prompt"),
+        hotwords: fields.text("hotwords"),
+        word_timestamps: fields.flag("word_timestamps"),
+        webhook_url: fields.text("webhook_url"),
+    };
+    fields.finish(request.validate(recording, network))
 }
 
-impl Order {
-    async fn place(self, state: ApiState) -> Result<Receipt, ApiError> {
-        let Self { id, repeatable, context, wish, upload } = self;
-        let source = match (&upload, wish.url) {
-            (Some(upload), _) => upload.source.clone(),
-            (None, Some(url)) => MediaSource::Url { url },
-            (None, None) => return Err(ApiError::Internal("a request without a recording was let through".into())),
-        };
-        let command = JobCommand::Create {
-            account: context.account.clone(),
-            source,
-            options: JobOptions::Transcription(wish.transcription),
-            priority: wish.priority,
-            webhook_url: wish.webhook_url,
-        };
-        let outcome = state.jobs.create(id.0, command.clone(), &context).await;
-        // The upload of a job that was not created is deleted as it is dropped. When the store did not answer, the job
-        // may exist all the same: a blob too many is better than a job without its recording.
-        if let Some(upload) = upload
-            && matches!(outcome, Ok(_) | Err(CommandError::Unavailable(_)))
-        {
-            upload.keep();
-        }
-        match outcome {
-            Ok(executed) => {
-                let status = executed.aggregate.status.unwrap_or(JobStatus::Pending);
-                tracing::info!("job accepted");
-                Ok(Receipt::new(id, status, executed.decided_at))
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use serde_json::json;
+
+    use super::*;
+
+    fn invalid_fields(given: &Value) -> Vec<String> {
+        let object = given.as_object().cloned().expect("an object");
+        match validated(object, Recording::AtUrl, &AddressPolicy::default()) {
+            Err(ApiError::InvalidRequest { errors }) => {
+                let mut pointers: Vec<_> = errors.into_iter().map(|error| error.pointer.unwrap_or_default()).collect();
+                pointers.sort();
+                pointers
             }
-            Err(CommandError::Conflict) if repeatable => idempotency::repeat(&state, id, &command).await,
-            Err(error) => Err(ApiError::of_command(id, error)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn errors_of_the_json_and_of_the_values_come_together() {
+        let given = json!({
+            "url": "file:///etc/passwd", "language": "klingon", "priority": 1, "colour": "blue", "a/b": 1,
+            "word_timestamps": "yes", "prompt": null, "initial_prompt": "",
+        });
+        assert_eq!(invalid_fields(&given), ["/a~1b", "/colour", "/language", "/priority", "/url", "/word_timestamps"]);
+        assert_eq!(invalid_fields(&json!({"url": 7})), ["/url"], "one error of a field");
+    }
+
+    #[test]
+    fn a_form_has_texts_where_json_has_booleans() {
+        for (given, expected) in [
+            (json!({"word_timestamps": true}), Some(true)),
+            (json!({"word_timestamps": " true "}), Some(true)),
+            (json!({"word_timestamps": "false"}), Some(false)),
+            (json!({"word_timestamps": ""}), None),
+            (json!({"word_timestamps": null}), None),
+        ] {
+            let object = given.as_object().cloned().expect("an object");
+            let request = validated(object, Recording::Uploaded, &AddressPolicy::default()).expect("valid");
+            assert_eq!(request.transcription.word_timestamps, expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_description_names_the_fields_that_are_read() {
+        let described = serde_json::to_value(SubmitRequest::default()).expect("plain data");
+        let names: Vec<&String> = described.as_object().expect("an object").keys().collect();
+        let all: Value = names.iter().map(|name| ((*name).clone(), json!(1))).collect::<Map<_, _>>().into();
+        let mut expected: Vec<String> = names.iter().map(|name| format!("/{name}")).collect();
+        expected.sort();
+        assert_eq!(invalid_fields(&all), expected, "numbers are not texts, and no other field is unknown");
+        assert_eq!(invalid_fields(&json!({"url": "https://example.org/a", "colour": 1})), ["/colour"]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_valid_is_refused() {
+        let key = |values: &[&'static str]| {
+            let pairs =
+                values.iter().map(|value| (IDEMPOTENCY_KEY.parse().expect("a name"), HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                let name: HeaderName = name;
+                headers.append(name, value);
+            }
+            idempotency_key(&headers)
+        };
+        assert_eq!(key(&[]), Ok(None));
+        assert_eq!(key(&["0b51-a"]), Ok("0b51-a".parse().ok()));
+        for values in [&[""][..], &["a b"], &["a", "b"]] {
+            assert_eq!(key(values), Err(InvalidIdempotencyKey), "{values:?}");
         }
     }
 }

@@ -1,56 +1,31 @@
 //! Jobs as JSON.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use ytcaption_domain::JobId;
+use ytcaption_application::{self as application, JobFailure};
 use ytcaption_domain::job::JobStatus;
 use ytcaption_projections::JobView;
 
-use super::status_url;
-use crate::problem::JobError;
-
-/// Where a job stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    Pending,
-    Downloading,
-    Transcribing,
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl From<JobStatus> for Status {
-    fn from(status: JobStatus) -> Self {
-        match status {
-            JobStatus::Pending => Self::Pending,
-            JobStatus::Downloading => Self::Downloading,
-            JobStatus::Transcribing => Self::Transcribing,
-            JobStatus::Completed => Self::Completed,
-            JobStatus::Failed => Self::Failed,
-            JobStatus::Cancelled => Self::Cancelled,
-        }
-    }
-}
+use super::{result_url, status_url};
 
 /// A job that was accepted or changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Receipt {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct JobAccepted {
     pub(crate) job_id: Uuid,
-    pub(crate) status: Status,
-    /// Where to ask for the job.
+    pub(crate) status: JobStatus,
+    /// URL of the job.
     #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f")]
     pub(crate) status_url: String,
     /// When the job was accepted.
     pub(crate) created_at: DateTime<Utc>,
 }
 
-impl Receipt {
-    pub(crate) fn new(job: JobId, status: JobStatus, created_at: DateTime<Utc>) -> Self {
-        Self { job_id: job.0, status: status.into(), status_url: status_url(job), created_at }
+impl From<application::JobAccepted> for JobAccepted {
+    fn from(accepted: application::JobAccepted) -> Self {
+        let application::JobAccepted { job, status, created_at } = accepted;
+        Self { job_id: job.0, status, status_url: status_url(job), created_at }
     }
 }
 
@@ -58,40 +33,40 @@ impl Receipt {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Transcription {
     pub(crate) job_id: Uuid,
-    pub(crate) status: Status,
+    pub(crate) status: JobStatus,
     source: Source,
-    /// Title of the recording, once known.
+    /// Title of the media, once known.
     #[schema(example = "How captions came to be")]
     title: Option<String>,
-    /// Language asked for: `auto` or a code.
+    /// Requested language: `auto` or a code.
     #[schema(example = "auto")]
     language: String,
     /// `transcribe`, or `translate` for an English translation.
     #[schema(example = "transcribe")]
     task: &'static str,
-    /// Language heard, once completed.
+    /// Language of the speech, once detected.
     #[schema(example = "en")]
     detected_language: Option<String>,
     /// `high`, `normal` or `low`.
     #[schema(example = "normal")]
     priority: &'static str,
-    /// The model asked for, or the one in use.
+    /// The requested model, or the one in use.
     #[schema(example = "faster-whisper-small")]
     model: Option<String>,
     progress: Progress,
-    /// Length of the recording in milliseconds, once known.
+    /// Length of the media in milliseconds, once known.
     #[schema(example = 93_500)]
     duration_ms: Option<u64>,
-    /// What is wrong with the recording although the job goes on, such as that its end is missing.
+    /// What is wrong with the media although the job goes on, such as that its end is missing.
     #[schema(
         example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off."
     )]
     warning: Option<String>,
-    /// The webhook that is told of the job's end.
+    /// The webhook that receives a POST when the job ends.
     webhook: Option<Webhook>,
-    /// Why the latest attempt failed. While the job has not ended, it is tried again at `retry_at`.
-    error: Option<JobError>,
-    /// When the failed step is tried again.
+    /// Why the latest attempt failed. While the job has not ended, the step is retried at `retry_at`.
+    error: Option<JobFailure>,
+    /// When the failed step is retried.
     retry_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -100,26 +75,26 @@ pub(crate) struct Transcription {
     /// Number of events in the life of the job.
     #[schema(example = 7)]
     version: u64,
-    /// This resource.
+    /// URL of this resource.
     #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f")]
     status_url: String,
-    /// Where the captions are, once completed.
+    /// URL of the captions, once completed.
     #[schema(example = "/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f/result")]
     result_url: Option<String>,
 }
 
-/// Where the recording comes from.
+/// Where the media comes from.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Source {
     /// `url` or `upload`.
     #[schema(example = "url")]
     kind: String,
-    /// The address, or the name of the uploaded file.
+    /// The URL, or the name of the uploaded file.
     #[schema(example = "https://example.org/talk.mp4")]
     name: String,
 }
 
-/// How far the work has come.
+/// Progress of the job.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Progress {
     /// How much of the whole work is done, 0 to 100.
@@ -128,10 +103,10 @@ struct Progress {
     /// Share of the media that has arrived, 0 to 100.
     #[schema(example = 100, maximum = 100)]
     download_percent: u8,
-    /// Pieces the recording was cut into, once it has arrived.
+    /// Chunks of the media, once it has arrived.
     #[schema(example = 4)]
     chunks: u32,
-    /// Pieces that are transcribed.
+    /// Chunks that are transcribed.
     #[schema(example = 2)]
     chunks_done: u32,
     /// Segments of text so far.
@@ -139,7 +114,7 @@ struct Progress {
     segments: u32,
 }
 
-/// Who is told when the job ends.
+/// Receives a POST when the job ends.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Webhook {
     #[schema(example = "https://example.org/hooks/captions")]
@@ -156,7 +131,7 @@ impl From<JobView> for Transcription {
     fn from(view: JobView) -> Self {
         let status_url = status_url(view.job_id);
         Self {
-            status: view.status.into(),
+            status: view.status,
             progress: Progress {
                 percent: view.progress_percent(),
                 download_percent: view.download_percent,
@@ -164,8 +139,8 @@ impl From<JobView> for Transcription {
                 chunks_done: view.chunks_done,
                 segments: view.segments,
             },
-            error: JobError::of(&view),
-            result_url: (view.status == JobStatus::Completed).then(|| format!("{status_url}/result")),
+            error: JobFailure::from_view(&view),
+            result_url: (view.status == JobStatus::Completed).then(|| result_url(view.job_id)),
             webhook: view.webhook_url.map(|url| Webhook {
                 url,
                 status: view.webhook_status,

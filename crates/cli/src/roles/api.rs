@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use ytcaption_api::{ApiState, Streams};
+use ytcaption_api::{ApiState, StreamPermits};
+use ytcaption_application::{Commands, Queries, Subscriptions};
 use ytcaption_eventstore::IdGenerator;
-use ytcaption_projections::JobQueries;
 
 use super::Deps;
 use crate::settings::{self, Settings};
 
-/// Answers requests at `listener` until `stop`.
+/// Serves requests at `listener` until `stop`.
 ///
 /// # Errors
 /// None: the result has the type of all roles.
@@ -24,17 +24,19 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let api = Arc::new(settings.api.clone());
+    let queries = Queries::new(&deps.database);
+    let ids = IdGenerator::system();
     let state = ApiState {
-        streams: Streams::start(&deps.database, deps.listener, &api, stop.clone()),
-        queries: JobQueries::new(&deps.database),
-        jobs: deps.worker.jobs,
+        commands: Commands::new(deps.worker.jobs, queries.clone(), Arc::clone(&deps.blobs), ids),
+        queries,
+        subscriptions: Subscriptions::start(&deps.database, deps.listener),
+        streams: StreamPermits::new(&api, stop.clone()),
         blobs: deps.blobs,
-        database: deps.database,
         nats: Some(deps.nats),
         network: Arc::new(deps.network),
         settings: Arc::clone(&api),
         models: Arc::new(move || settings::visible(&settings).map_err(|error| error.to_string())),
-        ids: IdGenerator::system(),
+        ids,
         metrics: deps.metrics,
     };
     ytcaption_api::serve(listener, ytcaption_api::router(state), api.header_timeout, stop.cancelled_owned()).await;

@@ -1,4 +1,4 @@
-//! `GET /health/live` and `GET /health/ready`
+//! For those who run the system: `GET /health/live`, `GET /health/ready` and `GET /metrics`
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,19 +6,21 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_projections::JobQueries;
+use ytcaption_telemetry::metrics::PrometheusHandle;
 
 use crate::ApiState;
 
 /// A dependency that has not answered after this time counts as down.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// JetStream's own address for questions about the account: answered only by a server with JetStream.
+/// Subject of JetStream's own API for account information; only a server with JetStream answers.
 const JETSTREAM_INFO: &str = "$JS.API.INFO";
 
-/// That the process runs.
+/// The process runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Liveness {
     /// Always `alive`.
@@ -39,13 +41,13 @@ pub(crate) struct Readiness {
     dependencies: BTreeMap<&'static str, DependencyHealth>,
 }
 
-/// How a dependency fares.
+/// Health of a dependency.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DependencyHealth {
     /// `up` or `down`.
     #[schema(example = "up")]
     status: &'static str,
-    /// Time until it answered or was given up, in milliseconds.
+    /// Time until it answered or the check timed out, in milliseconds.
     #[schema(example = 1.3)]
     latency_ms: f64,
     /// What is wrong and where to look, if it is down.
@@ -55,7 +57,7 @@ pub(crate) struct DependencyHealth {
 
 /// Whether the process runs
 ///
-/// Looks at nothing else: a restart would not bring a database back.
+/// Checks nothing else: a restart would not repair a database.
 #[utoipa::path(
     get,
     operation_id = "getLiveness",
@@ -88,7 +90,7 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Re
         }
     };
     let (postgres, nats, storage) = tokio::join!(
-        check(check_postgres(&state.queries)),
+        check(async { state.queries.check().await.map_err(|error| error.to_string()) }),
         nats,
         check(async { state.blobs.check().await.map_err(|error| error.to_string()) }),
     );
@@ -101,19 +103,14 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Re
     }
 }
 
-async fn check(asked: impl Future<Output = Result<(), String>>) -> DependencyHealth {
+async fn check(dependency: impl Future<Output = Result<(), String>>) -> DependencyHealth {
     let started = Instant::now();
-    let detail = match tokio::time::timeout(CHECK_TIMEOUT, asked).await {
+    let detail = match tokio::time::timeout(CHECK_TIMEOUT, dependency).await {
         Ok(outcome) => outcome.err(),
         Err(_) => Some(format!("no answer within {} seconds", CHECK_TIMEOUT.as_secs())),
     };
     let latency_ms = (started.elapsed().as_secs_f64() * 1e5).round() / 1e2;
     DependencyHealth { status: if detail.is_none() { "up" } else { "down" }, latency_ms, detail }
-}
-
-/// Asks a real question, so that a database whose schema is not there yet counts as down.
-async fn check_postgres(queries: &JobQueries) -> Result<(), String> {
-    queries.check().await.map_err(|error| error.to_string())
 }
 
 async fn check_nats(client: &async_nats::Client) -> Result<(), String> {
@@ -122,4 +119,16 @@ async fn check_nats(client: &async_nats::Client) -> Result<(), String> {
         .await
         .map(drop)
         .map_err(|error| format!("{error}; is nats-server running with JetStream?"))
+}
+
+/// Metrics of this process in Prometheus' text format
+#[utoipa::path(
+    get,
+    operation_id = "getMetrics",
+    path = "/metrics",
+    tag = "operations",
+    responses((status = 200, description = "All metrics of this process", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn metrics(State(state): State<ApiState>) -> Response {
+    ([(CONTENT_TYPE, PrometheusHandle::CONTENT_TYPE)], state.metrics.render()).into_response()
 }
