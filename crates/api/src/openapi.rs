@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder};
 
-use ytcaption_domain::captions::Transcript;
+use ytcaption_domain::captions::{Format, Transcript};
 
 use crate::problem::Problem;
 use crate::transcriptions::captions;
@@ -28,7 +28,7 @@ use crate::transcriptions::stream::{
         (name = "transcriptions", description = "Media and their captions"),
         (name = "operations", description = "For those who run the system"),
     ),
-    components(schemas(Problem, Transcript, StreamStatus, StreamProgress, StreamWarning, StreamCaptions, StreamFailure, StreamCompleted,
+    components(schemas(Problem, Format, Transcript, StreamStatus, StreamProgress, StreamWarning, StreamCaptions, StreamFailure, StreamCompleted,
                        StreamCancelled)),
 )]
 pub(crate) struct ApiDocument;

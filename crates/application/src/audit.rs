@@ -1,10 +1,13 @@
-//! Use cases for operators: the events of all accounts, and those that could not be applied.
+//! Use cases for operators: the events of all accounts, those that could not be applied, and the owner of a job.
 
-use ytcaption_eventstore::{Cursor, EventQuery, RecordedEvent};
-use ytcaption_projections::{ParkedCursor, ParkedEvent, cut_page};
+use cqrs_es::Aggregate;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::Job;
+use ytcaption_eventstore::{Cursor, EventQuery, RecordedEvent, read_event};
+use ytcaption_projections::{ParkedCursor, ParkedEvent, RegisteredProjection, cut_page};
 
 use crate::permissions::Permission;
-use crate::{AuditError, Principal, Queries, StoreError};
+use crate::{AuditError, GetError, Principal, Queries, StoreError};
 
 /// A page of events.
 #[derive(Debug, Clone)]
@@ -46,22 +49,37 @@ impl Queries {
         Ok(EventPage { events, next })
     }
 
-    /// At most `limit` events of all accounts that could not be applied to a read model, after `cursor`.
+    /// At most `limit` events of all accounts that could not be applied to a read model, after `cursor`; of one
+    /// read model if `projection` is given.
     ///
     /// # Errors
     /// See [`AuditError`].
     pub async fn parked_events(
         &self,
         principal: &Principal,
+        projection: Option<&RegisteredProjection>,
         cursor: ParkedCursor,
         limit: u32,
     ) -> Result<ParkedPage, AuditError> {
         principal.require(Permission::ReadParked)?;
-        let total = self.parked.count(None).await.map_err(StoreError::unavailable)?;
+        let total = self.parked.count(projection).await.map_err(StoreError::unavailable)?;
         // One more than requested shows whether there is a next page.
-        let events = self.parked.page(None, cursor, limit.saturating_add(1)).await;
+        let events = self.parked.page(projection, cursor, limit.saturating_add(1)).await;
         let mut events = events.map_err(StoreError::unavailable)?;
         let next = cut_page(&mut events, limit, ParkedCursor::after);
         Ok(ParkedPage { total, events, next })
+    }
+
+    /// The operator, acting for the account that owns a job: to read a job whose account is not known beforehand.
+    ///
+    /// # Errors
+    /// The caller may not read the events of all accounts; there is no such job in any account; the store gave no
+    /// answer.
+    pub async fn as_owner_of(&self, operator: &Principal, job: JobId) -> Result<Principal, GetError> {
+        operator.require(Permission::ReadAudit)?;
+        let first =
+            read_event(&self.database, Job::TYPE, &job.to_string(), 1).await.map_err(StoreError::unavailable)?;
+        let account = first.ok_or(GetError::NotFound(job))?.metadata.context.account;
+        Ok(Principal { account, ..operator.clone() })
     }
 }

@@ -11,7 +11,7 @@
 //! | door | use cases |
 //! |---|---|
 //! | [`Commands`] | [submit](Commands::submit), [store an upload](Commands::store_upload), [cancel](Commands::cancel) |
-//! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [usage](Queries::usage), [audit events](Queries::audit_events), [parked events](Queries::parked_events) |
+//! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [usage](Queries::usage), for operators [audit events](Queries::audit_events), [parked events](Queries::parked_events), [the owner of a job](Queries::as_owner_of) |
 //! | [`Subscriptions`] | [wait until a job has ended](Subscriptions::wait_until_ended), [follow its progress](Subscriptions::progress) |
 //!
 //! Every use case takes a [`Principal`] and first asks [`permissions`] whether it may. A job of another account is
@@ -37,6 +37,9 @@ mod subscriptions;
 mod upload;
 mod usage;
 mod wait;
+
+#[cfg(test)]
+mod tests;
 
 pub use audit::{EventPage, ParkedPage};
 pub use cancel::CancelError;

@@ -338,8 +338,8 @@ mod tests {
         for (text, reason) in [
             ("talk.mp4", "not a valid URL"),
             ("https://", "not a valid URL"),
-            ("file:///etc/passwd", "begin with `file:`"),
-            ("ftp://example.org/a", "begin with `ftp:`"),
+            ("file:///etc/passwd", "with the scheme `file:`"),
+            ("ftp://example.org/a", "with the scheme `ftp:`"),
             ("http://127.0.0.1/a", "private, loopback"),
             ("http://2130706433/a", "private, loopback"),
             ("http://[::1]:8000/", "private, loopback"),

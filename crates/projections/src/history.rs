@@ -84,18 +84,10 @@ impl JobHistory {
     /// # Errors
     /// The account has no such job, or the database does not answer.
     pub async fn load(reader: &EventReader, account: &AccountId, id: JobId) -> Result<Self, HistoryError> {
-        let history = Self::load_of_any_account(reader, id).await?;
+        let history = Self::from_events(id, reader.with_data_key(id.0).await?)?;
         // Decided by the metadata: what happened to a job is known even if this program cannot read its creation.
         let is_own = history.own_events().any(|event| event.metadata.context.account == *account);
         if is_own { Ok(history) } else { Err(HistoryError::NotFound(id)) }
-    }
-
-    /// All that was recorded up to now of a job, whichever account owns it: for operators.
-    ///
-    /// # Errors
-    /// There is no such job, or the database does not answer.
-    pub async fn load_of_any_account(reader: &EventReader, id: JobId) -> Result<Self, HistoryError> {
-        Self::from_events(id, reader.with_data_key(id.0).await?)
     }
 
     /// The history that these events, oldest first, make.

@@ -60,7 +60,7 @@ pub(crate) async fn parked(
     let limit = query.take("limit", parse_limit::<MAX_LIMIT>);
     query.finish()?;
 
-    let page = state.queries.parked_events(&principal, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
+    let page = state.queries.parked_events(&principal, None, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     Ok(Json(ParkedPage { total: page.total, events: page.events, next_cursor }))
 }

@@ -229,6 +229,16 @@ problems! {
                       `api.max_body_bytes` (JSON and form fields) and `api.max_upload_bytes` (files).",
         extensions: Extensions { limit_bytes: Some(*limit), ..Extensions::default() },
     }
+    UnsupportedMediaType(reason: String) {
+        code: "unsupported-media-type",
+        status: UNSUPPORTED_MEDIA_TYPE,
+        title: "The media type of the body is not supported",
+        detail: format!(
+            "{reason} Send application/json or multipart/form-data and name it in the header Content-Type."
+        ),
+        explanation: "Send a JSON object as `application/json`, or a file with its fields as `multipart/form-data`, and \
+                      name the type in the header `Content-Type`.",
+    }
     HostNotAllowed(host: String) {
         code: "host-not-allowed",
         status: MISDIRECTED_REQUEST,
@@ -241,16 +251,6 @@ problems! {
                       server's own are refused. Use `localhost` or an IP address. If you reach the server through a \
                       proxy or under a name of its own, the operator adds that name to the setting \
                       `api.allowed_hosts`.",
-    }
-    UnsupportedMediaType(reason: String) {
-        code: "unsupported-media-type",
-        status: UNSUPPORTED_MEDIA_TYPE,
-        title: "The media type of the body is not supported",
-        detail: format!(
-            "{reason} Send application/json or multipart/form-data and name it in the header Content-Type."
-        ),
-        explanation: "Send a JSON object as `application/json`, or a file with its fields as `multipart/form-data`, and \
-                      name the type in the header `Content-Type`.",
     }
     InvalidRequest(errors: Vec<RequestError>) {
         code: "invalid-request",

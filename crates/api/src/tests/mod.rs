@@ -40,7 +40,7 @@ use ytcaption_application::{Commands, Queries, Subscriptions};
 use ytcaption_blobstore::{BlobStore, LocalDirectory};
 use ytcaption_domain::Span;
 use ytcaption_domain::captions::Segment;
-use ytcaption_domain::job::{Job, Audio, Failure, JobCommand, JobEvent};
+use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{

@@ -61,7 +61,7 @@ async fn cues_are_shaped_as_asked() {
         ("max_line_count", "two", "from 1 to 4"),
         ("max_cue_duration_ms", "-1", "from 5000 to 60000"),
         ("highlight_words", "yes", "neither `true` nor `false`"),
-        ("highlight_words", "true", "choose vtt, ass or lrc"),
+        ("highlight_words", "true", "choose one of vtt, ass, lrc"),
         ("format=vtt&highlight_words", "true", "word_timestamps"),
     ] {
         let path = if parameter.contains("format") {
@@ -121,7 +121,7 @@ async fn a_failed_job_tells_why() {
     assert_eq!(problem["job_status"], "failed");
     assert_eq!(
         problem["job_error"],
-        json!({"stage": "download", "code": "no_audio_track", "message": "The video has no audio track."})
+        json!({"step": "download", "code": "no_audio_track", "message": "The video has no audio track."})
     );
 }
 

@@ -53,21 +53,21 @@ async fn a_faulty_field_is_named_and_nothing_is_stored() {
     let api = Api::new().await;
     let url = "https://example.org/a.mp4";
     for (body, pointer, reason) in [
-        (json!({"url": "no address"}), "/url", "not a URL"),
-        (json!({"url": "file:///etc/passwd"}), "/url", "begin with `file:`"),
-        (json!({"url": "ftp://example.org/a.mp4"}), "/url", "begin with `ftp:`"),
+        (json!({"url": "no address"}), "/url", "not a valid URL"),
+        (json!({"url": "file:///etc/passwd"}), "/url", "with the scheme `file:`"),
+        (json!({"url": "ftp://example.org/a.mp4"}), "/url", "with the scheme `ftp:`"),
         (json!({"url": "http://127.0.0.1/a.mp4"}), "/url", "private, loopback"),
         (json!({"youtube_url": "http://192.168.1.7/a.mp4"}), "/youtube_url", "private, loopback"),
         (json!({"url": "http://localhost:8000/a.mp4"}), "/url", "private, loopback"),
         (json!({"url": url, "webhook_url": "http://[::1]/hook"}), "/webhook_url", "private, loopback"),
-        (json!({"url": url, "language": "klingon"}), "/language", "`klingon` is no language"),
+        (json!({"url": url, "language": "klingon"}), "/language", "`klingon` is not a language"),
         (json!({"url": url, "priority": "urgent"}), "/priority", "high, normal or low"),
         (json!({"url": url, "model": "../../etc"}), "/model", "model's name"),
         (json!({"url": url, "colour": "blue"}), "/colour", "unknown"),
         (json!({"url": 7}), "/url", "must be a text"),
         (json!({"url": "https://example.org/".to_owned() + &"a".repeat(2_048)}), "/url", "longer than 2048"),
         (json!({"url": url, "youtube_url": url}), "/youtube_url", "not both"),
-        (json!({}), "/url", "Give the address"),
+        (json!({}), "/url", "Give the URL of the media"),
         (json!(["url"]), "", "JSON object"),
     ] {
         let answer = api.post(COLLECTION, &body).await;

@@ -13,11 +13,12 @@ const EVENTS: &str = "/api/v1/audit/events";
 async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId {
     let job = JobId(Uuid::from_u128(id));
     let payload = json!({
-        "type": "JobCreated", "account": "default", "priority": "normal", "language": "auto",
+        "type": "JobCreated", "account": "local", "priority": "normal",
+        "options": { "kind": "transcription", "language": "auto", "task": "transcribe" },
         "source": { "kind": "url", "url": "https://example.org/v" },
     });
     let metadata = json!({
-        "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "default",
+        "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "local",
         "actor": "client:anonymous", "correlation_id": correlation,
     });
     let (aggregate_id, event_version) = (job.to_string(), version);
@@ -34,7 +35,7 @@ async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
     let correlation = Uuid::from_u128(7).to_string();
     let earlier = record(&api, 1, "1", &correlation).await;
     let future = record(&api, 2, "3", &correlation).await;
-    let damaged = record(&api, 3, "1", "none").await;
+    let corrupted = record(&api, 3, "1", "none").await;
 
     assert_eq!(api.get(&format!("{COLLECTION}/{earlier}")).await.json()["task"], "transcribe");
     let cancelled = api.post(&format!("{COLLECTION}/{earlier}/cancel"), &json!({})).await;
@@ -64,8 +65,8 @@ async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
         let events = page["events"].as_array().expect("a list");
         events.iter().find(|event| event["aggregate_id"] == job.to_string()).expect("every event is on the page")
     };
-    let damage = event(damaged)["damage"].as_str().unwrap_or_default();
-    assert!(damage.contains("`correlation_id` is missing or malformed"), "{page}");
-    assert_eq!(event(damaged)["metadata"]["correlation_id"], "none", "as it is stored");
-    assert_eq!(event(future).get("damage"), None);
+    let corrupt = event(corrupted)["corrupt"].as_str().unwrap_or_default();
+    assert!(corrupt.contains("`correlation_id` is missing or malformed"), "{page}");
+    assert_eq!(event(corrupted)["metadata"]["correlation_id"], "none", "as it is stored");
+    assert_eq!(event(future).get("corrupt"), None);
 }

@@ -1,10 +1,8 @@
 //! `ytcaption audit`
 
-use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::TryStreamExt as _;
 use ytcaption_eventstore::Cursor;
 
 use super::Global;
@@ -12,6 +10,9 @@ use super::event_format::EventFormat;
 use super::filters::{Filters, TIMES};
 use super::output::{self, Output};
 use super::store::{self, WHERE};
+
+/// Events read at a time.
+const PAGE_EVENTS: u32 = 500;
 
 /// Who did what, when and why: all events that match, oldest first
 #[derive(Debug, Args)]
@@ -41,19 +42,22 @@ impl Audit {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let reader = store::open(global).await?;
+        let queries = store::queries(global).await?;
         let format = if self.json { EventFormat::Jsonl } else { self.format };
         let mut out = Output::new();
         if let Some(heading) = format.heading() {
             out.line(&heading)?;
         }
+        let (operator, query) = (store::operator(), self.filters.query());
         let mut found = false;
-        let mut pages = pin!(reader.pages(self.filters.query(), Cursor::default()));
-        while let Some(page) = pages.try_next().await? {
-            found = true;
-            for event in &page {
+        let mut next = Some(Cursor::default());
+        while let Some(cursor) = next {
+            let page = queries.audit_events(&operator, &query, cursor, PAGE_EVENTS).await?;
+            for event in &page.events {
+                found = true;
                 out.line(&format.line(event)?)?;
             }
+            next = page.next;
         }
         out.flush()?;
         if !found {

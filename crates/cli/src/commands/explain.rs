@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use ytcaption_domain::JobId;
-use ytcaption_projections::{JobHistory, Timeline, TimelineEntry};
+use ytcaption_projections::{Timeline, TimelineEntry};
 
 use super::Global;
 use super::output::{self, Output};
@@ -35,8 +35,9 @@ impl Explain {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let reader = store::open(global).await?;
-        let timeline = JobHistory::load_of_any_account(&reader, self.job).await?.timeline();
+        let queries = store::queries(global).await?;
+        let principal = queries.as_owner_of(&store::operator(), self.job).await?;
+        let timeline = queries.explain(&principal, self.job).await?;
         let mut out = Output::new();
         if self.json {
             out.json(&timeline)?;

@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, bail};
 use secrecy::ExposeSecret as _;
+use ytcaption_application::{Principal, Queries};
+use ytcaption_domain::Actor;
 use ytcaption_eventstore::{Database, EventReader};
 
 use super::Global;
@@ -22,6 +24,19 @@ Reads the database in DATABASE_URL (or database.url), else that of the `ytcaptio
 /// No store is named, it does not answer, or it is not ours.
 pub(super) async fn open(global: &Global) -> anyhow::Result<EventReader> {
     Ok(EventReader::new(&open_database(global).await?))
+}
+
+/// The use cases that read, over the store; it must be there.
+///
+/// # Errors
+/// As [`open`].
+pub(super) async fn queries(global: &Global) -> anyhow::Result<Queries> {
+    Ok(Queries::new(&open_database(global).await?))
+}
+
+/// The person at the command line, who has the credentials of the database.
+pub(super) fn operator() -> Principal {
+    Principal::local_operator(Actor::Client("command-line".to_owned()))
 }
 
 /// Opens the database of the store, which must be there.

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
+use ytcaption_application::JobDifference;
 use ytcaption_domain::JobId;
-use ytcaption_projections::{AsOf, JobHistory, difference};
+use ytcaption_projections::AsOf;
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
@@ -40,14 +41,15 @@ impl Diff {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let history = JobHistory::load_of_any_account(&store::open(global).await?, self.job).await?;
-        let (from, to) = (history.at(self.from)?, history.at(self.to)?);
-        let changes = difference(&from.facts(), &to.facts());
+        let queries = store::queries(global).await?;
+        let principal = queries.as_owner_of(&store::operator(), self.job).await?;
+        let JobDifference { from_version, to_version, changes } =
+            queries.difference(&principal, self.job, self.from, self.to).await?;
         let mut out = Output::new();
         if self.json {
-            out.json(&json!({ "job_id": self.job, "from": from.version, "to": to.version, "changes": changes }))?;
+            out.json(&json!({ "job_id": self.job, "from": from_version, "to": to_version, "changes": changes }))?;
         } else {
-            out.line(&format!("Job {} from version {} to {}:", self.job, from.version, to.version))?;
+            out.line(&format!("Job {} from version {from_version} to {to_version}:", self.job))?;
             for change in &changes {
                 out.line(&format!("  {:<28} {} -> {}", change.path, change.before, change.after))?;
             }

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use ytcaption_domain::JobId;
-use ytcaption_eventstore::Clock;
-use ytcaption_projections::{AsOf, JobAt, JobHistory};
+use ytcaption_projections::{AsOf, JobAt};
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
@@ -39,11 +38,9 @@ impl Job {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let history = JobHistory::load_of_any_account(&store::open(global).await?, self.id).await?;
-        // The database's clock may be a little ahead of this one; what is recorded has happened.
-        let newest = history.events().iter().map(|event| event.recorded_at).max();
-        let now = newest.unwrap_or_else(|| Clock::system().now());
-        let job = history.at(self.at.unwrap_or(AsOf::Time(now)))?;
+        let queries = store::queries(global).await?;
+        let principal = queries.as_owner_of(&store::operator(), self.id).await?;
+        let job = queries.at(&principal, self.id, self.at).await?;
         let mut out = Output::new();
         if self.json {
             out.json(&job)?;

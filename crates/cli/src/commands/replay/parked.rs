@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use chrono::SecondsFormat;
 use clap::Args;
 use serde_json::json;
-use ytcaption_projections::{ParkedCursor, ParkedEvent, ParkedEvents, RegisteredProjection};
+use ytcaption_application::Queries;
+use ytcaption_projections::{ParkedCursor, ParkedEvent, RegisteredProjection};
 
 use super::read_models;
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
-use crate::commands::store::WHERE;
+use crate::commands::store::{self, WHERE};
 
 /// List the events that could not be applied to the read models, and why
 #[derive(Debug, Args)]
@@ -42,9 +43,10 @@ impl Parked {
     }
 
     async fn print(self, global: &Global) -> anyhow::Result<()> {
-        let parked = ParkedEvents::new(&read_models(global).await?);
+        let queries = Queries::new(&read_models(global).await?);
         let of = self.projection.as_ref();
-        let (count, events) = (parked.count(of).await?, parked.page(of, ParkedCursor::default(), self.lines).await?);
+        let page = queries.parked_events(&store::operator(), of, ParkedCursor::default(), self.lines).await?;
+        let (count, events) = (page.total, page.events);
         let mut out = Output::new();
         if self.json {
             for event in &events {
