@@ -105,7 +105,7 @@ mod tests {
         }
         assert_eq!(not_allowed(&hosts, &["localhost", "evil.example"]).as_deref(), Some("evil.example"), "given twice");
         let absolute = Uri::from_static("http://evil.example/metrics");
-        assert!(hosts.not_allowed(&absolute, &HeaderMap::new()).is_some(), "as a proxy is asked");
+        assert!(hosts.not_allowed(&absolute, &HeaderMap::new()).is_some(), "as a request to a proxy has it");
         assert_eq!(not_allowed(&hosts, &[]), None);
     }
 
@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(not_allowed(&any, &["anything.example"]), None, "its public name need not be its only one");
         let named = Hosts::new(everywhere, vec!["captions.example.org".to_owned()], None);
         assert!(not_allowed(&named, &["anything.example"]).is_some());
-        assert_eq!(not_allowed(&named, &["10.1.2.3:8000"]), None, "a probe of a cluster asks by number");
+        assert_eq!(not_allowed(&named, &["10.1.2.3:8000"]), None, "a probe of a cluster uses the IP address");
     }
 }

@@ -29,7 +29,7 @@ pub type ModelLister = Arc<dyn Fn() -> Result<Catalogue, String> + Send + Sync>;
 /// The models that a request may name.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ModelList {
-    /// Name of the model for whoever names none.
+    /// Name of the model of requests that name none.
     #[schema(example = "faster-whisper-small")]
     default: String,
     /// All of them, by name.
@@ -42,7 +42,7 @@ pub(crate) struct ModelDocument {
     /// To be given as `model` of a request.
     #[schema(example = "faster-whisper-small")]
     name: String,
-    /// Whether it is the one for whoever names none.
+    /// Whether it is the model of requests that name none.
     default: bool,
     /// Whether its files are all there, whole and of one model.
     usable: bool,
@@ -53,19 +53,19 @@ pub(crate) struct ModelDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 244_617_416)]
     weights_bytes: Option<u64>,
-    /// Precision of the weights as they lie on disk, such as `int8` or `float16`. What a worker computes in is its
+    /// Precision of the weights on disk, such as `int8` or `float16`. What a worker computes in is its
     /// setting `models.compute_type`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "float16")]
     precision: Option<&'static str>,
-    /// Mel bins of the spectrogram it hears: 80, or 128 from large-v3 on.
+    /// Mel bins of its input: 80, or 128 from large-v3 on.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 80)]
     mel_bins: Option<usize>,
     /// Whether it understands more than English, and so can translate.
     #[serde(skip_serializing_if = "Option::is_none")]
     multilingual: Option<bool>,
-    /// Whether it can tell the time of each word.
+    /// Whether it can find the time of each word.
     #[serde(skip_serializing_if = "Option::is_none")]
     word_timestamps: Option<bool>,
     /// ISO 639 codes of the languages it understands.
@@ -77,7 +77,7 @@ pub(crate) struct ModelDocument {
 /// Models
 ///
 /// The models that a submission may name as `model`, as this server sees them on its own disk at this moment. Workers on
-/// other machines must have them too; give all of them the same folder, and give it to this server. Whether a model is
+/// other machines must have them too; give all of them the same directory, and give it to this server. Whether a model is
 /// in memory is each worker's affair. Poll with `If-None-Match`: an unchanged list is answered with 304 and no body.
 #[utoipa::path(
     get,
@@ -91,7 +91,7 @@ pub(crate) struct ModelDocument {
         (status = 304, description = "The list has not changed since that `ETag`"),
         (status = 400, description = "A parameter cannot be used", body = Problem,
          content_type = "application/problem+json"),
-        (status = 404, description = "This server sees no models and cannot tell which the workers have", body = Problem,
+        (status = 404, description = "This server sees no models and does not know which the workers have", body = Problem,
          content_type = "application/problem+json"),
     )
 )]
@@ -130,7 +130,7 @@ impl ModelList {
 
 impl ModelDocument {
     fn from_entry(entry: &ModelEntry) -> Self {
-        // Whatever lies in one folder, the others are listed.
+        // Whatever one directory contains, the others are listed.
         let read = catch_unwind(AssertUnwindSafe(|| entry.info(Checksums::Skip)));
         let info = match read {
             Ok(Ok(info)) => info,
@@ -151,7 +151,7 @@ impl ModelDocument {
         }
     }
 
-    /// Where the folder lies on the server is no client's affair.
+    /// The path of the directory on the server is removed from the reason.
     fn broken(entry: &ModelEntry, reason: &str) -> Self {
         let problem = reason.replace(&*entry.directory.to_string_lossy(), &entry.name);
         Self { name: entry.name.clone(), problem: Some(problem), ..Self::default() }

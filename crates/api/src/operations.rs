@@ -71,7 +71,7 @@ pub(crate) async fn live() -> Json<Liveness> {
 
 /// Whether requests can be served
 ///
-/// Asks every dependency, all at the same time, and gives each two seconds.
+/// Checks every dependency, all at the same time; each has two seconds to answer.
 #[utoipa::path(
     get,
     operation_id = "getReadiness",

@@ -19,9 +19,9 @@ pub struct ApiState {
     pub queries: Queries,
     /// Use cases that wait for a job.
     pub subscriptions: Subscriptions,
-    /// Stores uploads; readiness asks whether it answers.
+    /// Stores uploads; the readiness probe checks it.
     pub blobs: Arc<dyn BlobStore>,
-    /// Readiness asks whether it answers; `None` where this process uses no NATS.
+    /// The readiness probe checks it; `None` where this process uses no NATS.
     pub nats: Option<async_nats::Client>,
     /// Which URLs may be submitted.
     pub network: Arc<AddressPolicy>,

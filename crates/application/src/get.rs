@@ -7,7 +7,7 @@ use crate::permissions::Permission;
 use crate::{GetError, Principal, Queries, StoreError};
 
 impl Queries {
-    /// One job as its latest event left it: never behind what the caller was told before.
+    /// One job as its latest event left it: never behind what the caller has seen before.
     ///
     /// # Errors
     /// See [`GetError`].

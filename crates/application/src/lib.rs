@@ -1,4 +1,4 @@
-//! The use cases: what can be done with jobs, apart from how a client asks for it.
+//! The use cases: what can be done with jobs, apart from how a client requests it.
 //!
 //! ```text
 //!  REST, CLI, …  ──▶  Principal + typed request  ──▶  use case  ──▶  domain, event store, projections
@@ -14,7 +14,7 @@
 //! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [usage](Queries::usage), for operators [audit events](Queries::audit_events), [parked events](Queries::parked_events), [the owner of a job](Queries::as_owner_of) |
 //! | [`Subscriptions`] | [wait until a job has ended](Subscriptions::wait_until_ended), [follow its progress](Subscriptions::progress) |
 //!
-//! Every use case takes a [`Principal`] and first asks [`permissions`] whether it may. A job of another account is
+//! Every use case takes a [`Principal`] and first checks its [`permissions`]. A job of another account is
 //! answered exactly like one that does not exist.
 
 mod audit;
@@ -52,7 +52,7 @@ pub use list::ListError;
 pub use principal::{Principal, Role, Scope};
 pub use progress::{InvalidPosition, Progress, ProgressMessage, ProgressPosition};
 pub use queries::Queries;
-pub use request::{FieldError, Recording, SubmitRequest, SubmitTranscription};
+pub use request::{FieldError, MediaLocation, SubmitRequest, SubmitTranscription};
 pub use stream::{ProgressError, ProgressStream};
 pub use submit::{JobAccepted, SubmitError};
 pub use subscriptions::Subscriptions;

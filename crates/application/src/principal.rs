@@ -1,4 +1,4 @@
-//! Who asks, and for which account.
+//! Who calls a use case, and for which account.
 
 use std::collections::BTreeSet;
 

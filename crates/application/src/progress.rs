@@ -10,7 +10,7 @@ use ytcaption_domain::step;
 
 const WHOLE_PERCENT: u32 = 100;
 
-/// Something that whoever follows a job is told.
+/// Something that happened to a job, for a client that follows it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
     /// The job has a new status.
@@ -85,7 +85,7 @@ impl Progress {
 /// A message with the position after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressMessage {
-    /// Whoever resumes here receives everything that follows, and nothing twice.
+    /// A client that resumes here receives everything that follows, and nothing twice.
     pub position: ProgressPosition,
     /// The message.
     pub progress: Progress,
@@ -145,7 +145,7 @@ impl ProgressFold {
         self.position
     }
 
-    /// Folds what one recorded event stands for; the messages to send for it, each with its position. The text that may
+    /// Folds the events of one record; the messages to send for it, each with its position. The text that may
     /// be sent after them is found with [`Self::next_text`].
     pub(crate) fn fold(&mut self, sequence: u64, events: &[JobEvent]) -> Vec<ProgressMessage> {
         let mut messages = vec![];
@@ -214,7 +214,7 @@ impl ProgressFold {
         self.waiting.get(&self.position.chunks).copied()
     }
 
-    /// The next text, out of the events that the sequence of [`Self::next_text`] stands for; `None` if it is not in
+    /// The next text, out of the events of the record that [`Self::next_text`] names; `None` if it is not in
     /// them. It counts as sent.
     pub(crate) fn take_text(&mut self, events: Vec<JobEvent>) -> Option<ProgressMessage> {
         let next = self.position.chunks;

@@ -28,7 +28,7 @@ impl Queries {
     }
 
     /// Whether queries are answered, for readiness probes: reads the read model, so a database without its schema is
-    /// an error. Tells nothing of any job.
+    /// an error. Reveals nothing of any job.
     ///
     /// # Errors
     /// The database does not answer, or lacks the schema.

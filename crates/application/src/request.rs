@@ -17,7 +17,7 @@ const MAX_PROMPT_CHARS: usize = 4_000;
 /// Longest language, task or priority, in characters; an unknown one is repeated in the message.
 const MAX_NAME_CHARS: usize = 40;
 
-/// What a client asks for, as text that nothing has checked yet. One of `url` and `youtube_url` is required, unless a
+/// What a client requests, as text that nothing has checked yet. One of `url` and `youtube_url` is required, unless a
 /// file is uploaded with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +40,7 @@ pub struct SubmitRequest {
     /// `transcribe` writes down what is said, `translate` its English translation.
     #[schema(default = "transcribe", pattern = "^(transcribe|translate)$")]
     pub task: Option<String>,
-    /// `high` overtakes others, `low` waits for them.
+    /// `high` goes before others, `low` after them.
     #[schema(default = "normal", pattern = "^(high|normal|low)$")]
     pub priority: Option<String>,
     /// Name of the model; the default model unless given.
@@ -65,11 +65,11 @@ pub struct SubmitRequest {
 
 /// How the media comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recording {
+pub enum MediaLocation {
     /// It is at the URL of the request.
-    AtUrl,
+    Url,
     /// It is uploaded as a file.
-    Uploaded,
+    Upload,
 }
 
 /// A submission whose fields are valid.
@@ -96,29 +96,29 @@ pub struct FieldError {
 }
 
 impl SubmitRequest {
-    /// Checks every field. URLs may lead only where `network` permits, as far as can be told without resolving their
+    /// Checks every field. URLs may lead only where `network` permits, as far as can be known without resolving their
     /// hosts. Blanks around a text do not count, and an empty text counts as absent.
     ///
     /// # Errors
     /// Every field that is not valid, in no particular order.
     pub fn validate(
         &self,
-        recording: Recording,
+        location: MediaLocation,
         network: &AddressPolicy,
     ) -> Result<SubmitTranscription, Vec<FieldError>> {
         let mut fields = Fields::default();
         let given = |field: Option<&str>| field.is_some_and(|text| !text.trim().is_empty());
-        match (recording, given(self.url.as_deref()), given(self.youtube_url.as_deref())) {
+        match (location, given(self.url.as_deref()), given(self.youtube_url.as_deref())) {
             (_, true, true) => {
                 fields.error("youtube_url", "Give `url` or `youtube_url`, not both; they mean the same");
             }
-            (Recording::AtUrl, false, false) => {
+            (MediaLocation::Url, false, false) => {
                 fields.error("url", "Give the URL of the media as `url`, or send the media as `file`");
             }
-            (Recording::Uploaded, true, _) | (Recording::Uploaded, _, true) => {
+            (MediaLocation::Upload, true, _) | (MediaLocation::Upload, _, true) => {
                 fields.error("file", "Give a file or a URL, not both");
             }
-            (Recording::AtUrl, ..) | (Recording::Uploaded, false, false) => {}
+            (MediaLocation::Url, ..) | (MediaLocation::Upload, false, false) => {}
         }
         if given(self.initial_prompt.as_deref()) && given(self.prompt.as_deref()) {
             fields.error("prompt", "Give `initial_prompt` or `prompt`, not both; they mean the same");
@@ -243,13 +243,13 @@ mod tests {
 
     use super::*;
 
-    fn validate(request: &SubmitRequest, recording: Recording) -> Result<SubmitTranscription, Vec<FieldError>> {
-        request.validate(recording, &AddressPolicy::default())
+    fn validate(request: &SubmitRequest, location: MediaLocation) -> Result<SubmitTranscription, Vec<FieldError>> {
+        request.validate(location, &AddressPolicy::default())
     }
 
-    fn invalid_fields(request: &SubmitRequest, recording: Recording) -> Vec<&'static str> {
+    fn invalid_fields(request: &SubmitRequest, location: MediaLocation) -> Vec<&'static str> {
         let mut fields: Vec<_> =
-            validate(request, recording).expect_err("errors").into_iter().map(|error| error.field).collect();
+            validate(request, location).expect_err("errors").into_iter().map(|error| error.field).collect();
         fields.sort_unstable();
         fields
     }
@@ -262,7 +262,7 @@ mod tests {
             ..SubmitRequest::default()
         };
         assert_eq!(
-            validate(&request, Recording::AtUrl),
+            validate(&request, MediaLocation::Url),
             Ok(SubmitTranscription {
                 url: Some("https://example.org/a".parse().expect("a URL")),
                 transcription: TranscriptionOptions::default(),
@@ -286,7 +286,7 @@ mod tests {
             ..SubmitRequest::default()
         };
         let expected = ["hotwords", "language", "model", "priority", "prompt", "task", "url", "webhook_url"];
-        assert_eq!(invalid_fields(&request, Recording::AtUrl), expected);
+        assert_eq!(invalid_fields(&request, MediaLocation::Url), expected);
     }
 
     #[test]
@@ -307,24 +307,24 @@ mod tests {
         let one = SubmitRequest { prompt: Some(" Dr. Ana Souza ".into()), ..common.clone() };
         let other = SubmitRequest { initial_prompt: Some("Dr. Ana Souza".into()), ..common };
         for request in [&one, &other] {
-            let valid = validate(request, Recording::Uploaded).expect("valid fields");
+            let valid = validate(request, MediaLocation::Upload).expect("valid fields");
             assert_eq!(valid.transcription, expected);
         }
         let both =
             SubmitRequest { initial_prompt: Some("a".into()), prompt: Some("a".into()), ..SubmitRequest::default() };
-        assert_eq!(invalid_fields(&both, Recording::Uploaded), ["prompt"]);
+        assert_eq!(invalid_fields(&both, MediaLocation::Upload), ["prompt"]);
     }
 
     #[test]
-    fn there_is_exactly_one_recording() {
+    fn there_is_exactly_one_source() {
         let url = Some("https://example.org/a".into());
         let none = SubmitRequest::default();
         let one = SubmitRequest { url: url.clone(), ..SubmitRequest::default() };
         let both = SubmitRequest { youtube_url: url, ..one.clone() };
-        assert_eq!(invalid_fields(&both, Recording::AtUrl), ["youtube_url"]);
-        assert_eq!(invalid_fields(&none, Recording::AtUrl), ["url"]);
-        assert_eq!(invalid_fields(&one, Recording::Uploaded), ["file"]);
-        assert_eq!(validate(&none, Recording::Uploaded).map(|valid| valid.url), Ok(None));
+        assert_eq!(invalid_fields(&both, MediaLocation::Url), ["youtube_url"]);
+        assert_eq!(invalid_fields(&none, MediaLocation::Url), ["url"]);
+        assert_eq!(invalid_fields(&one, MediaLocation::Upload), ["file"]);
+        assert_eq!(validate(&none, MediaLocation::Upload).map(|valid| valid.url), Ok(None));
     }
 
     #[test]

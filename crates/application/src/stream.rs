@@ -84,7 +84,7 @@ pub struct ProgressStream {
     page: VecDeque<RecordedEvent>,
     /// Messages of the event folded last that are not sent yet.
     messages: VecDeque<ProgressMessage>,
-    /// What the event folded last stands for; its text may be the next.
+    /// The events of the record folded last; their text may be the next.
     at_hand: Option<(u64, Vec<JobEvent>)>,
     /// Whether the last read found nothing new.
     is_caught_up: bool,
@@ -121,7 +121,7 @@ impl ProgressStream {
                 if self.is_caught_up {
                     self.watch.beyond(version).await;
                 }
-                let page = self.read(version, PAGE).await?;
+                let page = self.read_page(version, PAGE).await?;
                 self.is_caught_up = page.is_empty();
                 self.page.extend(page);
             }
@@ -133,7 +133,7 @@ impl ProgressStream {
         while self.fold.position().version < after.version {
             let left = after.version - self.fold.position().version;
             let limit = u32::try_from(left).unwrap_or(u32::MAX).min(RESUME_PAGE);
-            let page = self.read(self.fold.position().version, limit).await?;
+            let page = self.read_page(self.fold.position().version, limit).await?;
             if page.is_empty() {
                 return Err(ProgressError::NoSuchPosition(after));
             }
@@ -144,18 +144,18 @@ impl ProgressStream {
         if self.fold.skip_texts(after.chunks) { Ok(()) } else { Err(ProgressError::NoSuchPosition(after)) }
     }
 
-    /// What the event of that sequence stands for: at hand if it was folded last, else read again.
+    /// The events of the record of that sequence: at hand if it was folded last, else read again.
     async fn events_at(&mut self, sequence: u64) -> Result<Vec<JobEvent>, StoreError> {
         if let Some((_, events)) = self.at_hand.take_if(|(at, _)| *at == sequence) {
             return Ok(events);
         }
-        match self.read(sequence.saturating_sub(1), 1).await?.first() {
+        match self.read_page(sequence.saturating_sub(1), 1).await?.first() {
             Some(recorded) => Ok(recorded.decode()?),
             None => Err(StoreError::Unreadable(format!("event {sequence} of job {} is gone", self.job))),
         }
     }
 
-    async fn read(&self, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, StoreError> {
+    async fn read_page(&self, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, StoreError> {
         let _permit = self.watch.read_permit().await;
         let id = self.job.to_string();
         let page = read_stream_page(&self.queries.database, Job::TYPE, &id, after, limit).await;

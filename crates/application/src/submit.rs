@@ -27,7 +27,7 @@ pub enum SubmitError {
     Denied(#[from] PermissionDenied),
     /// There must be a URL or an upload, and not both.
     #[error("give the URL of the media or upload it as a file, one of both")]
-    NotOneRecording,
+    NotOneSource,
     /// A different submission has used the idempotency key.
     #[error("the idempotency key has created job {job} from a different request; use a new key for a new request")]
     KeyReused {
@@ -63,7 +63,7 @@ impl Commands {
         let source = match (&upload, request.url) {
             (Some(upload), None) => upload.source.clone(),
             (None, Some(url)) => MediaSource::Url { url },
-            (Some(_), Some(_)) | (None, None) => return Err(SubmitError::NotOneRecording),
+            (Some(_), Some(_)) | (None, None) => return Err(SubmitError::NotOneSource),
         };
         let command = JobCommand::Create {
             account: principal.account.clone(),

@@ -72,25 +72,25 @@ const NO_WRITE: PermissionDenied = PermissionDenied::Scope(Scope::JobsWrite);
 async fn without_a_scope_no_use_case_does_anything() {
     let harness = TestHarness::new().await;
     let job = harness.submitted(&operator()).await;
-    let nobody = Principal { scopes: BTreeSet::new(), ..operator() };
+    let stranger = Principal { scopes: BTreeSet::new(), ..operator() };
     let TestHarness { commands, queries, subscriptions, .. } = &harness;
-    let submitted = commands.submit(&nobody, request(Some("https://example.org/b")), None, None).await;
+    let submitted = commands.submit(&stranger, request(Some("https://example.org/b")), None, None).await;
     assert!(matches!(submitted, Err(SubmitError::Denied(NO_WRITE))), "{submitted:?}");
-    let uploaded = commands.store_upload(&nobody, None, &mut &b"content"[..], 100).await;
+    let uploaded = commands.store_upload(&stranger, None, &mut &b"content"[..], 100).await;
     assert!(matches!(uploaded, Err(UploadError::Denied(NO_WRITE))), "{uploaded:?}");
-    let cancelled = commands.cancel(&nobody, job, None).await;
+    let cancelled = commands.cancel(&stranger, job, None).await;
     assert!(matches!(cancelled, Err(CancelError::Denied(NO_WRITE))), "{cancelled:?}");
-    assert!(matches!(queries.get(&nobody, job).await, Err(GetError::Denied(NO_READ))));
-    assert!(matches!(queries.list(&nobody, None, None, 1).await, Err(ListError::Denied(NO_READ))));
-    assert!(matches!(queries.completed(&nobody, job, None).await, Err(CaptionsError::Denied(NO_READ))));
-    assert!(matches!(queries.events(&nobody, job).await, Err(GetError::Denied(NO_READ))));
-    assert!(matches!(queries.explain(&nobody, job).await, Err(GetError::Denied(NO_READ))));
-    assert!(matches!(queries.at(&nobody, job, None).await, Err(HistoryError::Denied(NO_READ))));
+    assert!(matches!(queries.get(&stranger, job).await, Err(GetError::Denied(NO_READ))));
+    assert!(matches!(queries.list(&stranger, None, None, 1).await, Err(ListError::Denied(NO_READ))));
+    assert!(matches!(queries.completed(&stranger, job, None).await, Err(CaptionsError::Denied(NO_READ))));
+    assert!(matches!(queries.events(&stranger, job).await, Err(GetError::Denied(NO_READ))));
+    assert!(matches!(queries.explain(&stranger, job).await, Err(GetError::Denied(NO_READ))));
+    assert!(matches!(queries.at(&stranger, job, None).await, Err(HistoryError::Denied(NO_READ))));
     let (first, second) = (AsOf::Version(1), AsOf::Version(1));
-    assert!(matches!(queries.difference(&nobody, job, first, second).await, Err(HistoryError::Denied(NO_READ))));
-    let progress = subscriptions.progress(&nobody, job, ProgressPosition::default()).await;
+    assert!(matches!(queries.difference(&stranger, job, first, second).await, Err(HistoryError::Denied(NO_READ))));
+    let progress = subscriptions.progress(&stranger, job, ProgressPosition::default()).await;
     assert!(matches!(progress.map(drop), Err(ProgressError::Denied(NO_READ))));
-    assert!(matches!(subscriptions.wait_until_ended(&nobody, job).await, Err(GetError::Denied(NO_READ))));
+    assert!(matches!(subscriptions.wait_until_ended(&stranger, job).await, Err(GetError::Denied(NO_READ))));
 
     assert_eq!(aggregate_count(harness.database.pool()).await, 1, "nothing was submitted");
     let view = queries.get(&operator(), job).await.expect("the job");
@@ -159,14 +159,14 @@ async fn waiting_ends_with_the_job() {
 }
 
 #[tokio::test]
-async fn a_submission_has_one_recording() {
+async fn a_submission_has_one_source() {
     let harness = TestHarness::new().await;
     let TestHarness { commands, database, .. } = &harness;
     let none = commands.submit(&operator(), request(None), None, None).await;
-    assert!(matches!(none, Err(SubmitError::NotOneRecording)), "{none:?}");
+    assert!(matches!(none, Err(SubmitError::NotOneSource)), "{none:?}");
     let upload = commands.store_upload(&operator(), Some("a.mp4"), &mut &b"content"[..], 100).await.expect("stored");
     let both = commands.submit(&operator(), request(Some("https://example.org/a")), Some(upload), None).await;
-    assert!(matches!(both, Err(SubmitError::NotOneRecording)), "{both:?}");
+    assert!(matches!(both, Err(SubmitError::NotOneSource)), "{both:?}");
     let empty = commands.store_upload(&operator(), Some("a.mp4"), &mut &b""[..], 100).await;
     assert!(matches!(empty, Err(UploadError::Empty)), "{empty:?}");
     assert_eq!(aggregate_count(database.pool()).await, 0);
@@ -189,7 +189,7 @@ async fn a_key_names_one_job_in_each_account() {
 
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_an_error_of_its_own() {
-    let settings = DatabaseSettings { url: "postgres://nobody@127.0.0.1:1/none".into(), max_connections: 1 };
+    let settings = DatabaseSettings { url: "postgres://user@127.0.0.1:1/none".into(), max_connections: 1 };
     let database = Database::open(&settings).expect("a valid URL");
     let job = JobId(IdGenerator::system().new_id());
     let found = Queries::new(&database).get(&operator(), job).await;

@@ -130,7 +130,7 @@ mod tests {
             (Some("../../etc/passwd"), "passwd"),
             (Some("C:\\Users\\me\\talk.mp4"), "talk.mp4"),
             (Some("a\nb\0.mp4"), "ab.mp4"),
-            (Some("folder/"), "upload"),
+            (Some("talks/"), "upload"),
             (None, "upload"),
         ] {
             assert_eq!(display_name(given), shown);

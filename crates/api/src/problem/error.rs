@@ -154,11 +154,11 @@ problems! {
         code: "models-not-seen",
         status: NOT_FOUND,
         title: "This server sees no models",
-        detail: "This server has no models on its own disk and cannot tell which the workers have; `ytcaption models \
-                 list` on the machine of a worker can. The operator may give this server the directory of the workers \
+        detail: "This server has no models on its own disk and does not know which the workers have; `ytcaption models \
+                 list` on the machine of a worker lists them. The operator may give this server the directory of the workers \
                  (models.directory).",
         explanation: "The models are where the transcription workers run, and this server has none of them on its own \
-                      disk, so it cannot tell which there are. `ytcaption models list` on the machine of a worker can; \
+                      disk, so it does not know which there are. `ytcaption models list` on a worker lists them; \
                       jobs may name those models all the same. The operator can mount the same directory here and set \
                       `models.directory`.",
         cause: reason,
@@ -287,7 +287,7 @@ problems! {
         title: "The job has an event that this version of the program cannot read",
         detail: format!("The job cannot be read here: {reason}. Other jobs are not affected."),
         explanation: "`detail` names the event. If a newer version of the program wrote it, as happens during an \
-                      upgrade, ask a server of that version, or tell the operator. Nothing is lost, and other jobs are \
+                      upgrade, ask a server of that version, or report it to the operator. Nothing is lost, and other jobs are \
                       not affected.",
     }
     Internal(reason: String) {

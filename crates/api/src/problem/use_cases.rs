@@ -8,7 +8,7 @@ use ytcaption_application::{
 
 use super::ApiError;
 
-/// Name of the parameter that asks for the past.
+/// Name of the parameter for a version or time in the past.
 const AT: &str = "at";
 /// Name of the form's part that holds the media.
 const FILE: &str = "file";
@@ -125,9 +125,7 @@ impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
         match error {
             SubmitError::Denied(denied) => denied.into(),
-            SubmitError::NotOneRecording => {
-                Self::invalid_field("url", "Give the URL of the media or a file, one of both")
-            }
+            SubmitError::NotOneSource => Self::invalid_field("url", "Give the URL of the media or a file, one of both"),
             SubmitError::KeyReused { job } => Self::IdempotencyKeyReused { job },
             SubmitError::Busy => Self::Busy,
             SubmitError::Rejected(rejection) => Self::Internal { reason: rejection.to_string() },

@@ -41,26 +41,26 @@ async fn events_are_found_by_filter_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn every_faulty_filter_is_named() {
+async fn every_invalid_filter_is_named() {
     let api = Api::new().await;
     let query = "job=1&since=today&until=&correlation=x&cursor=1&limit=501&odd=1";
     let problem = api.get(&format!("{EVENTS}?{query}")).await.problem(400, "invalid-parameter");
     let named: BTreeSet<&str> =
-        problem["errors"].as_array().expect("a list").iter().filter_map(|fault| fault["parameter"].as_str()).collect();
+        problem["errors"].as_array().expect("a list").iter().filter_map(|error| error["parameter"].as_str()).collect();
     assert_eq!(named, BTreeSet::from(["job", "since", "until", "correlation", "cursor", "limit", "odd"]));
 }
 
 #[tokio::test]
-async fn a_job_has_its_events_its_story_and_its_past() {
+async fn a_job_has_its_events_its_timeline_and_its_history() {
     let api = Api::new().await;
     let job = api.submitted().await;
     api.complete(job, Some("A talk")).await;
     let path = format!("{COLLECTION}/{job}");
     let events = api.get(&format!("{path}/events")).await.json();
     assert_eq!(events.as_array().map(Vec::len), Some(api.events(job).await.len()));
-    let story = api.get(&format!("{path}/explain")).await.json();
-    assert_eq!((&story["status"], &story["download_attempts"]), (&json!("completed"), &json!(1)));
-    let last = story["entries"].as_array().and_then(|entries| entries.last()).expect("an end");
+    let timeline = api.get(&format!("{path}/explain")).await.json();
+    assert_eq!((&timeline["status"], &timeline["download_attempts"]), (&json!("completed"), &json!(1)));
+    let last = timeline["entries"].as_array().and_then(|entries| entries.last()).expect("an end");
     assert!(last["text"].as_str().is_some_and(|text| text.starts_with("completed: 2 segments in en")), "{last}");
 
     let at = async |moment: &str| api.get(&format!("{path}?at={moment}")).await.json();
@@ -82,11 +82,11 @@ async fn the_past_has_the_members_that_are_described() {
     let job = api.submitted().await;
     api.complete(job, None).await;
     let description: Value = serde_json::from_str(&crate::openapi_json()).expect("JSON");
-    let story = api.get(&format!("{COLLECTION}/{job}/explain")).await.json();
+    let timeline = api.get(&format!("{COLLECTION}/{job}/explain")).await.json();
     let event = api.get(&format!("{COLLECTION}/{job}/events")).await.json()[0].clone();
-    let entries = story["entries"].as_array().expect("a list");
+    let entries = timeline["entries"].as_array().expect("a list");
     let documents = entries.iter().map(|entry| ("TimelineEntry", entry));
-    for (schema, document) in documents.chain([("Timeline", &story), ("EventDocument", &event)]) {
+    for (schema, document) in documents.chain([("Timeline", &timeline), ("EventDocument", &event)]) {
         let described = &description["components"]["schemas"][schema];
         let given = document.as_object().expect(schema);
         let properties = described["properties"].as_object().expect(schema);

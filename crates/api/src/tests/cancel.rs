@@ -37,12 +37,12 @@ async fn a_job_that_has_ended_cannot_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_faulty_reason_cancels_nothing() {
+async fn an_invalid_reason_cancels_nothing() {
     let api = Api::new().await;
     let job = api.submitted().await;
     let path = format!("{COLLECTION}/{job}/cancel");
-    assert_eq!(api.post(&path, &json!({"reason": "r".repeat(501)})).await.faulty_fields(), ["/reason"]);
-    assert_eq!(api.post(&path, &json!({"why": "so"})).await.faulty_fields(), ["/why"]);
+    assert_eq!(api.post(&path, &json!({"reason": "r".repeat(501)})).await.invalid_fields(), ["/reason"]);
+    assert_eq!(api.post(&path, &json!({"why": "so"})).await.invalid_fields(), ["/why"]);
     let headers = [("content-type", "text/plain")];
     let answer = api.send(request(Method::POST, &path, &headers, Body::from("wrong video"))).await;
     answer.problem(415, "unsupported-media-type");

@@ -58,11 +58,11 @@ async fn a_status_narrows_the_list() {
 }
 
 #[tokio::test]
-async fn every_faulty_parameter_is_named() {
+async fn every_invalid_parameter_is_named() {
     let api = Api::new().await;
     let answer = api.get(&format!("{COLLECTION}?status=done&limit=0&cursor=x&page=2")).await;
     let problem = answer.problem(400, "invalid-parameter");
-    let names: Vec<_> = problem["errors"].as_array().expect("faults").iter().map(|fault| &fault["parameter"]).collect();
+    let names: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|error| &error["parameter"]).collect();
     assert_eq!(names, [&json!("status"), &json!("cursor"), &json!("limit"), &json!("page")]);
     for limit in ["101", "-1", "many", ""] {
         api.get(&format!("{COLLECTION}?limit={limit}")).await.problem(400, "invalid-parameter");

@@ -61,7 +61,7 @@ const MAX_STREAMS: usize = 3;
 /// No limit that a test of something else meets.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long something that happens beside the request may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Gives every test traces, and before the first span of any: a place in the code that is met by a thread without
 /// traces would be taken for one that never has any.
@@ -78,7 +78,7 @@ fn router(state: &ApiState) -> Router {
     crate::router(state.clone()).layer(MockConnectInfo(SocketAddr::from((Ipv4Addr::LOCALHOST, 1))))
 }
 
-/// The interface over a database and a folder of its own.
+/// The interface over a database and a directory of its own.
 struct Api {
     router: Router,
     state: ApiState,
@@ -87,7 +87,7 @@ struct Api {
     jobs: Arc<CommandBus<Job>>,
     job_queries: JobQueries,
     projector: Projector,
-    folder: TempDir,
+    directory: TempDir,
     /// Ends the streams.
     stop: CancellationToken,
 }
@@ -105,7 +105,7 @@ impl Api {
             ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).expect("a key"),
         );
         let appender = Appender::start(&database);
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let directory = tempfile::tempdir().expect("a temporary directory");
         let stop = CancellationToken::new();
         let settings = ApiSettings {
             max_upload_bytes: MAX_UPLOAD_BYTES,
@@ -116,7 +116,8 @@ impl Api {
         };
         let (queries, ids) = (Queries::new(&database), IdGenerator::system());
         let jobs = Arc::new(CommandBus::new(&database, appender, Clock::system(), ids));
-        let blobs: Arc<dyn BlobStore> = Arc::new(LocalDirectory::open(folder.path()).await.expect("a folder of blobs"));
+        let blobs: Arc<dyn BlobStore> =
+            Arc::new(LocalDirectory::open(directory.path()).await.expect("a directory of blobs"));
         let state = ApiState {
             commands: Commands::new(Arc::clone(&jobs), queries.clone(), Arc::clone(&blobs), ids),
             queries,
@@ -131,7 +132,7 @@ impl Api {
             metrics: ytcaption_telemetry::metrics::install().expect("one recorder a process"),
         };
         let (projector, job_queries) = (Projector::new(&database, JOBS), JobQueries::new(&database));
-        Self { router: router(&state), state, database, jobs, job_queries, projector, folder, stop }
+        Self { router: router(&state), state, database, jobs, job_queries, projector, directory, stop }
     }
 
     /// The same with models.
@@ -229,8 +230,8 @@ impl Api {
 
     /// Sizes of all files in the blob store, hidden ones too.
     fn blob_files(&self) -> Vec<u64> {
-        fn walk(folder: &Path, found: &mut Vec<u64>) {
-            for entry in std::fs::read_dir(folder).expect("a readable folder").flatten() {
+        fn walk(directory: &Path, found: &mut Vec<u64>) {
+            for entry in std::fs::read_dir(directory).expect("a readable directory").flatten() {
                 let about = entry.metadata().expect("a readable entry");
                 if about.is_dir() {
                     walk(&entry.path(), found);
@@ -240,7 +241,7 @@ impl Api {
             }
         }
         let mut found = vec![];
-        walk(self.folder.path(), &mut found);
+        walk(self.directory.path(), &mut found);
         found
     }
 }
@@ -284,13 +285,13 @@ impl Answer {
         problem
     }
 
-    /// The pointers of a problem's faults, in order.
+    /// The pointers of a problem's errors, in order.
     #[track_caller]
-    fn faulty_fields(&self) -> Vec<String> {
+    fn invalid_fields(&self) -> Vec<String> {
         let problem = self.problem(422, "invalid-request");
-        let faults = problem["errors"].as_array().expect("a list of faults").iter();
+        let errors = problem["errors"].as_array().expect("a list of errors").iter();
         let mut pointers: Vec<_> =
-            faults.map(|fault| fault["pointer"].as_str().expect("a pointer").to_owned()).collect();
+            errors.map(|error| error["pointer"].as_str().expect("a pointer").to_owned()).collect();
         pointers.sort();
         pointers
     }
@@ -321,7 +322,7 @@ fn segment(start_ms: u64, end_ms: u64, text: &str) -> Segment {
 async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
     let started = Instant::now();
     while !is_so().await {
-        assert!(started.elapsed() < PATIENCE, "after {PATIENCE:?} still not: {what}");
+        assert!(started.elapsed() < EVENTUALLY_TIMEOUT, "after {EVENTUALLY_TIMEOUT:?} still not: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -13,16 +13,16 @@ const MODELS: &str = "/api/v1/models";
 /// A copy of the demo model.
 fn copy(into: &Path, name: &str) -> PathBuf {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/demo/model");
-    let folder = into.join(name);
-    fs::create_dir(&folder).expect("a folder");
+    let directory = into.join(name);
+    fs::create_dir(&directory).expect("a directory");
     for file in fs::read_dir(demo).expect("the demo model").flatten() {
-        fs::copy(file.path(), folder.join(file.file_name())).expect("a file");
+        fs::copy(file.path(), directory.join(file.file_name())).expect("a file");
     }
-    folder
+    directory
 }
 
 #[tokio::test]
-async fn a_server_without_models_says_that_it_cannot_tell() {
+async fn a_server_without_models_says_that_it_does_not_know() {
     let api = Api::new().await;
     let problem = api.get(MODELS).await.problem(404, "models-not-seen");
     let detail = problem["detail"].as_str().expect("a text");
@@ -33,7 +33,7 @@ async fn a_server_without_models_says_that_it_cannot_tell() {
 
 #[tokio::test]
 async fn models_are_listed_as_they_are_now_and_broken_ones_with_the_reason() {
-    let (home, api) = (tempfile::tempdir().expect("a folder"), Api::new().await);
+    let (home, api) = (tempfile::tempdir().expect("a directory"), Api::new().await);
     let default = copy(home.path(), "sound");
     let models = home.path().to_owned();
     let look = move || Ok(Catalogue::new(&models, ModelEntry::new(&default)));
@@ -56,11 +56,11 @@ async fn models_are_listed_as_they_are_now_and_broken_ones_with_the_reason() {
     assert_eq!(changed.status, StatusCode::OK);
     assert_ne!(changed.header("etag"), tag);
     let list = changed.json();
-    let told: Vec<_> =
+    let expected: Vec<_> =
         list["models"].as_array().expect("a list").iter().map(|model| (&model["name"], &model["usable"])).collect();
     let expected =
         [("bare", false), ("garbage", false), ("sound", true)].map(|(name, usable)| (json!(name), json!(usable)));
-    assert_eq!(told, expected.iter().map(|(name, usable)| (name, usable)).collect::<Vec<_>>());
+    assert_eq!(expected, expected.iter().map(|(name, usable)| (name, usable)).collect::<Vec<_>>());
     let problem = list["models"][0]["problem"].as_str().expect("a reason");
     assert!(problem.contains("bare has no model.bin"), "{problem}");
     assert!(!changed.text().contains(&*home.path().to_string_lossy()), "{}", changed.text());

@@ -6,10 +6,10 @@ use serde_json::json;
 use super::upload::{form, post_form};
 use super::{Answer, Api, COLLECTION};
 
-/// A database that nobody serves.
+/// The URL of a database without a server.
 fn nowhere() -> String {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("loopback has a free port").port();
-    format!("postgres://nobody@127.0.0.1:{port}/none")
+    format!("postgres://user@127.0.0.1:{port}/none")
 }
 
 fn assert_unavailable(answer: &Answer) {
@@ -50,12 +50,12 @@ async fn an_upload_whose_job_may_have_been_stored_is_kept() {
 #[tokio::test]
 async fn without_storage_an_upload_says_so() {
     let api = Api::new().await;
-    std::fs::remove_dir_all(api.folder.path()).expect("the test may remove its folder");
-    std::fs::write(api.folder.path(), b"in the way").expect("the test may write");
+    std::fs::remove_dir_all(api.directory.path()).expect("the test may remove its directory");
+    std::fs::write(api.directory.path(), b"in the way").expect("the test may write");
     let answer = post_form(&api, form(&[("file", Some("a.mp4"), b"content")]), &[]).await;
     assert_eq!(answer.problem(503, "unavailable")["dependency"], "storage");
     assert_eq!(api.job_count().await, 0);
     let ready = api.get("/health/ready").await.json();
     assert_eq!(ready["dependencies"]["storage"]["status"], "down");
-    std::fs::remove_file(api.folder.path()).expect("the test may clean up");
+    std::fs::remove_file(api.directory.path()).expect("the test may clean up");
 }

@@ -49,9 +49,9 @@ async fn every_kind_of_problem_is_explained() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_problem_that_tells_the_client_nothing_of_it() {
+async fn a_panic_is_a_problem_whose_message_the_client_does_not_see() {
     let router = Router::new()
-        .route("/panic", get(|| async { panic!("a secret of the house") as () }))
+        .route("/panic", get(|| async { panic!("a secret of the server") as () }))
         .layer(CatchPanicLayer::custom(problem::from_panic))
         .layer(from_fn(problem::render));
     let answer = router.oneshot(request(Method::GET, "/panic", &[], Body::empty())).await.expect("an answer");
@@ -74,7 +74,7 @@ async fn a_request_is_found_by_its_id() {
 }
 
 #[tokio::test]
-async fn browsers_are_told_to_be_careful() {
+async fn answers_have_security_headers() {
     let api = Api::new().await;
     for (path, policy) in
         [("/nowhere", "default-src 'none'; frame"), ("/", "script-src 'self'"), ("/docs/", "script-src 'self'")]

@@ -5,7 +5,7 @@ use ytcaption_domain::job::JobCommand;
 use super::{Api, COLLECTION};
 
 #[tokio::test]
-async fn captions_come_in_the_format_asked_for() {
+async fn captions_come_in_the_format_requested() {
     let api = Api::new().await;
     let job = api.submitted().await;
     api.complete(job, Some("Über/uns: 100 %")).await;
@@ -46,17 +46,17 @@ async fn captions_come_in_the_format_asked_for() {
 }
 
 #[tokio::test]
-async fn cues_are_shaped_as_asked() {
+async fn cues_are_shaped_as_requested() {
     let api = Api::new().await;
     let job = api.submitted().await;
     api.complete(job, None).await;
     let path = format!("{COLLECTION}/{job}/result?format=srt");
-    let usual = api.get(&path).await;
+    let default = api.get(&path).await;
     let words = api.get(&format!("{path}&max_words_per_line=1&max_line_count=1&min_cue_duration_ms=0")).await;
-    assert!(usual.text().contains("\nHello there.\n"), "{}", usual.text());
+    assert!(default.text().contains("\nHello there.\n"), "{}", default.text());
     assert!(words.text().contains("\nHello\n\n2\n"), "{}", words.text());
-    assert_ne!(usual.header("etag"), words.header("etag"));
-    for (parameter, value, told) in [
+    assert_ne!(default.header("etag"), words.header("etag"));
+    for (parameter, value, expected) in [
         ("max_line_width", "7", "from 8 to 200"),
         ("max_line_count", "two", "from 1 to 4"),
         ("max_cue_duration_ms", "-1", "from 5000 to 60000"),
@@ -70,7 +70,7 @@ async fn cues_are_shaped_as_asked() {
             format!("{path}&")
         };
         let problem = api.get(&format!("{path}{parameter}={value}")).await.problem(400, "invalid-parameter");
-        assert!(problem["errors"][0]["detail"].as_str().is_some_and(|text| text.contains(told)), "{problem}");
+        assert!(problem["errors"][0]["detail"].as_str().is_some_and(|text| text.contains(expected)), "{problem}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn an_unknown_format_is_refused() {
 }
 
 #[tokio::test]
-async fn before_the_end_the_status_is_told() {
+async fn before_the_end_the_answer_is_the_status() {
     let api = Api::new().await;
     let job = api.submitted().await;
     let path = format!("{COLLECTION}/{job}/result?format=srt");
@@ -113,7 +113,7 @@ async fn before_the_end_the_status_is_told() {
 }
 
 #[tokio::test]
-async fn a_failed_job_tells_why() {
+async fn the_answer_for_a_failed_job_says_why() {
     let api = Api::new().await;
     let job = api.submitted().await;
     api.fail(job, "no_audio_track", "The video has no audio track.").await;

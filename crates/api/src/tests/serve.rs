@@ -44,7 +44,7 @@ async fn a_request_in_progress_is_answered_after_the_stop() {
     );
     connection.write_all(head.as_bytes()).await.expect("it reads");
     let mut go_on = [0; 25];
-    connection.read_exact(&mut go_on).await.expect("it asks for the body");
+    connection.read_exact(&mut go_on).await.expect("it wants the body");
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     stop.send(()).expect("the server runs");

@@ -13,11 +13,11 @@ use ytcaption_domain::JobId;
 use ytcaption_domain::Span;
 use ytcaption_domain::job::{Audio, Failure, JobCommand};
 
-use super::{Api, COLLECTION, HEADER_TIMEOUT, MAX_STREAMS, PATIENCE, eventually, request, segment};
+use super::{Api, COLLECTION, EVENTUALLY_TIMEOUT, HEADER_TIMEOUT, MAX_STREAMS, eventually, request, segment};
 
 /// An event as a client understands it.
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
+struct Received {
     id: String,
     event: String,
     data: Value,
@@ -51,8 +51,8 @@ impl Client {
         }
     }
 
-    /// The next event; none at the end. Comments and `retry` are no events.
-    async fn next(&mut self) -> Option<Told> {
+    /// The next event; none at the end. Comments and `retry` do not count as events.
+    async fn next(&mut self) -> Option<Received> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let field = |name: &str| {
@@ -63,28 +63,28 @@ impl Client {
                 self.unread = rest.to_owned();
                 if !data.is_empty() {
                     let data = serde_json::from_str(&data).expect("JSON");
-                    return Some(Told { id, event, data });
+                    return Some(Received { id, event, data });
                 }
             }
-            let piece = timeout(PATIENCE, self.body.next()).await.expect("news or an end")?;
+            let piece = timeout(EVENTUALLY_TIMEOUT, self.body.next()).await.expect("news or an end")?;
             let piece = piece.expect("the body does not break");
             self.unread.push_str(std::str::from_utf8(&piece).expect("whole characters"));
         }
     }
 
-    async fn rest(mut self) -> Vec<Told> {
-        let mut told = vec![];
+    async fn rest(mut self) -> Vec<Received> {
+        let mut received = vec![];
         while let Some(next) = self.next().await {
-            told.push(next);
+            received.push(next);
         }
-        told
+        received
     }
 }
 
 const CHUNKS: u32 = 5;
 
 impl Api {
-    /// A job whose recording is planned into [`CHUNKS`], each of them begun.
+    /// A job whose media is planned into [`CHUNKS`], each of them begun.
     async fn begun(&self) -> JobId {
         let job = self.submitted().await;
         self.work(job, JobCommand::StartDownload { worker: "w".into() }).await;
@@ -108,9 +108,13 @@ impl Api {
     }
 }
 
-/// The chunks whose text was told, in the order of telling.
-fn chunks(told: &[Told]) -> Vec<u64> {
-    told.iter().filter(|told| told.event == "captions").filter_map(|told| told.data["chunk"].as_u64()).collect()
+/// The chunks whose text was received, in the order of arrival.
+fn chunks(received: &[Received]) -> Vec<u64> {
+    received
+        .iter()
+        .filter(|received| received.event == "captions")
+        .filter_map(|received| received.data["chunk"].as_u64())
+        .collect()
 }
 
 #[tokio::test]
@@ -124,16 +128,18 @@ async fn whatever_order_chunks_end_in_the_text_comes_in_its_own_and_every_break_
         let whole = Client::connect(&api, job, None).await.rest().await;
         assert_eq!(chunks(&whole), [0, 1, 2, 3, 4], "{order:?}");
         assert_eq!(whole[0].data["status"], "pending");
-        let text =
-            whole[4..].iter().find(|told| told.event == "captions").map(|told| &told.data["segments"][0]["text"]);
+        let text = whole[4..]
+            .iter()
+            .find(|received| received.event == "captions")
+            .map(|received| &received.data["segments"][0]["text"]);
         assert_eq!(text, Some(&Value::from("Words of 0 –\n\nid: 7\rمرحبا 🎈")), "nothing in a text is taken for SSE");
         let last = whole.last().expect("an end");
         assert_eq!((last.event.as_str(), &last.data["segments"]), ("completed", &Value::from(5)));
-        for (heard, cut) in whole.iter().enumerate() {
+        for (received, cut) in whole.iter().enumerate() {
             let again = Client::connect(&api, job, Some(&cut.id)).await;
-            let over = heard + 1 == whole.len();
+            let over = received + 1 == whole.len();
             assert_eq!(again.status, if over { StatusCode::NO_CONTENT } else { StatusCode::OK });
-            assert_eq!(again.rest().await, whole[heard + 1..], "cut after {cut:?} of {order:?}");
+            assert_eq!(again.rest().await, whole[received + 1..], "cut after {cut:?} of {order:?}");
         }
     }
 }
@@ -147,21 +153,25 @@ async fn captions_come_while_the_job_runs_and_the_stream_ends_with_it() {
     assert_eq!(client.headers["cache-control"], "no-store");
     assert_eq!(client.headers["x-accel-buffering"], "no");
     let mut before = vec![];
-    while before.last().is_none_or(|told: &Told| told.data["status"] != "transcribing") {
+    while before.last().is_none_or(|received: &Received| received.data["status"] != "transcribing") {
         before.push(client.next().await.expect("it goes on"));
     }
     assert_eq!(
-        before.iter().map(|told| told.event.as_str()).collect::<Vec<_>>(),
+        before.iter().map(|received| received.event.as_str()).collect::<Vec<_>>(),
         ["status", "status", "progress", "status"]
     );
     api.transcribed(job, 1).await;
-    assert_eq!(client.next().await.map(|told| told.event), Some("progress".into()), "its text waits for the first");
+    assert_eq!(
+        client.next().await.map(|received| received.event),
+        Some("progress".into()),
+        "its text waits for the first"
+    );
     api.transcribed(job, 0).await;
-    let mut heard = vec![];
-    while chunks(&heard).len() < 2 {
-        heard.push(client.next().await.expect("it goes on"));
+    let mut received = vec![];
+    while chunks(&received).len() < 2 {
+        received.push(client.next().await.expect("it goes on"));
     }
-    assert_eq!(chunks(&heard), [0, 1]);
+    assert_eq!(chunks(&received), [0, 1]);
     api.work(job, JobCommand::Cancel { reason: Some("enough".into()) }).await;
     let last = client.rest().await;
     assert_eq!(last.len(), 1);
@@ -169,7 +179,7 @@ async fn captions_come_while_the_job_runs_and_the_stream_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_failure_and_what_is_tried_again_are_told() {
+async fn a_failure_and_a_retry_are_events() {
     let api = Api::new().await;
     let job = api.submitted().await;
     for (attempt, retry_in_ms) in [(1, Some(10)), (2, None)] {
@@ -177,11 +187,11 @@ async fn a_failure_and_what_is_tried_again_are_told() {
         let failure = Failure { code: "http_5xx".into(), message: "It answered 503.".into() };
         api.work(job, JobCommand::RecordDownloadFailure { attempt, failure, retry_in_ms }).await;
     }
-    let told = Client::connect(&api, job, None).await.rest().await;
-    let names: Vec<_> = told.iter().map(|told| told.event.as_str()).collect();
+    let received = Client::connect(&api, job, None).await.rest().await;
+    let names: Vec<_> = received.iter().map(|received| received.event.as_str()).collect();
     assert_eq!(names, ["status", "status", "attempt_failed", "status", "failed"]);
-    assert_eq!(told[2].data["retry_in_ms"], 10);
-    assert_eq!(told[4].data["code"], "http_5xx");
+    assert_eq!(received[2].data["retry_in_ms"], 10);
+    assert_eq!(received[4].data["code"], "http_5xx");
 }
 
 #[tokio::test]
@@ -199,7 +209,7 @@ async fn a_place_that_the_stream_never_had_is_refused() {
 }
 
 #[tokio::test]
-async fn only_so_many_streams_are_open_and_a_client_that_goes_leaves_its_seat() {
+async fn the_number_of_open_streams_is_limited_and_a_client_that_goes_frees_its_permit() {
     let api = Api::new().await;
     let job = api.begun().await;
     let mut open = vec![];
@@ -213,29 +223,29 @@ async fn only_so_many_streams_are_open_and_a_client_that_goes_leaves_its_seat() 
     refused.problem(503, "too-many-streams");
     assert_eq!(refused.header("retry-after"), "2");
     open.pop();
-    eventually("a seat is free", async || Client::connect(&api, job, None).await.status == StatusCode::OK).await;
+    eventually("a permit is free", async || Client::connect(&api, job, None).await.status == StatusCode::OK).await;
 }
 
 #[tokio::test]
-async fn clients_that_take_nothing_are_let_go_and_their_seats_are_free() {
+async fn clients_that_read_nothing_are_disconnected_and_their_permits_are_free() {
     let api = Api::new().await;
     let job = api.begun().await;
     let mut idle = vec![];
     for _ in 0..MAX_STREAMS {
         idle.push(Client::connect(&api, job, None).await);
     }
-    // As many as there are seats, for whoever is let go first need not be the first who came.
-    let mut seated = vec![];
-    while seated.len() < MAX_STREAMS {
-        let another = timeout(PATIENCE, Client::connect_when_free(&api, job)).await;
-        seated.push(another.expect("a seat becomes free"));
+    // As many as there are permits: the client that is disconnected first need not be the first that came.
+    let mut admitted = vec![];
+    while admitted.len() < MAX_STREAMS {
+        let another = timeout(EVENTUALLY_TIMEOUT, Client::connect_when_free(&api, job)).await;
+        admitted.push(another.expect("a permit becomes free"));
     }
-    let mut heard = 0;
-    while let Some(told) = idle[0].next().await {
-        heard += 1;
-        assert_eq!(told.id, format!("{heard}.0"), "what was sent was in order, and the body ends properly");
+    let mut received = 0;
+    while let Some(received) = idle[0].next().await {
+        received += 1;
+        assert_eq!(received.id, format!("{received}.0"), "what was sent was in order, and the body ends properly");
     }
-    assert!(heard < 4, "{heard} events for a client that took none");
+    assert!(received < 4, "{received} events for a client that took none");
 }
 
 #[tokio::test]

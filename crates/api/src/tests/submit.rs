@@ -49,7 +49,7 @@ async fn an_address_becomes_a_job() {
 }
 
 #[tokio::test]
-async fn a_faulty_field_is_named_and_nothing_is_stored() {
+async fn an_invalid_field_is_named_and_nothing_is_stored() {
     let api = Api::new().await;
     let url = "https://example.org/a.mp4";
     for (body, pointer, reason) in [
@@ -71,19 +71,19 @@ async fn a_faulty_field_is_named_and_nothing_is_stored() {
         (json!(["url"]), "", "JSON object"),
     ] {
         let answer = api.post(COLLECTION, &body).await;
-        assert_eq!(answer.faulty_fields(), [pointer], "{body}");
-        let fault = answer.json()["errors"][0]["detail"].as_str().unwrap_or_default().to_owned();
-        assert!(fault.contains(reason), "{body}: {fault}");
+        assert_eq!(answer.invalid_fields(), [pointer], "{body}");
+        let error = answer.json()["errors"][0]["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(error.contains(reason), "{body}: {error}");
     }
     assert_eq!(api.job_count().await, 0);
 }
 
 #[tokio::test]
-async fn all_faults_are_named_at_once() {
+async fn all_errors_are_named_at_once() {
     let api = Api::new().await;
     let body = json!({"url": "x", "language": "xx", "priority": null, "model": 1, "webhook_url": "y", "a": 1});
     let answer = api.post(COLLECTION, &body).await;
-    assert_eq!(answer.faulty_fields(), ["/a", "/language", "/model", "/url", "/webhook_url"]);
+    assert_eq!(answer.invalid_fields(), ["/a", "/language", "/model", "/url", "/webhook_url"]);
 }
 
 #[tokio::test]

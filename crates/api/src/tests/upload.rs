@@ -70,7 +70,7 @@ async fn a_form_without_a_file_may_give_an_address() {
 }
 
 #[tokio::test]
-async fn a_faulty_form_is_refused_and_leaves_no_blob() {
+async fn an_invalid_form_is_refused_and_leaves_no_blob() {
     let api = Api::new().await;
     let file: Part<'_> = ("file", Some("a.mp4"), b"content");
     for (parts, pointers) in [
@@ -84,7 +84,7 @@ async fn a_faulty_form_is_refused_and_leaves_no_blob() {
         (&[file, ("language", None, b"en"), ("language", None, b"de")], &["/language"]),
     ] {
         let answer = post_form(&api, form(parts), &[]).await;
-        assert_eq!(answer.faulty_fields(), pointers);
+        assert_eq!(answer.invalid_fields(), pointers);
     }
     assert_nothing_stored(&api).await;
 }

@@ -50,10 +50,10 @@ async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
         let about = format!("event 1 of job {future}, JobCreated version 3");
         assert!(detail.contains(&about) && detail.contains("a newer version of the program"), "{detail}");
     }
-    // What has happened can be asked all the same.
-    let story = api.get(&format!("{COLLECTION}/{future}/explain")).await.json();
-    let told = story["entries"][0]["text"].as_str().unwrap_or_default();
-    assert!(told.contains("version 3 cannot be read") && story["entries"][0]["kind"] == "unknown", "{story}");
+    // What has happened can be requested all the same.
+    let timeline = api.get(&format!("{COLLECTION}/{future}/explain")).await.json();
+    let text = timeline["entries"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("version 3 cannot be read") && timeline["entries"][0]["kind"] == "unknown", "{timeline}");
     assert_eq!(api.get(&format!("{COLLECTION}/{future}/events")).await.json()[0]["event_version"], "3");
 
     eventually("four events are final", async || {

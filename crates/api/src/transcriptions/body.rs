@@ -56,7 +56,7 @@ impl MediaType {
 ///
 /// # Errors
 /// It is larger than `limit` bytes, or the connection broke.
-pub(super) async fn read(body: Body, limit: u64) -> Result<Vec<u8>, ApiError> {
+pub(super) async fn collect(body: Body, limit: u64) -> Result<Vec<u8>, ApiError> {
     let mut stream = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(piece) = stream.next().await {
@@ -92,12 +92,12 @@ pub(super) fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> 
 }
 
 /// The fields of a JSON object or of a form, read one by one: what they must be is for the use case to say.
-pub(super) struct Fields {
+pub(super) struct FieldReader {
     given: Map<String, Value>,
     errors: Vec<(String, String)>,
 }
 
-impl Fields {
+impl FieldReader {
     /// The fields of a body.
     pub(super) fn new(given: Map<String, Value>) -> Self {
         Self { given, errors: vec![] }

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::body::{self, Fields, MediaType};
+use super::body::{self, FieldReader, MediaType};
 use super::view::JobAccepted;
 use crate::ApiState;
 use crate::parameters::JobPath;
@@ -22,7 +22,7 @@ pub(crate) struct CancelRequest {
 
 impl CancelRequest {
     fn from_fields(given: Map<String, Value>) -> Result<Self, ApiError> {
-        let mut fields = Fields::new(given);
+        let mut fields = FieldReader::new(given);
         let request = Self { reason: fields.text("reason") };
         fields.finish(Ok(request))
     }
@@ -30,7 +30,7 @@ impl CancelRequest {
 
 /// Cancel a job
 ///
-/// Work in progress stops within moments. Cancelling a cancelled job changes nothing and is no error. A body is
+/// Work in progress stops within moments. Cancelling a cancelled job is a no-op. A body is
 /// optional.
 #[utoipa::path(
     post,
@@ -64,7 +64,7 @@ pub(crate) async fn cancel(
     request: Request,
 ) -> Result<Json<JobAccepted>, ApiError> {
     let media_type = MediaType::from_headers(request.headers());
-    let bytes = body::read(request.into_body(), state.settings.max_body_bytes).await?;
+    let bytes = body::collect(request.into_body(), state.settings.max_body_bytes).await?;
     let reason = match media_type {
         _ if bytes.is_empty() => None,
         MediaType::Json => CancelRequest::from_fields(body::json_object(&bytes)?)?.reason,

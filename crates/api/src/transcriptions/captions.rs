@@ -42,7 +42,7 @@ const MAX_STEM_CHARS: usize = 80;
     ),
     responses(
         (status = 200, description = "The captions", headers(
-            ("Content-Disposition" = String, description = "A file name from the title of the recording"),
+            ("Content-Disposition" = String, description = "A file name from the title of the media"),
             ("ETag" = String, description = "Names these captions in this format"),
         )),
         (status = 304, description = "The client has these captions"),

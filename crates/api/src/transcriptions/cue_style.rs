@@ -31,7 +31,7 @@ pub(crate) struct CueStyleParameters {
     /// A cue of several words stays at most this long, in milliseconds.
     #[param(minimum = 5000, maximum = 60000, default = 7000)]
     max_cue_duration_ms: Option<u32>,
-    /// Columns that a reader is asked to take in a second, if the speech leaves the time.
+    /// Most columns to read in a second, if the speech leaves the time.
     #[param(minimum = 5, maximum = 100, default = 20)]
     max_chars_per_second: Option<u16>,
 }

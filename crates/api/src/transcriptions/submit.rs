@@ -10,11 +10,11 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 use ytcaption_application::{
-    IdempotencyKey, InvalidIdempotencyKey, Principal, Recording, StoredUpload, SubmitRequest, SubmitTranscription,
+    IdempotencyKey, InvalidIdempotencyKey, MediaLocation, Principal, StoredUpload, SubmitRequest, SubmitTranscription,
 };
 use ytcaption_domain::network::AddressPolicy;
 
-use super::body::{self, Fields, MediaType};
+use super::body::{self, FieldReader, MediaType};
 use super::upload;
 use super::view::JobAccepted;
 use crate::ApiState;
@@ -108,7 +108,7 @@ pub(crate) async fn submit(
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<JobAccepted>), ApiError> {
     let key = idempotency_key(request.headers())?;
-    let (request, upload) = read(&state, &principal, request).await?;
+    let (request, upload) = parse_request(&state, &principal, request).await?;
     // A task of its own: a client that hangs up must not part the job from its upload.
     let submission = async move { state.commands.submit(&principal, request, upload, key.as_ref()).await };
     let submitted = tokio::spawn(submission.in_current_span()).await;
@@ -126,15 +126,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Invali
     }
 }
 
-async fn read(
+async fn parse_request(
     state: &ApiState,
     principal: &Principal,
     request: Request,
 ) -> Result<(SubmitTranscription, Option<StoredUpload>), ApiError> {
     match MediaType::from_headers(request.headers()) {
         MediaType::Json => {
-            let bytes = body::read(request.into_body(), state.settings.max_body_bytes).await?;
-            Ok((validated(body::json_object(&bytes)?, Recording::AtUrl, &state.network)?, None))
+            let bytes = body::collect(request.into_body(), state.settings.max_body_bytes).await?;
+            Ok((validated(body::json_object(&bytes)?, MediaLocation::Url, &state.network)?, None))
         }
         MediaType::Form => {
             let parts = Multipart::from_request(request, state)
@@ -152,10 +152,10 @@ async fn read(
 /// Every error of every field.
 pub(super) fn validated(
     given: Map<String, Value>,
-    recording: Recording,
+    location: MediaLocation,
     network: &AddressPolicy,
 ) -> Result<SubmitTranscription, ApiError> {
-    let mut fields = Fields::new(given);
+    let mut fields = FieldReader::new(given);
     let request = SubmitRequest {
         url: fields.text("url"),
         youtube_url: fields.text("youtube_url"),
@@ -169,7 +169,7 @@ pub(super) fn validated(
         word_timestamps: fields.flag("word_timestamps"),
         webhook_url: fields.text("webhook_url"),
     };
-    fields.finish(request.validate(recording, network))
+    fields.finish(request.validate(location, network))
 }
 
 #[cfg(test)]
@@ -181,7 +181,7 @@ mod tests {
 
     fn invalid_fields(given: &Value) -> Vec<String> {
         let object = given.as_object().cloned().expect("an object");
-        match validated(object, Recording::AtUrl, &AddressPolicy::default()) {
+        match validated(object, MediaLocation::Url, &AddressPolicy::default()) {
             Err(ApiError::InvalidRequest { errors }) => {
                 let mut pointers: Vec<_> = errors.into_iter().map(|error| error.pointer.unwrap_or_default()).collect();
                 pointers.sort();
@@ -211,7 +211,7 @@ mod tests {
             (json!({"word_timestamps": null}), None),
         ] {
             let object = given.as_object().cloned().expect("an object");
-            let request = validated(object, Recording::Uploaded, &AddressPolicy::default()).expect("valid");
+            let request = validated(object, MediaLocation::Upload, &AddressPolicy::default()).expect("valid");
             assert_eq!(request.transcription.word_timestamps, expected, "{given}");
         }
     }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use futures::StreamExt;
 use serde_json::{Map, Value};
 use tokio_util::io::StreamReader;
-use ytcaption_application::{Principal, Recording, StoredUpload, SubmitTranscription, UploadError};
+use ytcaption_application::{MediaLocation, Principal, StoredUpload, SubmitTranscription, UploadError};
 
 use super::submit::validated;
 use crate::ApiState;
@@ -53,8 +53,8 @@ async fn read_parts(
     let mut text_left = state.settings.max_body_bytes;
     for _ in 0..MAX_PARTS {
         let Some(part) = arrived(parts.next_field()).await?.map_err(|error| form_error(&error, state))? else {
-            let recording = if upload.is_some() { Recording::Uploaded } else { Recording::AtUrl };
-            return Ok((validated(given, recording, &state.network)?, upload));
+            let location = if upload.is_some() { MediaLocation::Upload } else { MediaLocation::Url };
+            return Ok((validated(given, location, &state.network)?, upload));
         };
         let name = part.name().unwrap_or_default().to_owned();
         if name == FILE_FIELD {
@@ -62,7 +62,7 @@ async fn read_parts(
                 return Err(ApiError::invalid_field(FILE_FIELD, "There is more than one file; send one in a request"));
             }
             // An error that is known by now need not wait for gigabytes to arrive.
-            validated(given.clone(), Recording::Uploaded, &state.network)?;
+            validated(given.clone(), MediaLocation::Upload, &state.network)?;
             upload = Some(store(state, principal, part).await?);
         } else {
             let text = read_text(state, part, &mut text_left).await?;

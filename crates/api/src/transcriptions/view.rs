@@ -58,9 +58,7 @@ pub(crate) struct Transcription {
     #[schema(example = 93_500)]
     duration_ms: Option<u64>,
     /// What is wrong with the media although the job goes on, such as that its end is missing.
-    #[schema(
-        example = "The recording is damaged: the file promises 60.0 s of sound and holds 12.4 s: its end seems cut off."
-    )]
+    #[schema(example = "The media is truncated: its header announces 60.0 s of audio, and it has 12.4 s.")]
     warning: Option<String>,
     /// The webhook that receives a POST when the job ends.
     webhook: Option<Webhook>,

@@ -24,7 +24,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 30 });
 /// How soon a client that was cut off reconnects.
 const RECONNECT_DELAY: Duration = Duration::from_secs(2);
-/// Delay before the database is asked again.
+/// Delay before the database is queried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// `event: status`: the job has a new status.
