@@ -8,9 +8,7 @@ use tempfile::TempDir;
 use ytcaption_blobstore::LocalDirectory;
 use ytcaption_domain::job::{JobStatus, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, JobId};
-use ytcaption_eventstore::{
-    Appender, Clock, CommandBus, Cursor, Database, DatabaseSettings, EventListener, EventQuery, IdGenerator,
-};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Cursor, Database, EventListener, EventQuery, IdGenerator};
 use ytcaption_projections::{AsOf, ParkedCursor};
 use ytcaption_testing::{Postgres, aggregate_count};
 
@@ -30,8 +28,7 @@ struct TestHarness {
 
 impl TestHarness {
     async fn new() -> Self {
-        let settings = DatabaseSettings { url: Postgres::shared().new_database(), max_connections: 8 };
-        let database = Database::open(&settings).expect("a valid URL");
+        let database = Database::open(&Postgres::shared().new_database().into(), 8).expect("a valid URL");
         database.prepare().await.expect("the schema is created");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let blobs = LocalDirectory::open(directory.path()).await.expect("a directory of blobs");
@@ -189,8 +186,7 @@ async fn a_key_names_one_job_in_each_account() {
 
 #[tokio::test]
 async fn a_database_that_does_not_answer_is_an_error_of_its_own() {
-    let settings = DatabaseSettings { url: "postgres://user@127.0.0.1:1/none".into(), max_connections: 1 };
-    let database = Database::open(&settings).expect("a valid URL");
+    let database = Database::open(&"postgres://user@127.0.0.1:1/none".into(), 1).expect("a valid URL");
     let job = JobId(IdGenerator::system().new_id());
     let found = Queries::new(&database).get(&operator(), job).await;
     assert!(matches!(found, Err(GetError::Store(StoreError::Unavailable(_)))), "{found:?}");

@@ -135,11 +135,11 @@ async fn whatever_order_chunks_end_in_the_text_comes_in_its_own_and_every_break_
         assert_eq!(text, Some(&Value::from("Words of 0 –\n\nid: 7\rمرحبا 🎈")), "nothing in a text is taken for SSE");
         let last = whole.last().expect("an end");
         assert_eq!((last.event.as_str(), &last.data["segments"]), ("completed", &Value::from(5)));
-        for (received, cut) in whole.iter().enumerate() {
+        for (seen, cut) in whole.iter().enumerate() {
             let again = Client::connect(&api, job, Some(&cut.id)).await;
-            let over = received + 1 == whole.len();
+            let over = seen + 1 == whole.len();
             assert_eq!(again.status, if over { StatusCode::NO_CONTENT } else { StatusCode::OK });
-            assert_eq!(again.rest().await, whole[received + 1..], "cut after {cut:?} of {order:?}");
+            assert_eq!(again.rest().await, whole[seen + 1..], "cut after {cut:?} of {order:?}");
         }
     }
 }
@@ -167,11 +167,11 @@ async fn captions_come_while_the_job_runs_and_the_stream_ends_with_it() {
         "its text waits for the first"
     );
     api.transcribed(job, 0).await;
-    let mut received = vec![];
-    while chunks(&received).len() < 2 {
-        received.push(client.next().await.expect("it goes on"));
+    let mut seen = vec![];
+    while chunks(&seen).len() < 2 {
+        seen.push(client.next().await.expect("it goes on"));
     }
-    assert_eq!(chunks(&received), [0, 1]);
+    assert_eq!(chunks(&seen), [0, 1]);
     api.work(job, JobCommand::Cancel { reason: Some("enough".into()) }).await;
     let last = client.rest().await;
     assert_eq!(last.len(), 1);
@@ -240,12 +240,12 @@ async fn clients_that_read_nothing_are_disconnected_and_their_permits_are_free()
         let another = timeout(EVENTUALLY_TIMEOUT, Client::connect_when_free(&api, job)).await;
         admitted.push(another.expect("a permit becomes free"));
     }
-    let mut received = 0;
+    let mut seen = 0;
     while let Some(received) = idle[0].next().await {
-        received += 1;
-        assert_eq!(received.id, format!("{received}.0"), "what was sent was in order, and the body ends properly");
+        seen += 1;
+        assert_eq!(received.id, format!("{seen}.0"), "what was sent was in order, and the body ends properly");
     }
-    assert!(received < 4, "{received} events for a client that took none");
+    assert!(seen < 4, "{seen} events for a client that took none");
 }
 
 #[tokio::test]
