@@ -19,7 +19,7 @@ async fn record(api: &Api, id: u128, version: &str, correlation: &str) -> JobId 
     });
     let metadata = json!({
         "event_id": Uuid::from_u128(id), "occurred_at": "2026-01-31T14:05:00Z", "route": "normal", "account": "local",
-        "actor": "client:anonymous", "correlation_id": correlation,
+        "actor": "client:anonymous", "correlation_id": correlation, "data_key": job.0,
     });
     let (aggregate_id, event_version) = (job.to_string(), version);
     let (aggregate_type, event_type) = ("job", "JobCreated");
@@ -37,7 +37,8 @@ async fn a_job_that_cannot_be_read_says_why_and_no_other_is_affected() {
     let future = record(&api, 2, "3", &correlation).await;
     let corrupted = record(&api, 3, "1", "none").await;
 
-    assert_eq!(api.get(&format!("{COLLECTION}/{earlier}")).await.json()["task"], "transcribe");
+    let shown = api.get(&format!("{COLLECTION}/{earlier}")).await;
+    assert_eq!(shown.json()["task"], "transcribe", "{shown:?}");
     let cancelled = api.post(&format!("{COLLECTION}/{earlier}/cancel"), &json!({})).await;
     assert_eq!(cancelled.json()["status"], "cancelled");
     for answer in [

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
@@ -13,7 +14,8 @@ use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
 
 /// Why a job is cancelled.
-#[derive(Debug, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct CancelRequest {
     /// In the client's own words, at most 500 characters; stored with the job's events.
     #[schema(example = "wrong video", max_length = 500)]
