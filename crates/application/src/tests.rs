@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use ytcaption_blobstore::LocalDirectory;
 use ytcaption_domain::job::{JobStatus, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, JobId};
+use ytcaption_eventstore::encryption::MasterKeys;
 use ytcaption_eventstore::{Appender, Clock, CommandBus, Cursor, Database, EventListener, EventQuery, IdGenerator};
 use ytcaption_projections::{AsOf, ParkedCursor};
 use ytcaption_testing::{Postgres, aggregate_count};
@@ -28,7 +29,9 @@ struct TestHarness {
 
 impl TestHarness {
     async fn new() -> Self {
+        let keys = MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).expect("a key");
         let database = Database::open(&Postgres::shared().new_database().into(), 8).expect("a valid URL");
+        let database = database.with_master_keys(keys);
         database.prepare().await.expect("the schema is created");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let blobs = LocalDirectory::open(directory.path()).await.expect("a directory of blobs");
