@@ -72,6 +72,8 @@ pub struct JobView {
     pub updated_at: DateTime<Utc>,
     /// When it was completed, failed or was cancelled.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Whether personal content of the job was erased: texts then read `about:erased`, and the captions are empty.
+    pub erased: bool,
     /// Sequence of the job's last event applied, from 1.
     pub version: u64,
 }
@@ -94,6 +96,7 @@ impl JobView {
             };
             view.version = recorded.sequence;
             view.updated_at = recorded.metadata.occurred_at;
+            view.erased |= recorded.erased;
             view.apply_one(event);
         }
         Ok(())
@@ -138,6 +141,7 @@ impl JobView {
             created_at,
             updated_at: created_at,
             ended_at: None,
+            erased: false,
             version: 0,
         })
     }

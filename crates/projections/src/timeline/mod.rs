@@ -39,6 +39,8 @@ pub struct Timeline {
     pub ended_at: Option<DateTime<Utc>>,
     /// Milliseconds from beginning to end, once it has ended.
     pub took_ms: Option<u64>,
+    /// Whether personal content of the job was erased; texts then read `about:erased`.
+    pub erased: bool,
     /// Attempts at the download.
     pub download_attempts: u32,
     /// Attempts at chunks, all together.
@@ -132,6 +134,7 @@ impl Timeline {
             began_at,
             ended_at,
             took_ms: began_at.zip(ended_at).map(|(began, ended)| ms_between(began, ended)),
+            erased: events.iter().any(|event| event.erased),
             download_attempts: builder.download_attempts,
             chunk_attempts: builder.chunk_attempts,
             webhook_attempts: builder.webhook_attempts,
