@@ -21,6 +21,7 @@ mod serve;
 mod settings;
 mod state;
 mod transcriptions;
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::openapi::{self, ApiDocument};
 use crate::problem::{self, ApiError};
-use crate::{ApiState, Hosts, audit, guard, models, observe, operations, page, transcriptions};
+use crate::{ApiState, Hosts, audit, guard, models, observe, operations, page, transcriptions, usage};
 
 /// Path of the OpenAPI document.
 const OPENAPI_PATH: &str = "/openapi.json";
@@ -30,6 +30,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcriptions::history::events))
         .routes(routes!(transcriptions::history::explain))
         .routes(routes!(models::list))
+        .routes(routes!(usage::usage))
         .routes(routes!(audit::events::events))
         .routes(routes!(audit::parked::parked))
         .routes(routes!(operations::live))

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use cqrs_es::Aggregate;
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
+use utoipa::ToSchema;
 use ytcaption_domain::AccountId;
 use ytcaption_domain::job::{Job, JobEvent, JobResult};
 use ytcaption_eventstore::Database;
@@ -17,19 +18,25 @@ use crate::{ProjectionError, RegisteredProjection};
 
 /// What an account has used on one day. A job counts on the day of the event, so one that runs past midnight is created
 /// on one day and completed on the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsageDay {
     /// The day, in UTC.
+    #[schema(example = "2026-01-31")]
     pub day: NaiveDate,
     /// Jobs that were accepted.
+    #[schema(example = 12)]
     pub jobs_created: u64,
     /// Jobs that were completed.
+    #[schema(example = 10)]
     pub jobs_completed: u64,
     /// Jobs that failed.
+    #[schema(example = 1)]
     pub jobs_failed: u64,
     /// Jobs that were cancelled.
+    #[schema(example = 1)]
     pub jobs_cancelled: u64,
     /// Length of the media of the completed jobs, in milliseconds.
+    #[schema(example = 5_400_000)]
     pub media_ms: u64,
 }
 

@@ -3,7 +3,7 @@
 use ytcaption_application::permissions::PermissionDenied;
 use ytcaption_application::{
     AuditError, CancelError, CaptionsError, GetError, HistoryError, InvalidIdempotencyKey, ListError, ProgressError,
-    StoreError, SubmitError, UploadError,
+    StoreError, SubmitError, UploadError, UsageError,
 };
 
 use super::ApiError;
@@ -46,6 +46,16 @@ impl From<ListError> for ApiError {
         match error {
             ListError::Denied(denied) => denied.into(),
             ListError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UsageError> for ApiError {
+    fn from(error: UsageError) -> Self {
+        match error {
+            UsageError::Denied(denied) => denied.into(),
+            UsageError::InvalidPeriod => Self::invalid_parameter("to", error.to_string()),
+            UsageError::Store(error) => error.into(),
         }
     }
 }

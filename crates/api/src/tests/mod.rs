@@ -17,6 +17,7 @@ mod stream;
 mod submit;
 mod traces;
 mod upload;
+mod usage;
 mod versions;
 
 use std::net::{Ipv4Addr, SocketAddr};

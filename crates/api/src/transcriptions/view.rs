@@ -70,6 +70,8 @@ pub(crate) struct Transcription {
     updated_at: DateTime<Utc>,
     /// When the job was completed, failed or was cancelled.
     ended_at: Option<DateTime<Utc>>,
+    /// Whether personal content of the job was erased: texts then read `about:erased`, and the captions are empty.
+    erased: bool,
     /// Number of events in the life of the job.
     #[schema(example = 7)]
     version: u64,
@@ -158,6 +160,7 @@ impl From<JobView> for Transcription {
             created_at: view.created_at,
             updated_at: view.updated_at,
             ended_at: view.ended_at,
+            erased: view.erased,
             version: view.version,
             status_url,
         }

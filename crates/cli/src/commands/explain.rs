@@ -52,7 +52,8 @@ impl Explain {
 
 fn text(timeline: &Timeline) -> Vec<String> {
     let status = timeline.status.map_or("of unknown status".to_owned(), |status| status.to_string());
-    let mut lines = vec![format!("Job {} is {status}.", timeline.job_id)];
+    let erased = if timeline.erased { " Personal content of it was erased." } else { "" };
+    let mut lines = vec![format!("Job {} is {status}.{erased}", timeline.job_id)];
     let began_at = timeline.began_at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
     let facts = [
         ("submitted", began_at),
