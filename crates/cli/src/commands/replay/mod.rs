@@ -1,4 +1,4 @@
-//! `ytcaption replay`: the past, made again from the events
+//! `ytcaption replay`: jobs as of an earlier version or time, read models and messages, from the events
 
 mod diff;
 mod job;
@@ -18,7 +18,7 @@ use ytcaption_eventstore::Database;
 use super::Global;
 use super::store;
 
-/// The past, made again from the events: a job as it was, or whole read models
+/// Replay events: a job as of an earlier version or time, read models, messages on JetStream
 #[derive(Debug, Subcommand)]
 pub(super) enum Replay {
     Job(job::Job),

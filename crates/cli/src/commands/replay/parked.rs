@@ -13,7 +13,7 @@ use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::{self, WHERE};
 
-/// List the events that could not be applied to the read models, and why
+/// List the parked events: those that could not be applied to a read model, and why
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -21,9 +21,9 @@ Examples:
   ytcaption replay parked jobs
   ytcaption replay parked --json | jq -r .error
 
-A job with such an event is listed as it was before it: the event blocks the later ones of the same job. All others go on.
-Once the reason is gone, usually because a newer version of the program runs, `ytcaption replay retry` applies them; the
-projector also tries by itself, when it starts and every minute.
+A parked event blocks the later events of the same job, and lists show the job as of the event before it. All other jobs
+continue. Once the cause is gone, usually because a newer version of the program runs, `ytcaption replay retry` applies
+them; the projector also retries when it starts and every minute.
 {WHERE}"))]
 pub(in crate::commands) struct Parked {
     /// Only those of this read model [default: all]
@@ -32,7 +32,7 @@ pub(in crate::commands) struct Parked {
     /// Most events to list
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100)]
     lines: u32,
-    /// A JSON object a line
+    /// Print JSON lines
     #[arg(long)]
     json: bool,
 }

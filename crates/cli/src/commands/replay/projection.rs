@@ -13,7 +13,7 @@ use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::WHERE;
 
-/// Build a read model anew from all events beside the live one, and switch to it
+/// Rebuild a read model from all events beside the live one, and switch to it
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -22,18 +22,19 @@ Examples:
 
 Read models: jobs (what clients see of each job, and its text), usage (what each account has used on each day).
 
-Queries are answered all the time: from the live read model until the new one has caught up with it, and from the new one
-after that. Projectors go on and need no restart. Nothing is sent: no message is published and no webhook called. It may
-be interrupted; the next one begins again and removes what was left. It takes the room of a second read model.
+Queries are answered throughout: from the live read model until the new one has caught up with it, from the new one after
+that. Projectors continue and need no restart. A rebuild has no side effects: it publishes no message and sends no webhook.
+You may interrupt it; the next one starts again and removes the rows that are left. It needs disk space for a second read
+model.
 {WHERE}"))]
 pub(in crate::commands) struct Projection {
     /// The read model
     #[arg(value_name = "NAME")]
     projection: RegisteredProjection,
-    /// Switch even if events cannot be applied that are applied in the live read model
+    /// Switch even if this would park events that the live read model has applied
     #[arg(long)]
     accept_parked: bool,
-    /// Progress and result in JSON, a line each
+    /// Print progress and result as JSON lines
     #[arg(long)]
     json: bool,
 }

@@ -12,15 +12,15 @@ use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::WHERE;
 
-/// Try again to apply the events that are parked
+/// Retry the parked events
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
   ytcaption replay retry
   ytcaption replay retry --json | jq .parked
 
-The events of each job are applied in their order, up to the first that still cannot be. Ends with 1 if any stay parked;
-`ytcaption replay parked` says why. Nothing is sent: no message is published and no webhook called.
+The events of each job are applied in their order, up to the first that still cannot be applied. Exit code 1 if any stay
+parked; `ytcaption replay parked` says why. A retry has no side effects: it publishes no message and sends no webhook.
 {WHERE}"))]
 pub(in crate::commands) struct Retry {
     /// Only those of this read model [default: all]

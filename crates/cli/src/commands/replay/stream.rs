@@ -23,19 +23,19 @@ use crate::managed::published_nats;
 /// Longest wait for the NATS server.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Put events on the stream once more, for workers that missed them; without --yes only say what that would do
+/// Republish events on JetStream, for workers that missed them; without --yes only report what that would do
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("which").required(true).multiple(true).args(["all", "unfinished", "job", "from"]),
     after_help = format!("\
 Examples:
   ytcaption replay stream --unfinished                 what do unfinished jobs wait for?
-  ytcaption replay stream --unfinished --yes           give it to the workers once more
+  ytcaption replay stream --unfinished --yes           republish it for the workers
   ytcaption replay stream --job 0199a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f --yes
   ytcaption replay stream --from 2h --yes --json
 
-The relay puts back by itself what the stream has lost; this is for everything else. A worker that is given an event
-whose step is done ignores it: nothing is transcribed twice, and no webhook is sent twice.
+The relay itself republishes what the stream has lost; this command is for all other cases. An event whose step is done
+is a no-op for the worker: nothing is transcribed twice, and no webhook is sent twice. Work in progress may start again.
 {TIMES}
 {WHERE} NATS likewise: NATS_URL (or nats.url).")
 )]
@@ -44,7 +44,7 @@ pub(in crate::commands) struct Stream {
     /// Every event
     #[arg(long, conflicts_with = "unfinished")]
     all: bool,
-    /// Only events whose work is still to be done
+    /// Only events whose step is still pending
     #[arg(long)]
     unfinished: bool,
     /// Events of this job, and of the delivery of its webhook

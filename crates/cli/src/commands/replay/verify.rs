@@ -14,7 +14,7 @@ use crate::commands::Global;
 use crate::commands::output::{self, Output};
 use crate::commands::store::WHERE;
 
-/// Prove that the read models are what the events say: build them anew, compare row by row
+/// Verify that the read models are what the events say: rebuild them and compare row by row
 #[derive(Debug, Args)]
 #[command(after_help = format!("\
 Examples:
@@ -22,14 +22,14 @@ Examples:
   ytcaption replay verify jobs
   ytcaption replay verify --json | jq 'select(.step == \"difference\")'
 
-Compares at one and the same event, while the system runs, and changes nothing that a query reads. Ends with 1 if a row
-differs; `ytcaption replay projection NAME` repairs it.
+Both sides are compared as of the same event, while the system runs. No row that a query reads is changed. Exit code 1 if
+a row differs; `ytcaption replay projection NAME` repairs it.
 {WHERE}"))]
 pub(in crate::commands) struct Verify {
     /// Only this read model [default: all]
     #[arg(value_name = "NAME")]
     projection: Option<RegisteredProjection>,
-    /// Progress, differences and result in JSON, a line each
+    /// Print progress, differences and result as JSON lines
     #[arg(long)]
     json: bool,
 }
