@@ -24,10 +24,11 @@ Examples:
   createdb copy && DATABASE_URL=postgres://localhost/copy ytcaption events import events.jsonl
   zcat events.jsonl.gz | DATABASE_URL=… ytcaption events import - --keys events.keys
 
-The database in DATABASE_URL (or database.url; with database.owner_url, as its owner) must hold no events; the schema is made where it is missing. A gap, a
-duplicate or a bad line is refused with its number, and so is an export that is cut off or was changed; nothing is
-imported then. Exports of earlier versions cannot be checked for that, and are imported with a warning. A system that then runs on the store takes
-unfinished jobs up again, and needs the same storage for their audio and the same master key.")]
+The database in DATABASE_URL (or database.url; with database.owner_url, as its owner) must contain no events; the command
+creates the schema if it is missing. It rejects a gap, a duplicate or an invalid line with the line number, and also an
+export that is truncated or was changed; then it imports nothing. (Exports of earlier versions cannot be checked for that;
+they are imported with a warning.) A system that runs on the store continues the unfinished jobs. It needs the same storage
+for their audio, and the same master key.")]
 pub(in crate::commands) struct Import {
     /// The export; - reads standard input
     #[arg(value_name = "FILE")]

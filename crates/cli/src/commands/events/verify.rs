@@ -32,7 +32,7 @@ Examples:
   ytcaption events verify --from-file events.jsonl --json
 
 Every event is part of a chain of hashes that `ytcaption seal` signs every few seconds. The newest few events are not
-covered yet. A place such as `(at 4711-12)` is the event's transaction and position in the database.
+covered yet. A position such as `(at 4711-12)` is the event's transaction and position in the database.
 
 What this cannot find: changes by a person who has the database and the private key and seals everything anew, and a
 tail cut off together with its seals. Against both, keep checkpoints elsewhere (`ytcaption events checkpoint`) and give
