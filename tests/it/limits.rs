@@ -54,7 +54,7 @@ async fn a_foreign_host_name_is_rejected(client: &Client) {
         for (method, path) in
             [(Method::GET, JOBS), (Method::POST, JOBS), (Method::GET, "/metrics"), (Method::GET, "/docs/")]
         {
-            let refused = problem(send(method, path, host).await, 421, "foreign-host").await;
+            let refused = problem(send(method, path, host).await, 421, "host-not-allowed").await;
             let detail = refused["detail"].as_str().unwrap();
             assert!(detail.contains(host) && detail.contains("api.allowed_hosts"), "{detail}");
         }

@@ -123,7 +123,7 @@ impl Queries {
     /// See [`CaptionsError`].
     pub async fn captions(&self, job: CompletedJob, format: Format, style: &CueStyle) -> Result<String, CaptionsError> {
         let transcript = match job.text {
-            Text::Stored(snapshot) => self.jobs.transcript_of(*snapshot).await.map_err(StoreError::from)?,
+            Text::Stored(snapshot) => self.jobs.transcript(*snapshot).await.map_err(StoreError::from)?,
             Text::Past(transcript) => transcript,
         };
         let transcript = transcript.ok_or(CaptionsError::TextMissing)?;

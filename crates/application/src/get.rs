@@ -24,7 +24,7 @@ impl Queries {
     /// The same, ready for its text to be read.
     pub(crate) async fn snapshot(&self, principal: &Principal, job: JobId) -> Result<JobSnapshot, GetError> {
         tracing::Span::current().record("job_id", tracing::field::display(job));
-        let snapshot = self.jobs.snapshot(&principal.account, job).await.map_err(StoreError::from)?;
+        let snapshot = self.jobs.find(&principal.account, job).await.map_err(StoreError::from)?;
         snapshot.ok_or(GetError::NotFound(job))
     }
 }

@@ -221,11 +221,10 @@ impl ProgressFold {
         self.waiting.remove(&next);
         self.position.chunks += 1;
         let position = self.position;
-        events.into_iter().find_map(|event| match event {
-            JobEvent::ChunkTranscribed { chunk, language, segments, .. } if chunk == next => {
-                Some(ProgressMessage { position, progress: Progress::CaptionsAdded { chunk, language, segments } })
-            }
-            _ => None,
+        events.into_iter().find_map(|event| {
+            let JobEvent::ChunkTranscribed { chunk, language, segments, .. } = event else { return None };
+            let progress = Progress::CaptionsAdded { chunk, language, segments };
+            (chunk == next).then_some(ProgressMessage { position, progress })
         })
     }
 }

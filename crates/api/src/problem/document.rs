@@ -15,7 +15,7 @@ pub(crate) struct Problem {
     /// The type of problem; this URL explains it. Compare this, not the texts.
     #[serde(rename = "type")]
     #[schema(example = "/problems/job-not-completed")]
-    pub(crate) problem_type: String,
+    pub(crate) type_uri: String,
     /// Summary of the type.
     #[schema(example = "The captions are not ready yet")]
     pub(crate) title: String,

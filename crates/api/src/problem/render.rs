@@ -28,7 +28,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     log(&error);
     let problem_type = error.problem_type();
     let problem = Problem {
-        problem_type: format!("/problems/{}", problem_type.code),
+        type_uri: format!("/problems/{}", problem_type.code),
         title: problem_type.title.to_owned(),
         status: problem_type.status.as_u16(),
         detail: error.detail(),

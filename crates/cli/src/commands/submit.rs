@@ -59,8 +59,7 @@ pub(super) struct Submit {
     /// Print captions as they come, a line each with the time at which it begins
     #[arg(long, conflicts_with = "wait")]
     follow: bool,
-    /// srt, vtt, txt, json, tsv, `verbose_json`, ass or lrc; with --wait
-    #[arg(long, default_value_t = Format::Srt)]
+    #[arg(long, default_value_t = Format::Srt, help = format!("One of {}; with --wait", Format::names()))]
     format: Format,
     #[command(flatten)]
     style: CueStyleArgs,

@@ -28,8 +28,7 @@ pub(super) struct Transcribe {
     /// A name that `ytcaption models list` shows, or the directory of a Whisper model in CTranslate2 format
     #[arg(long, value_name = "NAME|DIRECTORY")]
     model: Option<PathBuf>,
-    /// srt, vtt, txt, json, tsv, `verbose_json`, ass or lrc
-    #[arg(long, default_value_t = Format::Srt)]
+    #[arg(long, default_value_t = Format::Srt, help = format!("One of {}", Format::names()))]
     format: Format,
     #[command(flatten)]
     style: CueStyleArgs,

@@ -54,19 +54,11 @@ impl JobQueries {
 
     /// One job of an account, as its latest event left it; `None` if the account has no such job. What the projector has
     /// not reached yet is folded on top of its row, so a client sees at once what it has just done, and never a step
-    /// back.
+    /// back. Its text is read with [`Self::transcript`].
     ///
     /// # Errors
     /// The database does not answer, or the job's first event cannot be read.
-    pub async fn find(&self, account: &AccountId, id: JobId) -> Result<Option<JobView>, QueryError> {
-        Ok(self.snapshot(account, id).await?.map(|snapshot| snapshot.view))
-    }
-
-    /// As [`Self::find`], ready for its text to be read with [`Self::transcript_of`].
-    ///
-    /// # Errors
-    /// As [`Self::find`].
-    pub async fn snapshot(&self, account: &AccountId, id: JobId) -> Result<Option<JobSnapshot>, QueryError> {
+    pub async fn find(&self, account: &AccountId, id: JobId) -> Result<Option<JobSnapshot>, QueryError> {
         let mut view = rows::find_job(&self.pool, id).await?;
         if view.as_ref().is_some_and(|view| view.account != *account) {
             return Ok(None);
@@ -105,23 +97,11 @@ impl JobQueries {
         Ok(JobPage { jobs, next })
     }
 
-    /// The transcript of a completed job of an account; `None` for any other. As in [`Self::find`], the projector need
-    /// not have reached the job.
-    ///
-    /// # Errors
-    /// The database does not answer, or the job's events cannot be read.
-    pub async fn transcript(&self, account: &AccountId, id: JobId) -> Result<Option<Transcript>, QueryError> {
-        match self.snapshot(account, id).await? {
-            Some(snapshot) => self.transcript_of(snapshot).await,
-            None => Ok(None),
-        }
-    }
-
-    /// The transcript of a job that was read before; `None` unless it is completed.
+    /// The transcript of a job that was found; `None` unless it is completed.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn transcript_of(&self, snapshot: JobSnapshot) -> Result<Option<Transcript>, QueryError> {
+    pub async fn transcript(&self, snapshot: JobSnapshot) -> Result<Option<Transcript>, QueryError> {
         let JobSnapshot { view, newest } = snapshot;
         if view.status != JobStatus::Completed {
             return Ok(None);

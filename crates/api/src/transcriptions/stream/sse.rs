@@ -213,11 +213,17 @@ impl SseWriter {
                     let event = StreamEvent::new(self.job, progress);
                     match Event::default().event(event.name()).id(position.to_string()).json_data(&event) {
                         Ok(event) => self.send(event).await?,
-                        Err(error) => return Ok(self.report(&error.to_string())),
+                        Err(error) => {
+                            self.report(&error.to_string());
+                            return Ok(());
+                        }
                     }
                 }
                 Ok(None) => return Ok(()),
-                Err(StoreError::Unreadable(error)) => return Ok(self.report(&error)),
+                Err(StoreError::Unreadable(error)) => {
+                    self.report(&error);
+                    return Ok(());
+                }
                 Err(StoreError::Unavailable(error)) => {
                     tracing::debug!(error, "a stream waits for the database");
                     tokio::select! {

@@ -118,6 +118,6 @@ mod tests {
         let Segments::Text(segments) = captions.segments else { panic!("text") };
         assert_eq!((clock(segments[0].start_ms).as_str(), segments[0].text.as_str()), ("1:02:03.456", "Hi."));
         assert!(matches!(read(r#"{"language":"en","segments":7}"#).segments, Segments::Other(_)));
-        assert_eq!(read(r#"{"stage":"download","percent":40}"#).percent, 40);
+        assert_eq!(read(r#"{"step":"download","percent":40}"#).percent, 40);
     }
 }
