@@ -211,7 +211,7 @@ impl Api {
             let account = AccountId::local();
             let page = self.job_queries.page(&account, JobFilter::default(), None, 1_000).await;
             let page = page.expect("the database answers");
-            page.jobs.iter().any(|view| view.job_id == job && view.version == u64::try_from(version).expect("small"))
+            page.jobs.iter().any(|view| view.job_id == job && view.version == version)
         })
         .await;
     }
