@@ -99,8 +99,8 @@ async fn metrics(client: &Client) {
     assert!((value(r#"job_processing_duration_seconds_count{outcome="completed"}"#) - 1.0).abs() < f64::EPSILON);
     assert!(!text.contains("job_processing_duration_seconds_sum{step"), "a step is not a job: a sum would count twice");
     assert!(value(r#"step_duration_seconds_count{step="transcribe"}"#) >= 1.0);
-    for step in ["audio", "speech", "features", "encoder", "decoder"] {
-        assert!(value(&format!("transcription_step_seconds_sum{{step=\"{step}\"}}")) > 0.0, "{step}");
+    for phase in ["audio", "speech", "features", "encoder", "decoder"] {
+        assert!(value(&format!("transcription_phase_seconds_sum{{phase=\"{phase}\"}}")) > 0.0, "{phase}");
     }
     for queue in ["download-normal", "transcribe-normal", "notify"] {
         let depth = value(&format!("queue_depth{{queue=\"{queue}\"}}"));

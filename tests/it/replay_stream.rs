@@ -7,6 +7,7 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{Consumer, pull};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use ytcaption_domain::step::STEPS;
 use ytcaption_workers::topology;
 
 use crate::client::Client;
@@ -41,7 +42,7 @@ async fn queue(jetstream: &Context, name: &str) -> Consumer<pull::Config> {
 
 /// Waits until no consumer has pending or unacknowledged messages.
 async fn wait_until_idle(jetstream: &Context) {
-    for config in topology::consumer_configs() {
+    for config in topology::consumer_configs(&STEPS) {
         let queue = queue(jetstream, &config.durable_name.unwrap()).await;
         loop {
             let info = queue.get_info().await.unwrap();
@@ -82,7 +83,7 @@ async fn replaying_completed_jobs_starts_no_work_and_sends_no_webhook() {
     assert_eq!(last_sequence(&jetstream).await, before);
 
     let done = replayed(&system, &["--all", "--yes"]);
-    assert_eq!((&done["published"], &done["events"], &done["needed"]), (&json!(events), &json!(events), &json!(0)));
+    assert_eq!((&done["published"], &done["events"], &done["pending"]), (&json!(events), &json!(events), &json!(0)));
     assert_eq!(
         last_sequence(&jetstream).await,
         before + u64::try_from(events).unwrap(),
@@ -116,9 +117,13 @@ async fn a_job_whose_message_was_lost_is_published_again() {
     message.double_ack().await.unwrap();
 
     let all = replayed(&system, &["--unfinished"]);
-    assert_eq!((&all["published"], &all["needed"], &all["in_work"]), (&json!(0), &json!(3), &json!(2)), "{all:#}");
+    assert_eq!((&all["published"], &all["pending"], &all["in_flight"]), (&json!(0), &json!(3), &json!(2)), "{all:#}");
     let done = replayed(&system, &["--job", &jobs[2], "--unfinished", "--yes"]);
-    assert_eq!((&done["published"], &done["needed"], &done["in_work"]), (&json!(1), &json!(1), &json!(0)), "{done:#}");
+    assert_eq!(
+        (&done["published"], &done["pending"], &done["in_flight"]),
+        (&json!(1), &json!(1), &json!(0)),
+        "{done:#}"
+    );
     stalled.release();
     for job in &jobs {
         history.assert_completed_once(&client, job, 1).await;

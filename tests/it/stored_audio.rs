@@ -52,7 +52,7 @@ async fn corrupt_and_missing_audio_fail_only_their_own_jobs() {
         client.completed(whole_job).await;
         client.result(whole_job, "txt").await
     });
-    assert_failed(&client.ended(corrupt_job).await, &history, "audio_damaged").await;
-    assert_failed(&client.ended(cut_job).await, &history, "audio_damaged").await;
+    assert_failed(&client.ended(corrupt_job).await, &history, "audio_corrupt").await;
+    assert_failed(&client.ended(cut_job).await, &history, "audio_corrupt").await;
     assert_failed(&client.ended(gone_job).await, &history, "audio_missing").await;
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::step::{self, STEPS, Step};
 use ytcaption_eventstore::seal::Sealer;
 use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, DatabaseError, EventListener, IdGenerator};
 use ytcaption_projections::project_all;
@@ -44,29 +45,25 @@ pub(crate) enum Role {
     Relay,
     /// Keeps the read models up to date.
     Projector,
-    /// Downloads media.
-    Download,
-    /// Transcribes audio.
-    Transcribe,
-    /// Sends webhooks.
-    Notify,
+    /// Does the work of a step.
+    Worker(Step),
     /// Seals events.
     Seal,
 }
 
 impl Role {
     /// The whole system.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Api, Self::Relay, Self::Projector, Self::Download, Self::Transcribe, Self::Notify, Self::Seal];
+    pub(crate) fn all() -> Vec<Self> {
+        let workers = STEPS.into_iter().map(Self::Worker);
+        [Self::Api, Self::Relay, Self::Projector, Self::Seal].into_iter().chain(workers).collect()
+    }
 
     fn name(self) -> &'static str {
         match self {
             Self::Api => "api",
             Self::Relay => "relay",
             Self::Projector => "projector",
-            Self::Download => "download",
-            Self::Transcribe => "transcribe",
-            Self::Notify => "notify",
+            Self::Worker(step) => step.name,
             Self::Seal => "seal",
         }
     }
@@ -116,9 +113,7 @@ pub(crate) async fn run(
                 Role::Api => {}
                 Role::Relay => running.start(role.name(), run_relay(deps, stop)),
                 Role::Projector => running.start(role.name(), run_projector(deps, stop)),
-                Role::Download => running.start(role.name(), run_download(deps, settings, stop)),
-                Role::Transcribe => running.start(role.name(), run_transcribe(deps, settings, stop)),
-                Role::Notify => running.start(role.name(), run_notify(deps, settings, stop)),
+                Role::Worker(step) => running.start(step.name, run_worker(*step, deps, settings, stop)),
                 Role::Seal => running.start(role.name(), run_seal(deps, settings, stop)),
             }
         }
@@ -128,12 +123,23 @@ pub(crate) async fn run(
 }
 
 async fn run_relay(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
-    Ok(relay::run(RelayDeps { database: deps.database, nats: deps.nats, listener: deps.listener }, stop).await?)
+    let relay = RelayDeps { database: deps.database, nats: deps.nats, listener: deps.listener, steps: &STEPS };
+    Ok(relay::run(relay, stop).await?)
 }
 
 async fn run_projector(deps: Deps, stop: CancellationToken) -> anyhow::Result<()> {
     stop.run_until_cancelled(project_all(&deps.database, deps.listener)).await;
     Ok(())
+}
+
+/// Runs the worker of a step: here a new step gets its line.
+async fn run_worker(step: Step, deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    match step {
+        step::DOWNLOAD => run_download(deps, settings, stop).await,
+        step::TRANSCRIBE => run_transcribe(deps, settings, stop).await,
+        step::NOTIFY => run_notify(deps, settings, stop).await,
+        other => anyhow::bail!("this program has no worker for the step `{}`", other.name),
+    }
 }
 
 async fn run_download(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -205,6 +211,7 @@ impl Deps {
             network: network.clone(),
             worker: format!("{}:{}", host_name(), std::process::id()),
             grace: settings.shutdown.grace.saturating_sub(HAND_BACK),
+            steps: &STEPS,
         };
         Ok(Self {
             listener: EventListener::start(&database),

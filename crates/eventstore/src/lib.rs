@@ -28,6 +28,7 @@ mod schema;
 pub mod seal;
 mod stream;
 mod transaction;
+pub mod work;
 
 pub use append::{Appender, NewEvents};
 pub use bus::{CommandBus, CommandError, Executed};

@@ -43,8 +43,8 @@ pub const SEAL_LAG: &str = "seal_lag_seconds";
 pub const SSE_STREAMS: &str = "sse_streams_open";
 /// Histogram `{step}`, seconds: time a step took for a piece of work that it ended.
 pub const STEP_DURATION: &str = "step_duration_seconds";
-/// Histogram `{step}`, seconds: time a step of transcribing took, for one batch of windows or one piece of audio.
-pub const TRANSCRIPTION_STEP_DURATION: &str = "transcription_step_seconds";
+/// Histogram `{phase}`, seconds: time a phase of transcription took, for one batch of windows or one piece of audio.
+pub const TRANSCRIPTION_PHASE_DURATION: &str = "transcription_phase_seconds";
 /// Counter `{step,outcome}`: attempts of a step.
 pub const STEP_ATTEMPTS: &str = "step_attempts_total";
 
@@ -53,8 +53,8 @@ const HTTP_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /// Upper bounds for a whole job, in seconds: from a short clip to a day of video.
 const JOB_BUCKETS: [f64; 13] =
     [1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0];
-/// Upper bounds for a step of transcribing, in seconds.
-const STEP_BUCKETS: [f64; 11] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+/// Upper bounds for a phase of transcription, in seconds.
+const PHASE_BUCKETS: [f64; 11] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 /// How often recorded durations are folded into their buckets when they are not read.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -117,7 +117,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
         .set_buckets_for_metric(Matcher::Full(HTTP_REQUEST_DURATION.to_owned()), &HTTP_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(JOB_PROCESSING_DURATION.to_owned()), &JOB_BUCKETS)?
         .set_buckets_for_metric(Matcher::Full(STEP_DURATION.to_owned()), &JOB_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Full(TRANSCRIPTION_STEP_DURATION.to_owned()), &STEP_BUCKETS)
+        .set_buckets_for_metric(Matcher::Full(TRANSCRIPTION_PHASE_DURATION.to_owned()), &PHASE_BUCKETS)
 }
 
 fn describe() {
@@ -142,7 +142,7 @@ fn describe() {
     describe_gauge!(SEAL_LAG, Unit::Seconds, "How long the oldest event without a seal has been in the store.");
     describe_gauge!(SSE_STREAMS, Unit::Count, "Streams of captions that are open now.");
     describe_histogram!(STEP_DURATION, Unit::Seconds, "Time a step took for a piece of work that it ended.");
-    describe_histogram!(TRANSCRIPTION_STEP_DURATION, Unit::Seconds, "Time a step of transcribing took.");
+    describe_histogram!(TRANSCRIPTION_PHASE_DURATION, Unit::Seconds, "Time a phase of transcription took.");
     describe_counter!(STEP_ATTEMPTS, Unit::Count, "Attempts of a step.");
 }
 
@@ -240,9 +240,9 @@ pub fn step_ended(step: &'static str, took: Duration) {
     histogram!(STEP_DURATION, "step" => step).record(took);
 }
 
-/// A step of transcribing, such as `encoder` or `decoder`, `took` this long for a batch of windows or a piece of audio.
-pub fn transcription_step(step: &'static str, took: Duration) {
-    histogram!(TRANSCRIPTION_STEP_DURATION, "step" => step).record(took);
+/// A phase of transcription, such as `encoder` or `decoder`, `took` this long for a batch of windows or a piece of audio.
+pub fn transcription_phase(phase: &'static str, took: Duration) {
+    histogram!(TRANSCRIPTION_PHASE_DURATION, "phase" => phase).record(took);
 }
 
 /// A step tried a piece of work, with `outcome` such as `done`, `retry` or `failed`.

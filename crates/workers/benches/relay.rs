@@ -17,6 +17,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_domain::job::Job;
+use ytcaption_domain::step::STEPS;
 use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, EventListener, IdGenerator};
 use ytcaption_workers::relay::{self, RelayDeps};
 use ytcaption_workers::{nats, topology};
@@ -28,7 +29,7 @@ use command::{context, create};
 
 /// Callers that fill the store.
 const CALLERS: usize = 64;
-/// Pause between two looks at the stream.
+/// Time between two queries of the stream.
 const LOOK: Duration = Duration::from_millis(5);
 /// The consumer is this far behind at most when the time is up.
 const LAST: Duration = Duration::from_secs(5);
@@ -49,7 +50,7 @@ impl TestHarness {
         database.prepare().await.expect("the schema can be made");
         let url = std::env::var("NATS_URL").expect("NATS_URL names the server to use");
         let nats = nats::connect(&url).await.expect("a valid URL");
-        topology::ensure(&nats).await.expect("the stream can be made");
+        topology::ensure(&nats, &STEPS).await.expect("the stream can be made");
         let appender = Appender::start(&database);
         let bus = Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system()));
         Self { database, nats, bus }
@@ -57,7 +58,7 @@ impl TestHarness {
 
     fn start_relay(&self, stop: CancellationToken) {
         let listener = EventListener::start(&self.database);
-        let deps = RelayDeps { database: self.database.clone(), nats: self.nats.clone(), listener };
+        let deps = RelayDeps { database: self.database.clone(), nats: self.nats.clone(), listener, steps: &STEPS };
         tokio::spawn(async move { relay::run(deps, stop).await.expect("NATS can be used") });
     }
 
@@ -110,13 +111,13 @@ async fn latency(harness: Arc<TestHarness>, rate: u32, seconds: u32) {
     harness.start_relay(stop.clone());
     let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
     let consumer = harness.stream().await.create_consumer(config).await.expect("a consumer");
-    let heard: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
-    let hearing = Arc::clone(&heard);
+    let received: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let receiving = Arc::clone(&received);
     let mut messages = consumer.messages().await.expect("messages");
     tokio::spawn(async move {
         while let Some(Ok(message)) = messages.next().await {
             let id = message.subject.rsplit('.').next().unwrap_or_default().to_owned();
-            hearing.lock().expect("nobody panics").insert(id, Instant::now());
+            receiving.lock().expect("no panic while it is locked").insert(id, Instant::now());
         }
     });
     // One to find everything awake.
@@ -133,8 +134,8 @@ async fn latency(harness: Arc<TestHarness>, rate: u32, seconds: u32) {
     tokio::time::sleep(LAST).await;
     for created in creating {
         let (id, committed) = created.await.expect("a caller ends well");
-        let heard = heard.lock().expect("nobody panics");
-        let at = heard.get(&id.to_string()).expect("every event is heard");
+        let received = received.lock().expect("no panic while it is locked");
+        let at = received.get(&id.to_string()).expect("every event is received");
         took.push(at.saturating_duration_since(committed));
     }
     stop.cancel();

@@ -1,8 +1,9 @@
 //! The JetStream side as an AsyncAPI 3.0 document (<https://www.asyncapi.com/docs/reference/specification/v3.0.0>),
-//! made from what the program itself goes by: `nats/*.json`, the events' schemas, and the form of a message.
+//! made from what the program itself uses: the stream, the step table, the schemas of the events, and the form of a message.
 
 use serde_json::{Map, Value, json};
 use ytcaption_domain::schema::{self, EventSchema};
+use ytcaption_domain::step::STEPS;
 use ytcaption_telemetry::context::TRACEPARENT;
 
 use crate::cloud_event::{CloudEvent, REPUBLISHED, SUBJECT_PREFIX};
@@ -14,7 +15,7 @@ const PARAMETERS: [(&str, &str); 2] = [
     ("id", "Id of the job or the delivery, a UUID."),
 ];
 
-/// The document, as `docs/asyncapi.json` has it.
+/// The document; `docs/asyncapi.json` is a copy.
 ///
 /// # Panics
 /// Never: it is made of JSON values, which can always be written.
@@ -22,7 +23,7 @@ pub fn asyncapi_json() -> String {
     let schemas = schema::event_schemas();
     let mut parts = envelope();
     parts.insert("Headers".to_owned(), headers());
-    let document = json!({
+    let mut document = json!({
         "asyncapi": "3.0.0",
         "info": info(),
         "defaultContentType": "application/cloudevents+json",
@@ -36,6 +37,8 @@ pub fn asyncapi_json() -> String {
                 .collect::<Map<_, _>>(),
         },
     });
+    // The order of members must not depend on the features that other crates choose for serde_json.
+    document.sort_all_objects();
     format!("{document:#}\n")
 }
 
@@ -45,13 +48,13 @@ fn info() -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "license": { "name": "MIT OR Apache-2.0" },
         "description":
-            "Every event of the event store goes out on one JetStream stream, in commit order, as a CloudEvent. The \
-             stream is a cache: the relay fills it again from Postgres when it has lost messages, so a message may come \
-             more than once, with the same `id` and `sequence`. Of one aggregate, `sequence` counts from 1 without gaps.\n\n\
-             Read with a durable consumer of your own. The consumers here belong to the program: what they acknowledge \
-             is gone for its workers.\n\n\
-             An event never changes. A new shape is a new version, which `type` ends with; versions that are not written \
-             any more still occur, so be ready for all of them, and leave alone what you do not know.",
+            "Every event of the event store is published on one JetStream stream, in commit order, as a CloudEvent. The \
+             stream is a cache: the relay publishes again from Postgres what it has lost, so a message may come more than \
+             once, with the same `id` and `sequence`. Within one aggregate, `sequence` counts from 1 without gaps.\n\n\
+             Read with a durable consumer of your own. The consumers here belong to the program: a message that they \
+             acknowledge does not reach its workers.\n\n\
+             An event never changes. A new shape is a new version, with which `type` ends; versions that are no longer \
+             written still occur, so support all of them, and ignore what you do not know.",
     })
 }
 
@@ -60,7 +63,7 @@ fn server() -> Value {
     json!({
         "host": "localhost:4222",
         "protocol": "nats",
-        "description": "The server in NATS_URL, or the one that `ytcaption up` runs. The stream is made at start.",
+        "description": "The server in NATS_URL, or the one that `ytcaption up` runs. The stream is created at start.",
         "x-jetstream-stream": stream,
     })
 }
@@ -84,7 +87,7 @@ fn channels(schemas: &[EventSchema]) -> Map<String, Value> {
     channels
 }
 
-/// The relay sends everything; each durable consumer receives some of it.
+/// The relay sends every event; each durable consumer receives those that trigger its step.
 fn operations(schemas: &[EventSchema]) -> Map<String, Value> {
     let mut operations = Map::new();
     let channel = |name: &str| json!({ "$ref": format!("#/channels/{name}") });
@@ -93,8 +96,8 @@ fn operations(schemas: &[EventSchema]) -> Map<String, Value> {
         let operation = json!({ "action": "send", "channel": channel(schema.name), "summary": summary });
         operations.insert(format!("relay.{}", schema.name), operation);
     }
-    for text in topology::CONSUMERS {
-        let consumer: Value = serde_json::from_str(text).unwrap_or_default();
+    for config in topology::consumer_configs(&STEPS) {
+        let consumer = topology::consumer_json(&config);
         let name = consumer["durable_name"].as_str().unwrap_or_default();
         for subject in consumer["filter_subjects"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let event = subject.split('.').nth(3).unwrap_or_default();
@@ -137,7 +140,7 @@ fn message(schema: &EventSchema) -> Value {
     })
 }
 
-/// The envelope, CloudEvents 1.0 in its JSON format, and the parts it is made of.
+/// The envelope, CloudEvents 1.0 in its JSON format, and its parts.
 fn envelope() -> Map<String, Value> {
     let text = schema::schema_for::<CloudEvent>().to_string().replace("#/$defs/", "#/components/schemas/");
     let mut envelope: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
@@ -156,15 +159,15 @@ fn headers() -> Value {
         "properties": {
             "Nats-Msg-Id": {
                 "type": "string",
-                "description": "The event's id, by which JetStream drops what it has already. A message that was published \
-                                again after the stream had lost it may carry the id with a number behind it; `id` in the \
-                                payload is always the event's own.",
+                "description": "The event's id, by which JetStream drops duplicates. A message that was published again after the \
+                                stream had lost it may have a number after the id; `id` in the payload is always the \
+                                event's own.",
             },
             TRACEPARENT: { "type": "string", "description": "W3C trace context of the relay's part in the trace." },
             REPUBLISHED: {
                 "type": "string",
                 "const": "true",
-                "description": "The message was published before, and the stream had lost it.",
+                "description": "The event was published before: the stream had lost it, or a person requested a replay.",
             },
         },
         "required": ["Nats-Msg-Id"],
@@ -184,27 +187,30 @@ mod tests {
     #[test]
     fn the_committed_document_is_up_to_date() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/asyncapi.json");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, asyncapi_json()).expect("the document can be written");
+        }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == asyncapi_json(),
-            "docs/asyncapi.json is out of date; renew it with `cargo run -p ytcaption-cli -- asyncapi > \
-             docs/asyncapi.json`"
+            "docs/asyncapi.json is out of date; run `UPDATE_EXPECT=1 cargo test -p ytcaption-workers --lib asyncapi` and \
+             commit what it writes"
         );
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_resolves() {
         let (text, document) = (asyncapi_json(), document());
         let references: Vec<&str> =
             text.split("\"$ref\": \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(references.len() > 50, "{references:?}");
         for reference in references {
             let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-            let is_there = match reference.strip_prefix('#') {
-                Some(place) => document.pointer(place).is_some(),
+            let resolves = match reference.strip_prefix('#') {
+                Some(pointer) => document.pointer(pointer).is_some(),
                 None => docs.join(reference).is_file(),
             };
-            assert!(is_there, "{reference}");
+            assert!(resolves, "{reference}");
         }
     }
 
@@ -219,11 +225,12 @@ mod tests {
             let matches = subject
                 .split('.')
                 .zip(address.split('.'))
-                .all(|(asked, sent)| asked == "*" || sent.starts_with('{') || asked == sent);
+                .all(|(filter, sent)| filter == "*" || sent.starts_with('{') || filter == sent);
             assert!(matches && subject.split('.').count() == address.split('.').count(), "{subject} {address}");
             consumed += 1;
         }
-        let filters: usize = topology::consumer_configs().iter().map(|consumer| consumer.filter_subjects.len()).sum();
+        let filters: usize =
+            topology::consumer_configs(&STEPS).iter().map(|consumer| consumer.filter_subjects.len()).sum();
         assert_eq!(consumed, filters);
     }
 }

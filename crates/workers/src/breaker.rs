@@ -1,9 +1,9 @@
-//! Circuit breakers, one a host: a server in trouble is left alone for a while, and work for others goes on.
+//! Circuit breakers, one for each host: an unhealthy server gets no requests for a while, and work for others continues.
 //!
 //! ```text
-//! closed ── TRIPS failures in a row ──▶ open ── PAUSE ──▶ half-open: one try ── it succeeds ──▶ closed
-//!                                         ▲                      └── it fails ──┐
-//!                                         └──────────────────────────────────────┘
+//! closed ── TRIPS failures in a row ──▶ open ── OPEN_TIME ──▶ half-open: one try ── it succeeds ──▶ closed
+//!                                         ▲                          └── it fails ──┐
+//!                                         └──────────────────────────────────────────┘
 //! ```
 
 use std::collections::HashMap;
@@ -15,10 +15,10 @@ use ytcaption_telemetry::metrics::{Circuit, circuit_breaker};
 
 /// Failures in a row, over all jobs of this process, that open a breaker.
 const TRIPS: u32 = 5;
-/// How long an open breaker lets nobody through; also how long the one that tries is waited for.
-const PAUSE: Duration = Duration::from_secs(30);
-/// So many hosts are remembered; beyond that those that are not in trouble now are forgotten.
-const MOST_HOSTS: usize = 1024;
+/// How long an open breaker refuses all calls; also the longest wait for the result of the try.
+const OPEN_TIME: Duration = Duration::from_secs(30);
+/// Hosts that are kept; beyond that those without an open breaker are forgotten.
+const MAX_HOSTS: usize = 1024;
 
 /// The breakers of one kind of dependency.
 pub(crate) struct Breakers {
@@ -31,15 +31,15 @@ pub(crate) struct Breakers {
 #[derive(Debug, Clone, Copy)]
 struct Failing {
     failures: u32,
-    /// Nobody gets through before this; none while the breaker is closed.
+    /// No call is allowed before this time; `None` while the breaker is closed.
     until: Option<Instant>,
-    /// Somebody got through to try.
+    /// A call was allowed as the try.
     trying: bool,
 }
 
 impl Breakers {
-    /// Breakers that are all closed. Metrics show them under these names, the host in the worst state for all, since
-    /// there is no end of hosts.
+    /// Breakers that are all closed. The metric has these labels and the worst state of all hosts, since the number of hosts
+    /// is not bounded.
     pub(crate) fn new(service: &'static str, dependency: &'static str) -> Self {
         circuit_breaker(service, dependency, Circuit::Closed);
         Self { service, dependency, failing: Mutex::default() }
@@ -48,7 +48,7 @@ impl Breakers {
     /// Whether a call to the host may be made now.
     ///
     /// # Errors
-    /// It may not; the time after which to ask again.
+    /// It may not; the time after which to check again.
     pub(crate) fn check(&self, host: &str) -> Result<(), Duration> {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Failing { until: Some(until), trying, .. }) = failing.get_mut(host) else { return Ok(()) };
@@ -57,36 +57,39 @@ impl Breakers {
             return Err(*until - now);
         }
         *trying = true;
-        *until = now + PAUSE;
+        *until = now + OPEN_TIME;
         self.show(&failing);
         Ok(())
     }
 
-    /// A call to the host came to this.
-    pub(crate) fn record(&self, host: &str, is_well: bool) {
+    /// A call to the host has succeeded: its breaker is closed.
+    pub(crate) fn record_success(&self, host: &str) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_well {
-            if failing.remove(host).is_some_and(|host| host.until.is_some()) {
-                tracing::info!(service = self.service, host, "the host answers again");
-            }
-        } else {
-            let now = Instant::now();
-            if failing.len() >= MOST_HOSTS {
-                failing.retain(|_, host| host.until.is_some_and(|until| until > now));
-            }
-            let state = failing.entry(host.to_owned()).or_insert(Failing { failures: 0, until: None, trying: false });
-            state.failures = state.failures.saturating_add(1);
-            state.trying = false;
-            if state.failures >= TRIPS {
-                state.until = Some(now + PAUSE);
-                tracing::warn!(
-                    service = self.service,
-                    host,
-                    failures = state.failures,
-                    pause_seconds = PAUSE.as_secs(),
-                    "the host is in trouble and left alone for a while"
-                );
-            }
+        if failing.remove(host).is_some_and(|host| host.until.is_some()) {
+            tracing::info!(service = self.service, host, "the host is healthy again");
+        }
+        self.show(&failing);
+    }
+
+    /// A call to the host has failed.
+    pub(crate) fn record_failure(&self, host: &str) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if failing.len() >= MAX_HOSTS {
+            failing.retain(|_, host| host.until.is_some_and(|until| until > now));
+        }
+        let state = failing.entry(host.to_owned()).or_insert(Failing { failures: 0, until: None, trying: false });
+        state.failures = state.failures.saturating_add(1);
+        state.trying = false;
+        if state.failures >= TRIPS {
+            state.until = Some(now + OPEN_TIME);
+            tracing::warn!(
+                service = self.service,
+                host,
+                failures = state.failures,
+                open_seconds = OPEN_TIME.as_secs(),
+                "the host is unhealthy and gets no requests for a while"
+            );
         }
         self.show(&failing);
     }
@@ -106,7 +109,7 @@ impl Breakers {
     }
 }
 
-/// The part of an address that a breaker goes by: host and port.
+/// Host and port of a URL, by which breakers are kept.
 pub(crate) fn host_of(url: &url::Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
 }
@@ -121,7 +124,7 @@ mod tests {
         let breakers = Breakers::new("test", "host");
         for _ in 0..times {
             assert_eq!(breakers.check("a"), Ok(()));
-            breakers.record("a", false);
+            breakers.record_failure("a");
         }
         breakers
     }
@@ -129,35 +132,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_opens_after_failures_in_a_row_for_that_host_alone() {
         let breakers = failing(TRIPS);
-        assert_eq!(breakers.check("a"), Err(PAUSE));
+        assert_eq!(breakers.check("a"), Err(OPEN_TIME));
         assert_eq!(breakers.check("b"), Ok(()));
 
         let breakers = failing(TRIPS - 1);
-        breakers.record("a", true);
-        breakers.record("a", false);
-        assert_eq!(breakers.check("a"), Ok(()), "a success in between counts");
+        breakers.record_success("a");
+        breakers.record_failure("a");
+        assert_eq!(breakers.check("a"), Ok(()), "a success in between resets the count");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_tries_after_the_pause_and_decides_for_the_others() {
+    async fn one_call_tries_after_the_open_time_and_decides_for_the_others() {
         let breakers = failing(TRIPS);
-        advance(PAUSE).await;
+        advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));
-        assert_eq!(breakers.check("a"), Err(PAUSE), "one is enough");
-        breakers.record("a", false);
-        assert_eq!(breakers.check("a"), Err(PAUSE));
-        advance(PAUSE).await;
+        assert_eq!(breakers.check("a"), Err(OPEN_TIME), "one is enough");
+        breakers.record_failure("a");
+        assert_eq!(breakers.check("a"), Err(OPEN_TIME));
+        advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));
-        breakers.record("a", true);
+        breakers.record_success("a");
         assert_eq!((breakers.check("a"), breakers.check("a")), (Ok(()), Ok(())));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_who_never_came_back_does_not_close_it_for_ever() {
+    async fn a_try_without_a_result_does_not_block_the_host_for_ever() {
         let breakers = failing(TRIPS);
-        advance(PAUSE).await;
+        advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));
-        advance(PAUSE).await;
+        advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));
     }
 }

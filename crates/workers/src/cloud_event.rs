@@ -1,4 +1,4 @@
-//! The form in which an event travels: CloudEvents 1.0, JSON format
+//! The form in which an event is published: CloudEvents 1.0, JSON format
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
 
 use chrono::{DateTime, Utc};
@@ -11,16 +11,19 @@ use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::upcast::{self, PayloadError};
 use ytcaption_eventstore::RecordedEvent;
 
-/// Before the subject of every event.
+/// The first tokens of the subject of every event.
 pub const SUBJECT_PREFIX: &str = "ytcaption.events";
 
-/// Header of a message that was published before: counts of what happens must not count it again.
+/// Header of a message whose event was published before: metrics must not count it again.
 pub const REPUBLISHED: &str = "Ytcaption-Republished";
+
+/// The first part of [`CloudEvent::kind`].
+const TYPE_PREFIX: &str = "ytcaption";
 
 /// Digits of [`CloudEvent::sequence`]: that extension orders events by comparing text.
 const SEQUENCE_DIGITS: usize = 10;
 
-/// One event on its way.
+/// One published event.
 ///
 /// Attribute names are those of the specification, which allows only lower-case letters and digits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,26 +32,26 @@ pub struct CloudEvent {
     pub specversion: String,
     /// The event's id.
     pub id: Uuid,
-    /// Where it comes from.
+    /// What published it: always `urn:ytcaption:events`.
     pub source: String,
     /// `ytcaption.<aggregate>.<Event>.v<version>`
     #[serde(rename = "type")]
     pub kind: String,
     /// Id of the aggregate.
     pub subject: String,
-    /// When it was decided.
+    /// When the command was decided.
     pub time: DateTime<Utc>,
     /// Media type of `data`.
     pub datacontenttype: String,
     /// The payload; absent if it is too large for a message, see `dataref`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
-    /// Names the event in the event store when `data` is too large to travel with it (extension `dataref`).
+    /// Names the event in the event store when `data` is too large for a message (extension `dataref`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataref: Option<String>,
-    /// The event's place in its aggregate's life, from 1, with leading zeros (extension `sequence`).
+    /// The event's sequence within its aggregate, from 1, with leading zeros (extension `sequence`).
     pub sequence: String,
-    /// Ties together everything that follows from one request.
+    /// Shared by everything that follows from one request.
     pub correlationid: Uuid,
     /// The event that led to the command, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,13 +67,14 @@ pub struct CloudEvent {
 
 impl CloudEvent {
     /// A stored event in this form.
-    pub fn of(event: &RecordedEvent) -> Self {
+    pub fn from_recorded(event: &RecordedEvent) -> Self {
         let context = &event.metadata.context;
+        let RecordedEvent { aggregate_type, event_type, event_version, .. } = event;
         Self {
             specversion: "1.0".to_owned(),
             id: event.metadata.event_id,
             source: "urn:ytcaption:events".to_owned(),
-            kind: format!("ytcaption.{}.{}.v{}", event.aggregate_type, event.event_type, event.event_version),
+            kind: format!("{TYPE_PREFIX}.{aggregate_type}.{event_type}.v{event_version}"),
             subject: event.aggregate_id.clone(),
             time: event.metadata.occurred_at,
             datacontenttype: "application/json".to_owned(),
@@ -85,10 +89,15 @@ impl CloudEvent {
         }
     }
 
-    /// The typed events that it stands for, see [`ytcaption_domain::upcast`].
+    /// Type of the aggregate, such as `job`; empty if the type of the event does not name one.
+    pub fn aggregate_type(&self) -> &str {
+        self.kind.split('.').nth(1).unwrap_or_default()
+    }
+
+    /// The typed events that it represents, see [`ytcaption_domain::upcast`].
     ///
     /// # Errors
-    /// It is of a type, version or shape that this program cannot read, or came without its data.
+    /// This program cannot read its type, version or shape, or it was published without its data.
     pub fn decode<E: EventFamily>(&self) -> Result<Vec<E>, PayloadError> {
         let (name, version) = self.kind.rsplit_once(".v").unwrap_or((&self.kind, ""));
         let name = name.rsplit_once('.').map_or(name, |(_, name)| name);

@@ -1,4 +1,4 @@
-//! What every worker role is given.
+//! What every worker role works with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::delivery::Delivery;
 use ytcaption_domain::job::Job;
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::step::Step;
 use ytcaption_domain::{Actor, CommandContext};
 use ytcaption_eventstore::{CommandBus, Database};
 use ytcaption_telemetry::context;
@@ -16,7 +17,7 @@ use ytcaption_whisper::CacheError;
 use crate::cloud_event::CloudEvent;
 use crate::topology::TopologyError;
 
-/// What every stage works with. Cheap to clone.
+/// What the worker of every step works with. Cheap to clone.
 #[derive(Clone)]
 pub struct WorkerDeps {
     /// The event store's database, for reading.
@@ -31,24 +32,26 @@ pub struct WorkerDeps {
     pub blobs: Arc<dyn BlobStore>,
     /// Which addresses may be connected to.
     pub network: AddressPolicy,
-    /// Tells this process from others, for example `host:4711`; the stage's name is put before it.
+    /// Name of this process, for example `host:4711`; the name of the step is put before it.
     pub worker: String,
-    /// How long running work may go on after the shutdown began. Less than the process's own grace period, so that
-    /// unfinished work can still be handed back.
+    /// How long running work may continue after the shutdown began. Less than the process's own grace period, so that
+    /// unfinished work can still be released for other workers.
     pub grace: Duration,
+    /// The steps whose consumers exist; [`ytcaption_domain::step::STEPS`].
+    pub steps: &'static [Step],
 }
 
 impl WorkerDeps {
-    /// The name of this worker in a stage, as events show it.
-    pub(crate) fn worker_of(&self, stage: &str) -> String {
-        format!("{stage}@{}", self.worker)
+    /// The name of this worker in a step, as events show it.
+    pub(crate) fn worker_of(&self, step: &str) -> String {
+        format!("{step}@{}", self.worker)
     }
 
-    /// The circumstances of a command that follows from an event.
-    pub(crate) fn context(&self, stage: &str, event: &CloudEvent) -> CommandContext {
+    /// The context of a command that follows from an event.
+    pub(crate) fn context(&self, step: &str, event: &CloudEvent) -> CommandContext {
         CommandContext {
             account: event.account.clone(),
-            actor: Actor::Worker(self.worker_of(stage)),
+            actor: Actor::Worker(self.worker_of(step)),
             correlation_id: event.correlationid,
             causation_id: Some(event.id),
             traceparent: context::current_traceparent().or_else(|| event.traceparent.clone()),

@@ -1,14 +1,14 @@
-//! Everything that happens by itself: events go out to JetStream, and workers do what they ask for.
+//! The relay, which publishes events to JetStream, and the workers, which do the work that events trigger.
 //!
 //! ```text
-//! event store ──▶ relay ──▶ stream YTCAPTION_EVENTS ──▶ consumer ──▶ stage ──▶ command ──▶ event store
+//! event store ──▶ relay ──▶ stream YTCAPTION_EVENTS ──▶ consumer ──▶ step ──▶ command ──▶ event store
 //!                                                                    download
 //!                                                                    transcribe
 //!                                                                    notify
 //! ```
 //!
-//! The stream is a cache of the store: [`relay`] fills it again when it lost something. So every message may come
-//! twice, and a [`stages`] step that is already done decides to nothing.
+//! The stream is a cache of the store: [`relay`] publishes again what it has lost. So every message may be delivered
+//! twice, and work of [`steps`] that is already done is a no-op.
 
 pub mod cloud_event;
 pub mod consumer;
@@ -23,6 +23,8 @@ mod backoff;
 mod breaker;
 mod deps;
 mod egress;
+#[cfg(test)]
+mod generated_files_tests;
 #[cfg(test)]
 mod testing;
 

@@ -9,57 +9,57 @@ use async_nats::{Client, ConnectError, ConnectOptions, Event};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// Longest pause between attempts to connect.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How often a silent server is asked whether it is still there.
+/// Longest delay between attempts to connect.
+const MAX_DELAY: Duration = Duration::from_secs(1);
+/// Time between pings to a silent server.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Prepares a connection and returns at once: a server that is not there, or goes away, is looked for without end.
+/// Prepares a connection and returns at once; connecting and reconnecting are tried without end.
 ///
 /// # Errors
-/// The address cannot be read.
+/// The URL is not valid.
 pub async fn connect(url: &str) -> Result<Client, ConnectError> {
-    let (server, said) = (server_of(url), Arc::new(AtomicBool::new(false)));
+    let (server, reported) = (server_of(url), Arc::new(AtomicBool::new(false)));
     with_credentials(url)
         .name("ytcaption")
         .retry_on_initial_connect()
         .ping_interval(PING_INTERVAL)
         .reconnect_delay_callback(|attempts| {
             let doublings = u32::try_from(attempts).unwrap_or(u32::MAX).min(8);
-            Duration::from_millis(10).saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+            Duration::from_millis(10).saturating_mul(1 << doublings).min(MAX_DELAY)
         })
         .event_callback(move |event| {
-            let (server, said) = (server.clone(), Arc::clone(&said));
-            async move { tell(&event, &server, &said) }
+            let (server, reported) = (server.clone(), Arc::clone(&reported));
+            async move { log(&event, &server, &reported) }
         })
         .connect(url)
         .await
 }
 
-/// Says what the connection meets. It is tried about once a second, and that it cannot be made is said once.
-fn tell(event: &Event, server: &str, said: &AtomicBool) {
+/// Logs the events of the connection. Connecting is tried about once a second; the first failure is logged.
+fn log(event: &Event, server: &str, reported: &AtomicBool) {
     match event {
         Event::Connected => {
-            said.store(false, Ordering::Relaxed);
+            reported.store(false, Ordering::Relaxed);
             tracing::info!(server, "connected to NATS");
         }
         Event::Disconnected => tracing::warn!(server, "lost the connection to NATS; trying to get it back"),
-        Event::ClientError(error) if !said.swap(true, Ordering::Relaxed) => {
+        Event::ClientError(error) if !reported.swap(true, Ordering::Relaxed) => {
             tracing::warn!(server, %error, "cannot reach NATS; trying again until it answers");
         }
-        Event::SlowConsumer(_) => tracing::debug!("a doorbell rang more often than it was listened to"),
+        Event::SlowConsumer(_) => tracing::debug!("notifications of published events came faster than they were read"),
         Event::ClientError(_) | Event::Draining | Event::Closed => tracing::debug!(%event, "NATS"),
         other => tracing::warn!(event = %other, "NATS"),
     }
 }
 
-/// Where the server is, without the credentials that may stand before it.
+/// Host and port of the server, without the credentials that may precede them.
 fn server_of(url: &str) -> String {
-    let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
-    place.rsplit("//").next().unwrap_or(place).to_owned()
+    let server = url.rsplit_once('@').map_or(url, |(_, server)| server);
+    server.rsplit("//").next().unwrap_or(server).to_owned()
 }
 
-/// The client takes a server's address but not the credentials in it: `user:password@`, or a token before the `@`.
+/// Options with the credentials of a URL, which the client does not read: `user:password@`, or a token before the `@`.
 pub fn with_credentials(url: &str) -> ConnectOptions {
     let options = ConnectOptions::new();
     let Ok(url) = Url::parse(url) else { return options };
@@ -71,7 +71,7 @@ pub fn with_credentials(url: &str) -> ConnectOptions {
     }
 }
 
-/// Whether the server answers at the moment.
+/// Whether the connection is open at the moment.
 pub fn is_connected(client: &Client) -> bool {
     client.connection_state() == State::Connected
 }

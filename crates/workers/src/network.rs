@@ -1,4 +1,4 @@
-//! Names to addresses, within the policy of [`ytcaption_domain::network`].
+//! Name resolution within the policy of [`ytcaption_domain::network`].
 
 use std::net::SocketAddr;
 
@@ -11,18 +11,18 @@ pub enum NetworkError {
     /// The policy forbids it.
     #[error(transparent)]
     Refused(#[from] AddressRefusal),
-    /// The name leads nowhere.
-    #[error("the host `{host}` was not found: check the spelling of the address")]
+    /// The name does not resolve.
+    #[error("the host `{host}` was not found: check the spelling of the URL")]
     Unresolved {
         /// The name.
         host: String,
     },
 }
 
-/// Checks an address, and every address its host name resolves to.
+/// Checks a URL, and every address that its host name resolves to.
 ///
 /// # Errors
-/// The policy forbids the address or one of those that the name resolves to, or there is none.
+/// The policy forbids the URL or one of the addresses, or the name does not resolve.
 pub async fn check(policy: &AddressPolicy, url: &Url) -> Result<(), NetworkError> {
     policy.check_url(url)?;
     match url.host() {
@@ -30,20 +30,20 @@ pub async fn check(policy: &AddressPolicy, url: &Url) -> Result<(), NetworkError
             let port = url.port_or_known_default().unwrap_or_default();
             resolve(policy, name, port).await.map(drop)
         }
-        // A literal address was checked already.
+        // A literal address has been checked with the URL.
         _ => Ok(()),
     }
 }
 
-/// What a host name resolves to; all of it permitted.
+/// The addresses that a host name resolves to, all of them permitted.
 ///
 /// # Errors
-/// The policy forbids one of the addresses, or there is none.
+/// The policy forbids one of the addresses, or the name does not resolve.
 pub async fn resolve(policy: &AddressPolicy, name: &str, port: u16) -> Result<Vec<SocketAddr>, NetworkError> {
     let unresolved = || NetworkError::Unresolved { host: name.to_owned() };
     let found: Vec<SocketAddr> = tokio::net::lookup_host((name, port)).await.map_err(|_| unresolved())?.collect();
     match found.iter().find(|address| !policy.permits(address.ip())) {
-        // A name that also leads inside is a trap, whichever address would be tried first.
+        // A name that also resolves to a private address is refused, whichever address would be tried first.
         Some(address) => Err(AddressRefusal::Private(address.ip()).into()),
         None if found.is_empty() => Err(unresolved()),
         None => Ok(found),

@@ -1,28 +1,36 @@
-//! The stream and its consumers: data in `nats/`, created or brought up to date at start.
+//! The JetStream stream and its durable consumers, created or brought up to date at start.
+//!
+//! The consumers follow from the step table ([`ytcaption_domain::step`]): one for each queue of each step. The files in
+//! `nats/consumers` show them; a test keeps the two equal.
 
 use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull};
 use async_nats::jetstream::context::{Context, ContextBuilder, CreateStreamErrorKind};
 use async_nats::jetstream::stream::ConsumerErrorKind;
 use async_nats::jetstream::{ErrorCode, stream};
+use backon::{ConstantBuilder, Retryable as _};
+use serde_json::{Map, Value};
+use ytcaption_domain::step::{Step, StepQueue};
 
+use crate::cloud_event::SUBJECT_PREFIX;
 use crate::nats;
 
-/// Oldest nats-server that understands what is asked of it: several filters a consumer, metadata.
+/// Oldest nats-server that has what the topology needs: several filters for each consumer, and metadata.
 const OLDEST_SERVER: (u64, u64) = (2, 10);
-/// Pause between attempts to reach a server that is not there.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
-/// So many attempts lie between two lines in the log.
-const QUIET_ATTEMPTS: u32 = 10;
-/// Longest wait for an answer of JetStream.
+/// Delay between attempts to reach a server that does not answer.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The number of attempts for which the log has one line.
+const ATTEMPTS_PER_LINE: u32 = 10;
+/// Longest wait for a response of JetStream.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
+/// A message that is not acknowledged within this time, nor reported to be in progress, is delivered again.
+const ACK_WAIT: Duration = Duration::from_secs(15);
 
-/// Answers of JetStream from here on blame the server (as HTTP's do).
+/// Codes of JetStream from here on are errors of the server (as with HTTP).
 const SERVER_ERROR: usize = 500;
-/// Answers to whoever was superseded: another process, perhaps of another version, has just created or deleted it. The
-/// next attempt sees what there is by then.
+/// Another process, perhaps of another version, has just created or deleted the same. The next attempt sees the result.
 const SUPERSEDED: [ErrorCode; 5] = [
     ErrorCode::STREAM_NAME_EXIST,
     ErrorCode::STREAM_NOT_FOUND,
@@ -32,23 +40,14 @@ const SUPERSEDED: [ErrorCode; 5] = [
 ];
 
 pub(crate) const STREAM: &str = include_str!("../../../nats/stream.json");
-pub(crate) const CONSUMERS: [&str; 7] = [
-    include_str!("../../../nats/consumers/download-high.json"),
-    include_str!("../../../nats/consumers/download-normal.json"),
-    include_str!("../../../nats/consumers/download-low.json"),
-    include_str!("../../../nats/consumers/transcribe-high.json"),
-    include_str!("../../../nats/consumers/transcribe-normal.json"),
-    include_str!("../../../nats/consumers/transcribe-low.json"),
-    include_str!("../../../nats/consumers/notify.json"),
-];
 
-/// Why NATS cannot be used, although it answers.
+/// NATS answers and cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
     /// The server is too old.
     #[error("nats-server {version} is too old: 2.10 or newer is needed; install one, or set NATS_URL to one")]
     OldServer {
-        /// What it calls itself.
+        /// The version that it reports.
         version: String,
     },
     /// The server runs without JetStream.
@@ -57,14 +56,14 @@ pub enum TopologyError {
     /// JetStream refuses the stream or a consumer.
     #[error("JetStream refuses {what}: {reason}")]
     Refused {
-        /// Which of them.
+        /// The stream or the consumer, by name.
         what: String,
-        /// Its own words.
+        /// The server's own message.
         reason: String,
     },
 }
 
-/// The stream's configuration.
+/// The stream's configuration, `nats/stream.json`.
 ///
 /// # Panics
 /// Never: the file is part of the program, and a test reads it.
@@ -72,72 +71,117 @@ pub fn stream_config() -> stream::Config {
     serde_json::from_str(STREAM).expect("nats/stream.json is checked by a test")
 }
 
-/// The configurations of all durable consumers.
-///
-/// # Panics
-/// Never: the files are part of the program, and a test reads them.
-pub fn consumer_configs() -> Vec<pull::Config> {
-    CONSUMERS.iter().map(|text| serde_json::from_str(text).expect("nats/consumers is checked by a test")).collect()
+/// The configurations of the durable consumers of these steps: one for each queue, in the order of the table.
+pub fn consumer_configs(steps: &[Step]) -> Vec<pull::Config> {
+    let of_step = |step: &Step| step.queues().into_iter().map(|queue| consumer_config(step, queue)).collect::<Vec<_>>();
+    steps.iter().flat_map(of_step).collect()
 }
 
-/// The stages whose workers are given what is published under a subject: `download`, `transcribe`, `notify`.
-pub fn stages_of(subject: &str) -> Vec<String> {
-    let sees = |config: &pull::Config| config.filter_subjects.iter().any(|filter| matches(filter, subject));
-    let stage = |config: pull::Config| {
-        let name = config.durable_name.unwrap_or_default();
-        name.split('-').next().unwrap_or_default().to_owned()
+fn consumer_config(step: &Step, queue: StepQueue) -> pull::Config {
+    let (route, of_priority) = match queue.priority {
+        Some(priority) => (priority.to_string(), format!(", priority {priority}")),
+        None => ("*".to_owned(), String::new()),
     };
-    let mut stages: Vec<String> = consumer_configs().into_iter().filter(sees).map(stage).collect();
-    stages.dedup();
-    stages
+    let filter = |event| subject(event, &route);
+    pull::Config {
+        durable_name: Some(queue.consumer),
+        description: Some(format!("Step {}: {}{of_priority}.", step.name, step.description)),
+        filter_subjects: step.triggers.iter().map(filter).collect(),
+        deliver_policy: DeliverPolicy::All,
+        replay_policy: ReplayPolicy::Instant,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: step.max_ack_pending,
+        ..pull::Config::default()
+    }
 }
 
-/// Whether a subject is one that a filter means; `*` stands for one word, a last `>` for all that follow.
+/// The subjects of the messages that a step waits for, with wildcards.
+pub(crate) fn subjects_of(step: &Step) -> Vec<String> {
+    step.triggers.iter().map(|event| subject(event, "*")).collect()
+}
+
+fn subject(event: &ytcaption_domain::event::EventType, route: &str) -> String {
+    format!("{SUBJECT_PREFIX}.{}.{}.{route}.*", event.aggregate, event.name)
+}
+
+/// A consumer's configuration as the NATS API takes it, with the members that [`consumer_configs`] sets, sorted.
+pub(crate) fn consumer_json(config: &pull::Config) -> Value {
+    const MEMBERS: [&str; 9] = [
+        "ack_policy",
+        "ack_wait",
+        "deliver_policy",
+        "description",
+        "durable_name",
+        "filter_subjects",
+        "max_ack_pending",
+        "max_deliver",
+        "replay_policy",
+    ];
+    let all = serde_json::to_value(config).unwrap_or_default();
+    MEMBERS.iter().map(|name| ((*name).to_owned(), all[name].clone())).collect::<Map<_, _>>().into()
+}
+
+/// Names of those of the `steps` whose workers receive what is published under a subject.
+pub fn steps_of(steps: &[Step], subject: &str) -> Vec<&'static str> {
+    let receives = |step: &&Step| subjects_of(step).iter().any(|filter| matches(filter, subject));
+    steps.iter().filter(receives).map(|step| step.name).collect()
+}
+
+/// Whether a subject matches a filter, in which `*` matches one token and a last `>` all that follow.
 fn matches(filter: &str, subject: &str) -> bool {
-    let mut words = subject.split('.');
+    let mut tokens = subject.split('.');
     for part in filter.split('.') {
-        match (part, words.next()) {
+        match (part, tokens.next()) {
             (">", Some(_)) => return true,
             ("*", Some(_)) => {}
-            (part, Some(word)) if part == word => {}
+            (part, Some(token)) if part == token => {}
             _ => return false,
         }
     }
-    words.next().is_none()
+    tokens.next().is_none()
 }
 
-/// JetStream over a connection, with time limits for every answer.
+/// JetStream over a connection, with time limits for every response.
 pub(crate) fn jetstream(client: &Client) -> Context {
     ContextBuilder::new().timeout(API_TIMEOUT).ack_timeout(API_TIMEOUT).build(client.clone())
 }
 
-/// Creates the stream and the consumers, or brings them up to date. Waits without end for a server that does not
-/// answer, and says so in the log.
+/// Creates the stream and the consumers of `steps`, or brings them up to date. Waits without end for a server that does
+/// not answer, and reports that in the log.
 ///
 /// # Errors
-/// The server answers and will never do: it is too old, has no JetStream, or refuses.
-pub async fn ensure(client: &Client) -> Result<(), TopologyError> {
-    ensure_as(client, &stream_config(), &consumer_configs()).await
+/// The server is too old, has no JetStream, or refuses.
+pub async fn ensure(client: &Client, steps: &[Step]) -> Result<(), TopologyError> {
+    ensure_as(client, &stream_config(), &consumer_configs(steps)).await
 }
 
 async fn ensure_as(client: &Client, stream: &stream::Config, consumers: &[pull::Config]) -> Result<(), TopologyError> {
     let mut attempts = 0;
-    loop {
-        match attempt(client, stream, consumers).await {
-            Ok(()) => return Ok(()),
-            Err(EnsureError::Permanent(error)) => return Err(error),
-            Err(EnsureError::Transient(reason)) if attempts % QUIET_ATTEMPTS == 0 => {
-                tracing::warn!(reason, "waiting for NATS JetStream");
+    let ensured = (|| attempt(client, stream, consumers))
+        .retry(ConstantBuilder::default().with_delay(RETRY_DELAY).without_max_times())
+        .when(|error| matches!(error, EnsureError::Transient(_)))
+        .notify(|error, _| {
+            if attempts % ATTEMPTS_PER_LINE == 0 {
+                tracing::warn!(%error, "waiting for NATS JetStream");
             }
-            Err(EnsureError::Transient(_)) => {}
-        }
-        attempts += 1;
-        tokio::time::sleep(RETRY_PAUSE).await;
+            attempts += 1;
+        })
+        .await;
+    match ensured {
+        Ok(()) => Ok(()),
+        Err(EnsureError::Permanent(error)) => Err(error),
+        // Retried without end.
+        Err(EnsureError::Transient(reason)) => Err(TopologyError::Refused { what: "the topology".to_owned(), reason }),
     }
 }
 
+#[derive(Debug, thiserror::Error)]
 enum EnsureError {
+    #[error("{0}")]
     Transient(String),
+    #[error(transparent)]
     Permanent(TopologyError),
 }
 
@@ -146,7 +190,7 @@ async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Co
         return Err(EnsureError::Transient("the server does not answer".to_owned()));
     }
     let server = client.server_info();
-    if version_of(&server.version).is_none_or(|version| version < OLDEST_SERVER) {
+    if version_from(&server.version).is_none_or(|version| version < OLDEST_SERVER) {
         return Err(EnsureError::Permanent(TopologyError::OldServer { version: server.version }));
     }
     if !server.jetstream {
@@ -169,14 +213,14 @@ async fn attempt(client: &Client, stream: &stream::Config, consumers: &[pull::Co
     Ok(())
 }
 
-/// Tells a refusal from a server that is not ready yet.
+/// Distinguishes a refusal from a server that is not ready yet.
 fn refusal(what: String, error: &async_nats::jetstream::Error) -> EnsureError {
     match error.error_code() {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
             EnsureError::Permanent(TopologyError::NoJetStream)
         }
         code if SUPERSEDED.contains(&code) => EnsureError::Transient(format!("{what}: {error}")),
-        // It blames itself for a change that it does not allow.
+        // Also a code of the server, although a change that it does not allow will never succeed.
         ErrorCode::STREAM_INVALID_CONFIG => {
             EnsureError::Permanent(TopologyError::Refused { what, reason: error.to_string() })
         }
@@ -187,7 +231,7 @@ fn refusal(what: String, error: &async_nats::jetstream::Error) -> EnsureError {
 }
 
 /// Major and minor version.
-fn version_of(text: &str) -> Option<(u64, u64)> {
+fn version_from(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.trim_start_matches('v').split('.').map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

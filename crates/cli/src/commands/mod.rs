@@ -82,7 +82,6 @@ enum Command {
     Relay(role::Relay),
     Project(role::Project),
     Seal(role::Seal),
-    #[command(subcommand)]
     Worker(role::Worker),
     Submit(submit::Submit),
     Transcribe(transcribe::Transcribe),

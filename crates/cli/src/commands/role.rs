@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use anyhow::{Context as _, bail};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use ytcaption_domain::step::{STEPS, Step, TRANSCRIBE};
 
 use super::Global;
 use crate::roles::{self, Role, announce, url_of};
@@ -64,36 +66,38 @@ impl Seal {
     }
 }
 
-/// Run one kind of worker
-#[derive(Debug, Subcommand)]
+/// Run the worker of one step
+#[derive(Debug, Args)]
 #[command(after_help = SHARED)]
-pub(super) enum Worker {
-    /// Download media with yt-dlp and convert it into audio
-    Download,
-    /// Transcribe audio with a Whisper model
-    Transcribe {
-        /// The default model: a name that `ytcaption models list` shows, or a directory in CTranslate2 format
-        #[arg(long, value_name = "NAME|DIRECTORY")]
-        model: Option<std::path::PathBuf>,
-    },
-    /// Send webhooks when jobs end
-    Notify,
+pub(super) struct Worker {
+    /// The step
+    #[arg(value_parser = step_parser())]
+    step: Step,
+    /// For transcribe, the default model: a name that `ytcaption models list` shows, or a directory in CTranslate2 format
+    #[arg(long, value_name = "NAME|DIRECTORY")]
+    model: Option<std::path::PathBuf>,
+}
+
+/// The names of the step table, each with its description.
+fn step_parser() -> impl TypedValueParser<Value = Step> {
+    let names = STEPS.map(|step| PossibleValue::new(step.name).help(step.description));
+    PossibleValuesParser::new(names).map(|name| {
+        let named = STEPS.into_iter().find(|step| step.name == name);
+        named.expect("the parser accepts the names of steps only")
+    })
 }
 
 impl Worker {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let overrides = global.overrides();
-        match self {
-            Self::Download => run_one(Role::Download, "worker-download", overrides).await,
-            Self::Transcribe { model } => {
-                run_one(Role::Transcribe, "worker-transcribe", Overrides { model, ..overrides }).await
-            }
-            Self::Notify => run_one(Role::Notify, "worker-notify", overrides).await,
-        }
+        let overrides = match self.model {
+            Some(_) if self.step != TRANSCRIBE => bail!("--model is an option of `ytcaption worker transcribe` only"),
+            model => Overrides { model, ..global.overrides() },
+        };
+        run_one(Role::Worker(self.step), &format!("worker-{}", self.step.name), overrides).await
     }
 }
 
-async fn run_one(role: Role, name: &'static str, overrides: Overrides) -> anyhow::Result<ExitCode> {
+async fn run_one(role: Role, name: &str, overrides: Overrides) -> anyhow::Result<ExitCode> {
     let settings = load(&overrides)?.settings;
     let servers = Servers::configured(&settings)?;
     let telemetry = ytcaption_telemetry::init(&settings.log, name)?;

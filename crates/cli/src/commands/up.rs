@@ -49,7 +49,7 @@ impl Up {
         master_key::create_if_missing(&settings)?;
         let managed = ManagedServers::start(&settings, directory.path()).await?;
         let ready = |address: Option<SocketAddr>| publish(&directory, &managed.servers, address);
-        let outcome = roles::run(&settings, &managed.servers, &Role::ALL, &shutdown, ready).await;
+        let outcome = roles::run(&settings, &managed.servers, &Role::all(), &shutdown, ready).await;
         directory.unpublish();
         managed.stop().await;
         telemetry.shutdown().await;

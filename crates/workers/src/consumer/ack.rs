@@ -1,39 +1,39 @@
 //! Answers to JetStream, given only for the message that was delivered.
 //!
-//! JetStream knows a message by its number. A stream that was created again, or has gone back to an older copy of its data,
-//! gives its numbers out a second time, and an answer would be taken for one about whatever has the number now: a message
-//! that another worker has at this moment would be gone with it. So the stream is asked first what lies there. A message
-//! that does not lie in the stream any more may be answered: nothing else has its number.
+//! JetStream knows a message by its sequence in the stream. A stream that was created again, or that has gone back to an
+//! older copy of its data, assigns its sequences a second time, and an answer would be taken for one about the new message
+//! of that sequence: a message that another worker has at this moment would be acknowledged. So the stored message is
+//! compared first. A message that is no longer in the stream may be answered: no other has its sequence.
 
 use async_nats::jetstream::context::GetStreamError;
 use async_nats::jetstream::stream::{DirectGetError, DirectGetErrorKind};
 use async_nats::jetstream::{AckKind, Message};
 
-/// Why it is not known what lies at a message's number.
+/// Whether the message was replaced is not known.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+enum CompareError {
     #[error("the message does not say where it comes from: {0}")]
     Unknown(async_nats::Error),
-    #[error("the stream of the message has no proper name: {0}")]
+    #[error("the stream of the message does not have a valid name: {0}")]
     Stream(#[from] GetStreamError),
-    #[error("the stream was not asked: {0}")]
-    Asked(#[from] DirectGetError),
+    #[error("the stream does not answer: {0}")]
+    Get(#[from] DirectGetError),
 }
 
-/// Answers and waits until the server has it. An answer that is lost does no harm: the message comes again, and what
-/// is done already decides to nothing.
-pub(super) async fn answer(message: &Message, kind: AckKind) {
+/// Answers, and waits until the server has the answer. An answer that is lost does no harm: the message is delivered
+/// again, and work that is already done is a no-op.
+pub(super) async fn acknowledge(message: &Message, kind: AckKind) {
     match was_replaced(message).await {
         Ok(false) => {}
-        Ok(true) => return tracing::warn!("the stream was replaced during the work; the message is not answered"),
-        Err(error) => return tracing::warn!(%error, "NATS got no answer; the message will come again"),
+        Ok(true) => return tracing::warn!("the stream was replaced during the work; the message is not acknowledged"),
+        Err(error) => return tracing::warn!(%error, "the message is not acknowledged; it will be delivered again"),
     }
     if let Err(error) = message.double_ack_with(kind).await {
-        tracing::warn!(%error, "NATS did not take the answer; the message will come again");
+        tracing::warn!(%error, "NATS did not confirm the acknowledgement; the message will be delivered again");
     }
 }
 
-/// Tells NATS that the work goes on.
+/// Reports to NATS that the message is in progress.
 pub(super) async fn report_progress(message: &Message) {
     let outcome = match was_replaced(message).await {
         Ok(false) => message.ack_with(AckKind::Progress).await,
@@ -41,13 +41,13 @@ pub(super) async fn report_progress(message: &Message) {
         Err(error) => Err(error.into()),
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "NATS was not told that the work goes on");
+        tracing::debug!(%error, "progress was not reported to NATS");
     }
 }
 
-/// Whether another message has this one's number by now. No two messages of a stream were stored in the same nanosecond.
-async fn was_replaced(message: &Message) -> Result<bool, LookError> {
-    let delivered = message.info().map_err(LookError::Unknown)?;
+/// Whether another message has this one's sequence by now. No two messages of a stream were stored in the same nanosecond.
+async fn was_replaced(message: &Message) -> Result<bool, CompareError> {
+    let delivered = message.info().map_err(CompareError::Unknown)?;
     let stream = message.context.get_stream_no_info(delivered.stream).await?;
     match stream.direct_get_builder().sequence(delivered.stream_sequence).send().await {
         Ok(stored) => Ok(stored.time != delivered.published),

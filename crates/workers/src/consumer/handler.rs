@@ -1,4 +1,4 @@
-//! One message at work: kept alive at NATS, answered in the end.
+//! One message in work: reported to NATS as in progress, and acknowledged by its outcome.
 
 use std::time::{Duration, Instant};
 
@@ -8,35 +8,35 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ytcaption_telemetry::{context, metrics};
 
-use super::ack::{answer, report_progress};
-use super::{Outcome, PROGRESS, Queue, StepWorker, read};
+use super::ack::{acknowledge, report_progress};
+use super::{Message, Outcome, PROGRESS_INTERVAL, StepWorker};
 
-/// When work that is handed back is to be delivered again. Unlike none, a delay is written down by the server, so that
-/// it holds even if the server is restarted before anybody asks for the message.
+/// The delay until unfinished work is delivered to another worker. Unlike a nak without a delay, the server stores this
+/// one, so that it holds even if the server restarts before a worker fetches the message.
 const AT_ONCE: Duration = Duration::from_millis(1);
 
-/// Works on a message and answers it. When `abandon` is cancelled the work stops and the message is handed back, for
-/// another worker to take it at once.
-pub(super) async fn handle<S: StepWorker>(
-    worker: &S,
-    queue: Queue,
+/// Works on a message of a queue and acknowledges it. When `abandon` is cancelled the work stops, and the message is
+/// released for another worker.
+pub(super) async fn handle<W: StepWorker>(
+    worker: &W,
+    queue: &str,
     message: jetstream::Message,
     abandon: CancellationToken,
 ) {
-    let parsed = match read(&message) {
+    let step = W::STEP.name;
+    let parsed = match Message::from_jetstream(&message) {
         Ok(parsed) => parsed,
-        Err(reason) => {
-            tracing::error!(step = S::NAME, subject = %message.subject, reason, "a message cannot be read; it is dropped");
-            return answer(&message, AckKind::Term).await;
+        Err(error) => {
+            tracing::error!(step, subject = %message.subject, %error, "a message cannot be read; it is dropped");
+            return acknowledge(&message, AckKind::Term).await;
         }
     };
-    let event_type = &parsed.event.kind;
     let span = tracing::info_span!(
         "work",
-        otel.name = format!("{} {event_type}", S::NAME),
-        step = S::NAME,
-        queue = queue.consumer,
-        job_id = %parsed.job_id,
+        otel.name = format!("{step} {}", parsed.event.kind),
+        step,
+        queue,
+        job_id = parsed.job_id().ok().map(|id| id.to_string()),
         event_id = %parsed.event.id,
         deliveries = parsed.deliveries,
     );
@@ -49,32 +49,32 @@ pub(super) async fn handle<S: StepWorker>(
         let outcome = tokio::select! {
             outcome = worker.work(parsed) => Some(outcome),
             () = abandon.cancelled() => None,
-            () = keep_alive(&message) => None,
+            () = keep_in_progress(&message) => None,
         };
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match outcome {
             Some(Outcome::Done) => {
                 tracing::info!(elapsed_ms, "done");
-                metrics::step_ended(S::NAME, begun.elapsed());
-                metrics::step_attempt(S::NAME, "done");
-                answer(&message, AckKind::Ack).await;
+                metrics::step_ended(step, begun.elapsed());
+                metrics::step_attempt(step, "done");
+                acknowledge(&message, AckKind::Ack).await;
             }
-            Some(Outcome::RetryAfter(after)) => {
-                tracing::debug!(elapsed_ms, again_in_ms = after.as_millis(), "not done yet");
-                metrics::step_attempt(S::NAME, "again");
-                answer(&message, AckKind::Nak(Some(after))).await;
+            Some(Outcome::RetryAfter(delay)) => {
+                tracing::debug!(elapsed_ms, retry_in_ms = delay.as_millis(), "not done yet");
+                metrics::step_attempt(step, "retry");
+                acknowledge(&message, AckKind::Nak(Some(delay))).await;
             }
-            // An answer now would be taken for the other worker's.
-            Some(Outcome::Superseded) => metrics::step_attempt(S::NAME, "overtaken"),
+            // An answer would be taken for that of the other worker.
+            Some(Outcome::Superseded) => metrics::step_attempt(step, "superseded"),
             Some(Outcome::Unreadable(reason)) => {
-                tracing::error!(reason, "an event cannot be worked on; it is dropped");
-                metrics::step_attempt(S::NAME, "unreadable");
-                answer(&message, AckKind::Term).await;
+                tracing::error!(reason, "no worker can use this event; its message is dropped");
+                metrics::step_attempt(step, "unreadable");
+                acknowledge(&message, AckKind::Term).await;
             }
             None => {
-                tracing::warn!(elapsed_ms, "stopping: the work is handed back unfinished");
-                metrics::step_attempt(S::NAME, "abandoned");
-                answer(&message, AckKind::Nak(Some(AT_ONCE))).await;
+                tracing::warn!(elapsed_ms, "stopping: the unfinished work is released for another worker");
+                metrics::step_attempt(step, "abandoned");
+                acknowledge(&message, AckKind::Nak(Some(AT_ONCE))).await;
             }
         }
     }
@@ -82,10 +82,10 @@ pub(super) async fn handle<S: StepWorker>(
     .await;
 }
 
-/// Tells NATS for ever that the work goes on.
-async fn keep_alive(message: &jetstream::Message) {
+/// Reports to NATS without end that the message is in progress.
+async fn keep_in_progress(message: &jetstream::Message) {
     loop {
-        tokio::time::sleep(PROGRESS).await;
+        tokio::time::sleep(PROGRESS_INTERVAL).await;
         report_progress(message).await;
     }
 }

@@ -3,24 +3,24 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::{self, AckKind};
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
+use ytcaption_domain::JobId;
+use ytcaption_domain::step::DOWNLOAD;
 
 use super::*;
 use crate::testing::{TestHarness, until};
 use crate::{WorkerDeps, topology};
 
-const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
-
-/// Answers what the test wants, and remembers what it was given.
+/// A worker of the step `download` that does what the test wants, and remembers its messages.
 struct Script {
     seen: Mutex<Vec<(JobId, u64, Instant)>>,
     answer: Answer,
 }
 
-/// None never ends.
+/// `None` never ends.
 type Answer = Box<dyn Fn(&Message) -> Option<Outcome> + Send + Sync>;
 
 impl Script {
@@ -34,10 +34,10 @@ impl Script {
 }
 
 impl StepWorker for Script {
-    const NAME: &'static str = "script";
+    const STEP: Step = DOWNLOAD;
 
     async fn work(&self, message: Message) -> Outcome {
-        self.seen.lock().unwrap().push((message.job_id, message.deliveries, Instant::now()));
+        self.seen.lock().unwrap().push((message.job_id().unwrap(), message.deliveries, Instant::now()));
         match (self.answer)(&message) {
             Some(outcome) => outcome,
             None => std::future::pending().await,
@@ -47,9 +47,7 @@ impl StepWorker for Script {
 
 fn start(harness: &mut TestHarness, script: &Arc<Script>, concurrency: usize) -> CancellationToken {
     let script = Arc::clone(script);
-    harness.start(move |deps: WorkerDeps, stop| {
-        Box::pin(async move { run(script, &QUEUES, concurrency, &deps.nats, deps.grace, stop).await })
-    })
+    harness.start(move |deps: WorkerDeps, stop| Box::pin(async move { run(script, &deps, concurrency, stop).await }))
 }
 
 async fn queue(harness: &TestHarness, consumer: &str) -> Consumer<pull::Config> {
@@ -62,7 +60,7 @@ async fn waiting(harness: &TestHarness, consumer: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_comes_again_after_the_time_the_stage_asked_for_and_never_after_done() {
+async fn a_message_is_redelivered_after_the_requested_delay_and_never_after_done() {
     let mut harness = TestHarness::new().await;
     harness.start_relay();
     let script = Script::new(|message| {
@@ -84,7 +82,7 @@ async fn new_work_begins_at_once() {
     harness.start_relay();
     let script = Script::new(|_| Some(Outcome::Done));
     start(&mut harness, &script, 1);
-    // One to find everything awake.
+    // The first finds everything started.
     harness.submit_url("http://example.org/0.mp4").await;
     until("the first is done", async || script.seen().len() == 1).await;
     let mut waits = Vec::new();
@@ -99,7 +97,7 @@ async fn new_work_begins_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_read_is_dropped_and_holds_nobody_up() {
+async fn an_unreadable_message_is_dropped_and_delays_no_other() {
     let mut harness = TestHarness::new().await;
     let jetstream = topology::jetstream(&harness.deps.nats);
     for garbage in ["not json", "{}", r#"{"specversion":"1.0"}"#] {
@@ -115,7 +113,7 @@ async fn what_cannot_be_read_is_dropped_and_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_shutdown_unfinished_work_is_handed_to_another_worker_at_once() {
+async fn at_shutdown_unfinished_work_goes_to_another_worker_at_once() {
     let mut harness = TestHarness::new().await;
     harness.start_relay();
     let endless = Script::new(|_| None);
@@ -124,16 +122,16 @@ async fn at_shutdown_unfinished_work_is_handed_to_another_worker_at_once() {
     until("the first has it", async || endless.seen().len() == 1).await;
     let other = Script::new(|_| Some(Outcome::Done));
     start(&mut harness, &other, 1);
-    let told = Instant::now();
+    let since = Instant::now();
     first.cancel();
     harness.stopped().await;
     until("the other has it", async || other.seen().len() == 1).await;
-    assert!(told.elapsed() < Duration::from_secs(5), "ack_wait alone would take 15 s");
+    assert!(since.elapsed() < Duration::from_secs(5), "ack_wait alone would take 15 s");
     assert_eq!(other.seen()[0].1, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_created_anew_is_served_on() {
+async fn work_continues_on_a_stream_that_was_created_again() {
     let mut harness = TestHarness::new().await;
     harness.start_relay();
     let script = Script::new(|_| Some(Outcome::Done));
@@ -149,7 +147,7 @@ async fn a_stream_created_anew_is_served_on() {
     .await;
 }
 
-/// Publishes a message and takes it as a worker does.
+/// Publishes a message and fetches it as a worker does.
 async fn delivered(harness: &TestHarness, payload: &'static str) -> jetstream::Message {
     let jetstream = topology::jetstream(&harness.deps.nats);
     let subject = "ytcaption.events.job.JobCreated.normal.x";
@@ -159,29 +157,29 @@ async fn delivered(harness: &TestHarness, payload: &'static str) -> jetstream::M
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_is_never_taken_for_one_about_another_message_of_the_same_number() {
+async fn an_answer_is_never_taken_for_one_about_another_message_of_the_same_sequence() {
     let harness = TestHarness::new().await;
     let jetstream = topology::jetstream(&harness.deps.nats);
     let old = delivered(&harness, "old").await;
     jetstream.delete_stream("YTCAPTION_EVENTS").await.unwrap();
-    topology::ensure(&harness.deps.nats).await.unwrap();
+    topology::ensure(&harness.deps.nats, harness.deps.steps).await.unwrap();
     let new = delivered(&harness, "new").await;
     assert_eq!(old.info().unwrap().stream_sequence, new.info().unwrap().stream_sequence);
     for kind in [AckKind::Ack, AckKind::Term, AckKind::Nak(None)] {
-        ack::answer(&old, kind).await;
+        ack::acknowledge(&old, kind).await;
         let queue = queue(&harness, "download-normal").await;
         let still = queue.cached_info();
         assert_eq!((still.num_ack_pending, still.num_redelivered), (1, 0), "another worker has the new one");
     }
-    ack::answer(&new, AckKind::Ack).await;
+    ack::acknowledge(&new, AckKind::Ack).await;
     assert_eq!(waiting(&harness, "download-normal").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_the_stream_has_let_go_is_answered_all_the_same() {
+async fn a_message_that_the_stream_has_dropped_is_acknowledged_all_the_same() {
     let harness = TestHarness::new().await;
     let message = delivered(&harness, "let go").await;
     topology::jetstream(&harness.deps.nats).get_stream("YTCAPTION_EVENTS").await.unwrap().purge().await.unwrap();
-    ack::answer(&message, AckKind::Ack).await;
+    ack::acknowledge(&message, AckKind::Ack).await;
     assert_eq!(waiting(&harness, "download-normal").await, 0);
 }

@@ -1,4 +1,4 @@
-//! Where a request to the proxy wants to go.
+//! The destination of a request to the proxy.
 
 use hyper::header::HeaderValue;
 use hyper::http::uri::Scheme;
@@ -8,35 +8,35 @@ use ytcaption_domain::network::AddressRefusal;
 use super::error::Blocked;
 use crate::network::NetworkError;
 
-/// The port of an `http` address that names none.
+/// The port of an `http` URL that names none.
 const HTTP_PORT: u16 = 80;
 
-/// A host, by name or by number, and a port.
+/// A host, by name or by address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Destination {
     /// IPv6 without brackets.
     pub(super) host: String,
     pub(super) port: u16,
-    /// As it stands in the request, for the `Host` header: never with a user or a password.
+    /// Host and port as in the request, for the `Host` header; without user and password.
     pub(super) authority: String,
-    /// Whether bytes are handed through without a look at them.
+    /// Whether bytes are tunnelled without being interpreted.
     pub(super) tunnel: bool,
 }
 
 impl Destination {
-    /// Reads the request's target: host and port after `CONNECT`, else an absolute `http` address (RFC 9112, section 3.2).
+    /// Reads the request's target: host and port after `CONNECT`, else an absolute `http` URL (RFC 9112, section 3.2).
     ///
     /// # Errors
     /// Another scheme, or no host.
-    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Blocked> {
+    pub(super) fn from_request<B>(request: &Request<B>) -> Result<Self, Blocked> {
         let uri = request.uri();
-        Self::read(uri, request.method() == Method::CONNECT).map_err(|refusal| Blocked {
+        Self::from_uri(uri, request.method() == Method::CONNECT).map_err(|refusal| Blocked {
             destination: uri.host().unwrap_or_default().to_owned(),
             error: NetworkError::from(refusal).into(),
         })
     }
 
-    fn read(uri: &Uri, tunnel: bool) -> Result<Self, AddressRefusal> {
+    fn from_uri(uri: &Uri, tunnel: bool) -> Result<Self, AddressRefusal> {
         match uri.scheme() {
             None if tunnel => {}
             Some(scheme) if !tunnel && *scheme == Scheme::HTTP => {}
@@ -59,7 +59,7 @@ impl Destination {
         HeaderValue::from_str(&self.authority).ok()
     }
 
-    /// The address without its path, for the operator's rules about proxies.
+    /// The URL without its path, for the operator's rules about proxies.
     pub(super) fn origin(&self) -> Option<Uri> {
         let scheme = if self.tunnel { "https" } else { "http" };
         format!("{scheme}://{}/", self.authority).parse().ok()

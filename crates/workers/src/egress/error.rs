@@ -1,11 +1,11 @@
-//! What a proxy did not let through.
+//! Connections that a proxy has blocked.
 
 use crate::network::NetworkError;
 
-/// A connection that was asked for and not made.
+/// A connection that was requested and not made.
 #[derive(Debug, Clone)]
 pub(crate) struct Blocked {
-    /// Host and port that were asked for. Nothing more of the address, which may carry a secret.
+    /// The requested host and port. Nothing else of the URL, which may contain a secret.
     pub(crate) destination: String,
     pub(crate) error: EgressError,
 }
@@ -13,16 +13,16 @@ pub(crate) struct Blocked {
 /// Why a connection was not made.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum EgressError {
-    /// The policy forbids the address, or the name leads nowhere.
+    /// The policy forbids the address, or the name does not resolve.
     #[error(transparent)]
     Network(#[from] NetworkError),
     /// The server cannot be connected to.
     #[error("{0}")]
     Unreachable(String),
     /// The server did not answer in time.
-    #[error("it did not answer in time")]
+    #[error("the server did not answer in time")]
     TimedOut,
     /// The operator's own proxy cannot be used.
     #[error("{0}")]
-    Onward(String),
+    UpstreamProxy(String),
 }

@@ -1,4 +1,4 @@
-//! A plain HTTP request, handed on (RFC 9110, section 7.6).
+//! Forwards a plain HTTP request (RFC 9110, section 7.6).
 
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -26,10 +26,10 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     UPGRADE,
 ];
 
-/// Asks the server behind `upstream` and returns its answer, whose body is still to come.
+/// Sends the request to the server behind `upstream` and returns its response, whose body is still to be read.
 ///
 /// # Errors
-/// What the server sent is no answer, or its head is too long.
+/// The response is not valid HTTP, or its head is too long.
 pub(super) async fn forward(
     mut request: Request<Incoming>,
     to: &Destination,
@@ -45,7 +45,7 @@ pub(super) async fn forward(
     }
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_LIMIT)
-        // Servers that are a little wrong are none of the proxy's business.
+        // Small errors of a server are left to the client.
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true)
         .ignore_invalid_headers_in_responses(true)

@@ -1,18 +1,17 @@
-//! The only way out of a download: a forward proxy on loopback, for the download's own programs alone.
+//! The only network access of a download: a forward proxy on loopback, for the download's own programs alone.
 //!
-//! yt-dlp and ffmpeg look names up and follow redirects by themselves, so what was checked before they started need not
-//! be what they connect to (server-side request forgery, DNS rebinding). Therefore they connect to nothing: they ask
-//! this proxy, which resolves the name once, asks the policy about the addresses, and connects to those very addresses.
+//! yt-dlp and ffmpeg resolve names and follow redirects by themselves, so they may connect to other addresses than those
+//! that were checked before they started (server-side request forgery, DNS rebinding). Therefore they connect to this
+//! proxy only, which resolves the name once, checks the addresses by the policy, and connects to those very addresses.
 //!
 //! ```text
-//! yt-dlp, ffmpeg ──▶ EgressProxy ──resolve, ask the policy, connect──▶ the server, or the operator's own proxy
-//!       └─ anything else ──▶ ✗  confine: the kernel lets them connect to the proxy's port only
+//! yt-dlp, ffmpeg ──▶ EgressProxy ──resolve, check the policy, connect──▶ the server, or the operator's own proxy
+//!       └─ any other connection ──▶ ✗  sandbox: the kernel lets them connect to the proxy's port only
 //! ```
 
 mod destination;
 mod error;
 mod forward;
-mod key;
 mod route;
 mod sandbox;
 mod service;
@@ -29,25 +28,24 @@ use ytcaption_domain::network::AddressPolicy;
 pub(crate) use error::{Blocked, EgressError};
 pub(crate) use sandbox::{is_enforced, spawn};
 
-use key::Key;
 use route::Route;
-use service::ProxyService;
+use service::{ProxyCredentials, ProxyService};
 
-/// Connections that one download may have at a time. yt-dlp fetches one thing after the other, ffmpeg a few.
-const MOST_CONNECTIONS: usize = 16;
-/// Pause after the system could not accept a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How programs are told of a proxy. Nothing sets `no_proxy`, so no host is exempt.
+/// Connections that one download may have at a time. yt-dlp opens them one after the other, ffmpeg a few at once.
+const MAX_CONNECTIONS: usize = 16;
+/// Delay after the system could not accept a connection.
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
+/// The variables in which programs look for a proxy. `no_proxy` is not set, so no host is exempt.
 const VARIABLES: [&str; 6] = ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
 
-/// How the downloads of a worker get out.
+/// Creates the proxies of a worker's downloads.
 #[derive(Clone)]
 pub(crate) struct Egress {
     route: Route,
 }
 
 impl Egress {
-    /// Within `policy`; through the proxy that the environment of this process names, if it names one.
+    /// Proxies that connect within `policy`; through the proxy that the environment of this process names, if it names one.
     pub(crate) fn new(policy: AddressPolicy) -> Self {
         Self { route: Route::from_environment(policy) }
     }
@@ -55,14 +53,14 @@ impl Egress {
     /// A proxy for one download.
     ///
     /// # Errors
-    /// The system gives no port.
+    /// The system has no free port.
     pub(crate) async fn proxy(&self) -> std::io::Result<EgressProxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (key, userinfo) = Key::generate();
-        let gate = Arc::new(ProxyService::new(self.route.clone(), key));
-        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&gate))));
-        Ok(EgressProxy { address, userinfo, gate, _serving: serving })
+        let (credentials, userinfo) = ProxyCredentials::generate();
+        let service = Arc::new(ProxyService::new(self.route.clone(), credentials));
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, Arc::clone(&service))));
+        Ok(EgressProxy { address, userinfo, service, _serving: serving })
     }
 }
 
@@ -70,7 +68,7 @@ impl Egress {
 pub(crate) struct EgressProxy {
     address: SocketAddr,
     userinfo: String,
-    gate: Arc<ProxyService>,
+    service: Arc<ProxyService>,
     _serving: AbortOnDropHandle<()>,
 }
 
@@ -80,35 +78,35 @@ impl EgressProxy {
         self.address.port()
     }
 
-    /// The variables that send a program through the proxy. They carry its password, and unlike a command line they are
-    /// shown to nobody but the same user.
+    /// The variables that direct a program to the proxy. They contain its password; unlike a command line, only processes of
+    /// the same user can read them.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let url = format!("http://{}@{}", self.userinfo, self.address);
         VARIABLES.into_iter().map(move |name| (name, url.clone()))
     }
 
-    /// The last connection asked for, if it was not let through.
+    /// The last connection that was requested, if it was blocked.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
-        self.gate.blocked()
+        self.service.blocked()
     }
 }
 
-async fn serve(listener: TcpListener, gate: Arc<ProxyService>) {
+async fn serve(listener: TcpListener, service: Arc<ProxyService>) {
     // Dropped with this task, and with it every connection.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        // Whoever comes beyond that waits in the listener's queue.
-        while connections.len() >= MOST_CONNECTIONS {
+        // Further clients wait in the listener's queue.
+        while connections.len() >= MAX_CONNECTIONS {
             connections.join_next().await;
         }
         match listener.accept().await {
             Ok((client, _)) => {
-                connections.spawn(Arc::clone(&gate).serve(client));
+                connections.spawn(Arc::clone(&service).serve(client));
             }
             Err(error) => {
                 tracing::warn!(%error, "the proxy of a download could not accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                tokio::time::sleep(ACCEPT_DELAY).await;
             }
         }
     }

@@ -1,4 +1,4 @@
-//! From a name to a connection: resolved once, asked of the policy, and connected to what was asked about.
+//! From a name to a connection: the name is resolved once, and the addresses that the policy permits are connected to.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -18,30 +18,30 @@ use super::destination::Destination;
 use super::error::EgressError;
 use crate::network;
 
-/// Longest time to look a name up and to connect. Shorter than yt-dlp's own patience, so that it hears the reason.
+/// Longest time to resolve a name and to connect. Shorter than yt-dlp's own timeout, so that it receives the reason.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A server that sends nothing for so long, or takes nothing, is given up.
+/// A connection on which nothing is sent or received for this time is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection to a server, given up when nothing comes.
+/// A connection to a server, closed when it is idle.
 pub(super) type Upstream = Pin<Box<TimeoutStream<TcpStream>>>;
 
-/// Which addresses may be connected to, and by which way.
+/// Which addresses may be connected to, and through which proxy.
 #[derive(Clone)]
 pub(super) struct Route {
     policy: AddressPolicy,
     /// The operator's own proxies.
-    onward: Arc<Matcher>,
+    proxies: Arc<Matcher>,
 }
 
 impl Route {
-    /// By way of the proxies in `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, but for the hosts in `NO_PROXY`.
+    /// Connects through the proxies in `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, except to the hosts in `NO_PROXY`.
     pub(super) fn from_environment(policy: AddressPolicy) -> Self {
         Self::new(policy, Matcher::from_env())
     }
 
-    pub(super) fn new(policy: AddressPolicy, onward: Matcher) -> Self {
-        Self { policy, onward: Arc::new(onward) }
+    pub(super) fn new(policy: AddressPolicy, proxies: Matcher) -> Self {
+        Self { policy, proxies: Arc::new(proxies) }
     }
 
     /// Connects to one of the addresses that the host resolves to, all of them permitted.
@@ -51,7 +51,7 @@ impl Route {
     pub(super) async fn connect(&self, to: &Destination) -> Result<Upstream, EgressError> {
         let connecting = async {
             let addresses = network::resolve(&self.policy, &to.host, to.port).await?;
-            match to.origin().and_then(|origin| self.onward.intercept(&origin)) {
+            match to.origin().and_then(|origin| self.proxies.intercept(&origin)) {
                 None => TcpStream::connect(&*addresses).await.map_err(|e| EgressError::Unreachable(e.to_string())),
                 Some(proxy) => connect_through(&proxy, addresses[0]).await,
             }
@@ -65,11 +65,11 @@ impl Route {
     }
 }
 
-/// Has the operator's proxy connect to the address. Not to the name: it would look it up again.
+/// Lets the operator's proxy connect to the address. Not to the name: the proxy would resolve it again.
 async fn connect_through(proxy: &Intercept, address: SocketAddr) -> Result<TcpStream, EgressError> {
     if proxy.uri().scheme_str() != Some("http") {
         let scheme = proxy.uri().scheme_str().unwrap_or_default();
-        return Err(EgressError::Onward(format!("it is of the kind {scheme}://, and only http:// is supported")));
+        return Err(EgressError::UpstreamProxy(format!("its scheme is {scheme}://, and only http:// is supported")));
     }
     let mut tunnel = Tunnel::new(proxy.uri().clone(), HttpConnector::new());
     if let Some(authorization) = proxy.basic_auth() {
@@ -77,7 +77,7 @@ async fn connect_through(proxy: &Intercept, address: SocketAddr) -> Result<TcpSt
     }
     let target: Uri = format!("http://{address}/")
         .parse()
-        .map_err(|error: hyper::http::uri::InvalidUri| EgressError::Onward(error.to_string()))?;
-    let connected = tunnel.oneshot(target).await.map_err(|error| EgressError::Onward(error.to_string()))?;
+        .map_err(|error: hyper::http::uri::InvalidUri| EgressError::UpstreamProxy(error.to_string()))?;
+    let connected = tunnel.oneshot(target).await.map_err(|error| EgressError::UpstreamProxy(error.to_string()))?;
     Ok(connected.into_inner())
 }

@@ -1,7 +1,7 @@
 //! Programs that the kernel lets connect to one port only (Landlock, <https://docs.kernel.org/userspace-api/landlock.html>).
 //!
-//! A proxy serves those who ask it. This is for what does not: a protocol that knows no proxy, a page that talks a program
-//! out of it. Linux 6.7 can do it for TCP, later kernels for more; an older one lets the programs run as they are.
+//! A proxy cannot stop a program that does not use it, for example because a protocol knows no proxy. The kernel can: Linux
+//! 6.7 for TCP, later kernels for more; on an older one the programs run without restrictions.
 
 use std::io;
 
@@ -12,14 +12,14 @@ use landlock::{
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 
-/// The newest kernel interface that is made use of.
+/// The newest kernel interface that is used.
 const NEWEST: ABI = ABI::V10;
 
 /// Starts `command` so that neither it nor what it starts can open a TCP connection to another port than `port`, or
 /// listen on one.
 ///
 /// # Errors
-/// As [`Command::spawn`], and when the kernel could shut it in and does not.
+/// As [`Command::spawn`]; also if the kernel supports the restrictions and refuses them.
 pub(crate) fn spawn(command: &mut Command, port: u16) -> io::Result<Child> {
     let runtime = Handle::current();
     on_a_thread(|| {
@@ -29,18 +29,18 @@ pub(crate) fn spawn(command: &mut Command, port: u16) -> io::Result<Child> {
     })
 }
 
-/// Whether this kernel shuts programs in.
+/// Whether this kernel enforces the restrictions.
 pub(crate) fn is_enforced() -> bool {
     let status = on_a_thread(|| restrict(0));
     status.is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
 }
 
-/// Restrictions are of a thread, for good, and inherited by the programs that it starts.
+/// Restrictions belong to a thread, cannot be lifted, and are inherited by the programs that it starts.
 fn on_a_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }
 
-/// As much of it as the kernel knows; TCP is what it learned first.
+/// Restricts the thread as far as the kernel can; TCP is what it supported first.
 fn restrict(port: u16) -> Result<RestrictionStatus, RulesetError> {
     Ruleset::default()
         .handle_access(AccessNet::from_all(NEWEST))?

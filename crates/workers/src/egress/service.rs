@@ -1,68 +1,91 @@
-//! What a proxy answers: who may use it, where to, and what becomes of it.
+//! The HTTP service of a proxy: it authenticates clients, connects by the policy, and forwards or tunnels.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderValue, PROXY_AUTHENTICATE};
+use hyper::header::{HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use uuid::Uuid;
 
 use super::destination::Destination;
 use super::error::{Blocked, EgressError};
 use super::forward::forward;
-use super::key::Key;
 use super::route::{Route, Upstream};
 use crate::network::NetworkError;
 
-/// Longest head of a request or an answer, in bytes.
+/// Longest head of a request or a response, in bytes.
 pub(super) const HEAD_LIMIT: usize = 64 * 1024;
-/// Longest time until a head has come whole, and so the longest pause between two requests.
+/// Longest time until a head has arrived, and so between two requests of a connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// User name in the URL of a proxy; only the password is checked.
+const USER: &str = "download";
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"ytcaption download\"");
 
-type Answer = Response<Either<Full<Bytes>, Incoming>>;
+type ProxyResponse = Response<Either<Full<Bytes>, Incoming>>;
 
-/// A `CONNECT` that was let through: from now on, bytes.
+/// A `CONNECT` that was accepted: from then on, bytes.
 struct Tunnel {
     client: OnUpgrade,
     upstream: Upstream,
 }
 
-/// What all connections to a proxy have in common.
+/// The credentials of one proxy, as a request has them (Basic, RFC 7617).
+pub(super) struct ProxyCredentials {
+    header: String,
+}
+
+impl ProxyCredentials {
+    /// New credentials, and the text for a URL (`user:password`). 244 bits of the password are random.
+    pub(super) fn generate() -> (Self, String) {
+        let userinfo = format!("{USER}:{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        (Self { header: format!("Basic {}", BASE64_STANDARD.encode(&userinfo)) }, userinfo)
+    }
+
+    fn authorize(&self, headers: &HeaderMap) -> bool {
+        let matches = |given: &[u8]| verify_slices_are_equal(given, self.header.as_bytes()).is_ok();
+        headers.get(PROXY_AUTHORIZATION).is_some_and(|given| matches(given.as_bytes()))
+    }
+}
+
+/// The service that all connections to a proxy share.
 pub(super) struct ProxyService {
     route: Route,
-    key: Key,
+    credentials: ProxyCredentials,
     blocked: Mutex<Option<Blocked>>,
 }
 
 impl ProxyService {
-    pub(super) fn new(route: Route, key: Key) -> Self {
-        Self { route, key, blocked: Mutex::default() }
+    pub(super) fn new(route: Route, credentials: ProxyCredentials) -> Self {
+        Self { route, credentials, blocked: Mutex::default() }
     }
 
     pub(super) fn blocked(&self) -> Option<Blocked> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, blocked: Option<Blocked>) {
+    fn set_blocked(&self, blocked: Option<Blocked>) {
         *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
     }
 
-    /// Serves one client until it leaves.
+    /// Serves one client until it disconnects.
     pub(super) async fn serve(self: Arc<Self>, client: TcpStream) {
         let tunnel = Mutex::new(None);
-        let (gate, accepted) = (&*self, &tunnel);
+        let (service, accepted) = (&*self, &tunnel);
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(HEAD_LIMIT)
-            .serve_connection(TokioIo::new(client), service_fn(move |request| gate.answer(request, accepted)))
+            .serve_connection(TokioIo::new(client), service_fn(move |request| service.respond(request, accepted)))
             .with_upgrades()
             .await;
         let tunnel = tunnel.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -71,18 +94,23 @@ impl ProxyService {
             (served, _) => served.map_err(|error| error.to_string()),
         };
         if let Err(reason) = ended {
-            tracing::debug!(reason, "a connection of a download broke off");
+            tracing::debug!(reason, "a connection of a download ended early");
         }
     }
 
-    /// An error breaks the client's connection off, just as the server broke off ours.
-    async fn answer(&self, request: Request<Incoming>, tunnel: &Mutex<Option<Tunnel>>) -> Result<Answer, hyper::Error> {
-        if !self.key.opens(request.headers()) {
-            let mut answer = said(StatusCode::PROXY_AUTHENTICATION_REQUIRED, "this proxy is for one download only");
-            answer.headers_mut().insert(PROXY_AUTHENTICATE, CHALLENGE);
-            return Ok(answer);
+    /// An error closes the client's connection, as the server has closed the connection of the proxy.
+    async fn respond(
+        &self,
+        request: Request<Incoming>,
+        tunnel: &Mutex<Option<Tunnel>>,
+    ) -> Result<ProxyResponse, hyper::Error> {
+        if !self.credentials.authorize(request.headers()) {
+            let mut response =
+                text_response(StatusCode::PROXY_AUTHENTICATION_REQUIRED, "this proxy is for one download only");
+            response.headers_mut().insert(PROXY_AUTHENTICATE, CHALLENGE);
+            return Ok(response);
         }
-        let opened = match Destination::of(&request) {
+        let opened = match Destination::from_request(&request) {
             Ok(to) => self.open(to).await,
             Err(blocked) => Err(blocked),
         };
@@ -90,17 +118,17 @@ impl ProxyService {
             Ok(opened) => opened,
             Err(blocked) => {
                 let Blocked { destination, error } = &blocked;
-                tracing::info!(destination, %error, "a download was not let through");
-                let answer = said(status_of(error), &error.to_string());
-                self.note(Some(blocked));
-                return Ok(answer);
+                tracing::info!(destination, %error, "a connection of a download was blocked");
+                let response = text_response(status_of(error), &error.to_string());
+                self.set_blocked(Some(blocked));
+                return Ok(response);
             }
         };
-        self.note(None);
+        self.set_blocked(None);
         if to.tunnel {
             let client = hyper::upgrade::on(request);
             *tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tunnel { client, upstream });
-            return Ok(said(StatusCode::OK, ""));
+            return Ok(text_response(StatusCode::OK, ""));
         }
         Ok(forward(request, &to, upstream).await?.map(Either::Right))
     }
@@ -120,10 +148,10 @@ impl Tunnel {
     }
 }
 
-fn said(status: StatusCode, text: &str) -> Answer {
-    let mut answer = Response::new(Either::Left(Full::from(text.to_owned())));
-    *answer.status_mut() = status;
-    answer
+fn text_response(status: StatusCode, text: &str) -> ProxyResponse {
+    let mut response = Response::new(Either::Left(Full::from(text.to_owned())));
+    *response.status_mut() = status;
+    response
 }
 
 fn status_of(error: &EgressError) -> StatusCode {

@@ -15,50 +15,50 @@ async fn proxy() -> EgressProxy {
     proxy_by(Matcher::builder().build()).await
 }
 
-async fn proxy_by(onward: Matcher) -> EgressProxy {
+async fn proxy_by(proxies: Matcher) -> EgressProxy {
     let policy = AddressPolicy::new(["127.0.0.1/32"]).unwrap();
-    Egress { route: Route::new(policy, onward) }.proxy().await.unwrap()
+    Egress { route: Route::new(policy, proxies) }.proxy().await.unwrap()
 }
 
 fn authorization(userinfo: &str) -> String {
     format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(userinfo))
 }
 
-/// Sends the head, with the password, and returns all that comes back.
-async fn ask(proxy: &EgressProxy, line: &str, headers: &str) -> String {
+/// Sends the head, with the password, and returns the whole response.
+async fn request(proxy: &EgressProxy, line: &str, headers: &str) -> String {
     let authorization = authorization(&proxy.userinfo);
-    ask_anonymously(proxy, &format!("{line} HTTP/1.1\r\n{authorization}{headers}")).await
+    request_anonymously(proxy, &format!("{line} HTTP/1.1\r\n{authorization}{headers}")).await
 }
 
-async fn ask_anonymously(proxy: &EgressProxy, head: &str) -> String {
+async fn request_anonymously(proxy: &EgressProxy, head: &str) -> String {
     let mut client = TcpStream::connect(proxy.address).await.unwrap();
     client.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // What was closed in the middle has an answer all the same, or none.
+    // A connection that was closed early has a response all the same, or none.
     let _ = client.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 async fn server() -> (HttpServer, String) {
-    let server = HttpServer::start(|_: &Request, _| Answer::of("text/plain", "here it is")).await;
+    let server = HttpServer::start(|_: &Request, _| Answer::new("text/plain", "here it is")).await;
     let port = server.url.rsplit(':').next().unwrap().to_owned();
     (server, port)
 }
 
 #[tokio::test]
-async fn nobody_gets_through_without_the_password_of_this_proxy() {
+async fn the_password_of_this_proxy_is_required() {
     let (server, port) = server().await;
     let (proxy, other) = (proxy().await, proxy().await);
     let target = format!("http://127.0.0.1:{port}/a");
     for line in [format!("GET {target} HTTP/1.1\r\n"), format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n")] {
         for key in [String::new(), authorization("download:guess"), authorization(&other.userinfo)] {
-            let answer = ask_anonymously(&proxy, &format!("{line}{key}")).await;
+            let answer = request_anonymously(&proxy, &format!("{line}{key}")).await;
             assert!(answer.starts_with("HTTP/1.1 407 "), "{answer}");
             assert!(answer.to_lowercase().contains("proxy-authenticate: basic"), "{answer}");
         }
     }
     assert!(server.requests().is_empty() && proxy.blocked().is_none());
-    assert!(ask(&proxy, &format!("GET {target}"), "").await.ends_with("here it is"));
+    assert!(request(&proxy, &format!("GET {target}"), "").await.ends_with("here it is"));
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn what_the_policy_refuses_is_not_connected_to_in_any_notation() {
         "[fd00::1]",
     ] {
         for line in [format!("GET http://{host}:{port}/a?key=secret"), format!("CONNECT {host}:{port}")] {
-            let answer = ask(&proxy, &line, "").await;
+            let answer = request(&proxy, &line, "").await;
             assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("network.allow"), "{line}: {answer}");
             let Some(Blocked { destination, error }) = proxy.blocked() else { panic!("{line} left no trace") };
             assert_eq!(destination, format!("{host}:{port}"));
@@ -90,7 +90,7 @@ async fn what_the_policy_refuses_is_not_connected_to_in_any_notation() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused() {
+async fn what_is_not_http_is_refused() {
     let proxy = proxy().await;
     for line in [
         "GET ftp://127.0.0.1/a",
@@ -101,7 +101,7 @@ async fn what_is_no_http_is_refused() {
         "CONNECT 127.0.0.1",
         "CONNECT http://127.0.0.1/",
     ] {
-        let answer = ask(&proxy, line, "Host: 127.0.0.1\r\n").await;
+        let answer = request(&proxy, line, "Host: 127.0.0.1\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 403 ") || answer.starts_with("HTTP/1.1 400 "), "{line}: {answer}");
     }
 }
@@ -112,7 +112,7 @@ async fn a_request_arrives_as_if_it_came_directly() {
     let proxy = proxy().await;
     let headers = "Host: elsewhere.example\r\nRange: bytes=0-\r\nTE: trailers\r\nX-Hop: 1\r\nConnection: x-hop\r\n\
                    Proxy-Connection: keep-alive\r\n";
-    let answer = ask(&proxy, &format!("GET http://user:password@127.0.0.1:{port}/a%20b?c=d"), headers).await;
+    let answer = request(&proxy, &format!("GET http://user:password@127.0.0.1:{port}/a%20b?c=d"), headers).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here it is"), "{answer}");
     let [request] = &server.requests()[..] else { panic!("one request") };
     assert_eq!(request.path, "/a%20b?c=d");
@@ -124,7 +124,7 @@ async fn a_request_arrives_as_if_it_came_directly() {
 }
 
 #[tokio::test]
-async fn a_tunnel_hands_bytes_through_until_the_proxy_is_gone() {
+async fn a_tunnel_carries_bytes_until_the_proxy_is_dropped() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     let echo = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -144,15 +144,15 @@ async fn a_tunnel_hands_bytes_through_until_the_proxy_is_gone() {
     client.read_exact(&mut back).await.unwrap();
     assert_eq!(&back, b"\x16\x03bytes");
     drop(proxy);
-    assert_eq!(client.read(&mut answer).await.unwrap_or(0), 0, "the client is let go");
+    assert_eq!(client.read(&mut answer).await.unwrap_or(0), 0, "the client is disconnected");
     assert_eq!(echo.await.unwrap(), 7, "and so is the server");
 }
 
 #[tokio::test]
-async fn heads_without_end_are_cut_off() {
+async fn too_long_heads_are_refused() {
     let proxy = proxy().await;
     let long = format!("X-Long: {}\r\n", "a".repeat(2 * service::HEAD_LIMIT));
-    let answer = ask(&proxy, "GET http://127.0.0.1:9/", &long).await;
+    let answer = request(&proxy, "GET http://127.0.0.1:9/", &long).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -162,43 +162,43 @@ async fn heads_without_end_are_cut_off() {
         let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{long}\r\nbody").as_bytes()).await;
         std::future::pending::<()>().await;
     }));
-    assert_eq!(ask(&proxy, &format!("GET http://{target}/"), "").await, "");
+    assert_eq!(request(&proxy, &format!("GET http://{target}/"), "").await, "");
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_given_up() {
+async fn a_silent_server_is_disconnected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = listener.local_addr().unwrap();
     let proxy = proxy().await;
     let silent = async {
         let (stream, _) = listener.accept().await.unwrap();
-        // From here on the clock jumps to whatever is waited for.
+        // From here on the clock jumps to the next timeout.
         tokio::time::pause();
         stream
     };
     let line = format!("GET http://{target}/");
-    let (answer, _stream) = tokio::join!(ask(&proxy, &line, ""), silent);
+    let (answer, _stream) = tokio::join!(request(&proxy, &line, ""), silent);
     assert_eq!(answer, "");
 }
 
 #[tokio::test]
-async fn only_the_last_connection_is_told_of() {
+async fn only_the_last_connection_is_reported() {
     let (_server, port) = server().await;
     let proxy = proxy().await;
-    assert!(ask(&proxy, "GET http://127.0.0.1:1/", "").await.starts_with("HTTP/1.1 502 "));
+    assert!(request(&proxy, "GET http://127.0.0.1:1/", "").await.starts_with("HTTP/1.1 502 "));
     assert!(matches!(proxy.blocked(), Some(Blocked { error: EgressError::Unreachable(_), .. })));
-    assert!(ask(&proxy, "GET http://no-such-host.invalid/", "").await.starts_with("HTTP/1.1 502 "));
+    assert!(request(&proxy, "GET http://no-such-host.invalid/", "").await.starts_with("HTTP/1.1 502 "));
     assert_eq!(proxy.blocked().unwrap().destination, "no-such-host.invalid");
-    assert!(ask(&proxy, &format!("GET http://127.0.0.1:{port}/"), "").await.starts_with("HTTP/1.1 200 "));
+    assert!(request(&proxy, &format!("GET http://127.0.0.1:{port}/"), "").await.starts_with("HTTP/1.1 200 "));
     assert!(proxy.blocked().is_none());
 }
 
 #[tokio::test]
-async fn the_operators_proxy_is_given_the_address_that_was_checked() {
+async fn the_operators_proxy_receives_the_address_that_was_checked() {
     let (server, port) = server().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let operators = listener.local_addr().unwrap();
-    let asked = AbortOnDropHandle::new(tokio::spawn(async move {
+    let head = AbortOnDropHandle::new(tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -211,23 +211,23 @@ async fn the_operators_proxy_is_given_the_address_that_was_checked() {
         head
     }));
     let proxy = proxy_by(Matcher::builder().all(format!("http://me:mine@{operators}")).build()).await;
-    assert!(ask(&proxy, &format!("GET http://127.0.0.2:{port}/"), "").await.starts_with("HTTP/1.1 403 "));
-    // 127.0.0.1 in a notation that a name could have, too.
-    let answer = ask(&proxy, &format!("GET http://0x7f000001:{port}/"), "").await;
+    assert!(request(&proxy, &format!("GET http://127.0.0.2:{port}/"), "").await.starts_with("HTTP/1.1 403 "));
+    // 127.0.0.1 in a notation that could also be a name.
+    let answer = request(&proxy, &format!("GET http://0x7f000001:{port}/"), "").await;
     assert!(answer.ends_with("here it is"), "{answer}");
-    let head = asked.await.unwrap();
+    let head = head.await.unwrap();
     assert!(head.starts_with(&format!("CONNECT 127.0.0.1:{port} ")), "{head}");
     assert!(head.contains(&BASE64_STANDARD.encode("me:mine")), "{head}");
     assert_eq!(server.requests()[0].headers["host"], format!("0x7f000001:{port}"));
 
     let unusable = proxy_by(Matcher::builder().all("socks5://127.0.0.1:1").build()).await;
-    ask(&unusable, &format!("GET http://127.0.0.1:{port}/"), "").await;
-    assert!(matches!(unusable.blocked(), Some(Blocked { error: EgressError::Onward(_), .. })));
+    request(&unusable, &format!("GET http://127.0.0.1:{port}/"), "").await;
+    assert!(matches!(unusable.blocked(), Some(Blocked { error: EgressError::UpstreamProxy(_), .. })));
 }
 
-/// Programs that ask no proxy reach nothing, where the kernel can see to it.
+/// Programs that do not use the proxy reach nothing, where the kernel enforces it.
 #[tokio::test]
-async fn a_program_that_is_shut_in_reaches_the_port_of_its_proxy_only() {
+async fn a_sandboxed_program_reaches_the_port_of_its_proxy_only() {
     let (server, port) = server().await;
     let proxy = proxy().await;
     let reaches = async |port: &str| {

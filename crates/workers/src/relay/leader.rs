@@ -11,16 +11,16 @@ use super::RelayError;
 
 /// The lock's key: "ytcrelay" in ASCII.
 const LOCK: i64 = i64::from_be_bytes(*b"ytcrelay");
-/// What the session is called that holds the lock.
+/// `application_name` of the session that holds the lock.
 const NAME: &str = "ytcaption relay leader";
-/// Longest wait for an answer on the lock's connection; then the lock counts as lost.
-const ANSWER: Duration = Duration::from_secs(2);
-/// The server ends a session whose client vanished without a word after about this many seconds: three unanswered
-/// probes, one a second. Until then nobody else can lead.
+/// Longest wait for a response on the lock's connection; then the lock counts as lost.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The server ends a session whose client has vanished after about four seconds: three probes without a response, one a
+/// second. Until then no other process can lead.
 const KEEPALIVES: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "1"), ("tcp_keepalives_interval", "1"), ("tcp_keepalives_count", "3")];
 
-/// The leadership. Lost when the connection is.
+/// The leadership; lost with the connection.
 pub(super) struct Leader {
     connection: PgConnection,
 }
@@ -39,9 +39,9 @@ impl Leader {
         Ok(None)
     }
 
-    /// Makes sure that the connection, and so the lock, is still there.
+    /// Checks that the connection, and so the lock, still exists.
     pub(super) async fn confirm(&mut self) -> Result<(), RelayError> {
-        match timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut self.connection)).await {
+        match timeout(RESPONSE_TIMEOUT, sqlx::query("SELECT 1").execute(&mut self.connection)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(RelayError::NotLeader),
         }
@@ -49,7 +49,7 @@ impl Leader {
 
     /// Lets another process lead.
     pub(super) async fn resign(self) {
-        // A connection that cannot be closed is gone already, and the lock with it.
-        let _ = timeout(ANSWER, self.connection.close()).await;
+        // A connection that cannot be closed is lost already, and the lock with it.
+        let _ = timeout(RESPONSE_TIMEOUT, self.connection.close()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The worst days of JetStream, on a real nats-server: what unfinished jobs need is put back, and nothing else.
+//! Losses of JetStream, on a real nats-server: what unfinished jobs need is published again, and nothing else.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -42,15 +42,15 @@ async fn half_done(harness: &TestHarness) -> JobId {
     job
 }
 
-/// What lies on the stream: of which job, which event.
-async fn lying(harness: &TestHarness) -> Vec<(String, String)> {
+/// What is in the stream: the id of the job, and the name of the event.
+async fn in_stream(harness: &TestHarness) -> Vec<(String, String)> {
     let name = |kind: &str| kind.split('.').nth(2).unwrap().to_owned();
     on_stream(harness).await.into_iter().map(|(_, event)| (event.subject, name(&event.kind))).collect()
 }
 
 async fn wait_for(harness: &TestHarness, job: JobId, event: &str) {
     let wanted = (job.to_string(), event.to_owned());
-    until(&format!("{event} lies on the stream"), async || lying(harness).await.contains(&wanted)).await;
+    until(&format!("{event} is in the stream"), async || in_stream(harness).await.contains(&wanted)).await;
 }
 
 async fn wait_until_all_is_published(harness: &TestHarness) {
@@ -75,18 +75,18 @@ async fn of_a_purged_stream_exactly_what_is_needed_comes_back() {
     wait_until_all_is_published(&harness).await;
     jetstream(&harness).get_stream(STREAM).await.unwrap().purge().await.unwrap();
     wait_for(&harness, waiting, "JobCreated").await;
-    // The second chunk of the one; of the other nothing, because a worker began a moment ago and may well end it.
+    // The second chunk of the one; of the other nothing, because its work is in flight.
     let expected = [(half, "ChunkScheduled"), (waiting, "JobCreated")];
-    assert_eq!(lying(&harness).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
+    assert_eq!(in_stream(&harness).await, expected.map(|(job, event)| (job.to_string(), event.to_owned())));
 
-    // The worker has not been heard of for longer than such work should take: somebody else may try.
+    // The attempt is older than such work should take: another worker may try.
     let long_ago = format!(
         "ALTER TABLE events DISABLE TRIGGER events_append_only;
          UPDATE events SET recorded_at = recorded_at - interval '31 seconds' WHERE aggregate_id = '{begun}'"
     );
     sqlx::raw_sql(&long_ago).execute(harness.deps.database.pool()).await.unwrap();
     wait_for(&harness, begun, "JobCreated").await;
-    assert_eq!(lying(&harness).await.len(), 3);
+    assert_eq!(in_stream(&harness).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,9 +100,9 @@ async fn single_messages_that_were_deleted_come_back() {
     wait_for_count(&harness, 3).await;
     assert!(jetstream(&harness).get_stream(STREAM).await.unwrap().delete_message(2).await.unwrap());
     wait_for_count(&harness, 3).await;
-    let order: Vec<String> = lying(&harness).await.into_iter().map(|(job, _)| job).collect();
+    let order: Vec<String> = in_stream(&harness).await.into_iter().map(|(job, _)| job).collect();
     assert_eq!(order, [jobs[0], jobs[2], jobs[1]].map(|job| job.to_string()));
-    // JetStream would have dropped the id it knows; for whoever reads the event it is the same.
+    // JetStream would have dropped the id that it knows; for readers the event is the same.
     let (message, event) = on_stream(&harness).await.pop().unwrap();
     let id = message.headers.as_ref().unwrap().get("Nats-Msg-Id").unwrap().to_string();
     assert_eq!((id, event.id), (format!("{}.2", event.id), stored_ids(&harness).await[1]));
@@ -116,7 +116,7 @@ async fn a_stream_of_the_same_name_is_another_stream() {
     start_download(&harness, first).await;
     wait_for_count(&harness, 2).await;
     jetstream(&harness).delete_stream(STREAM).await.unwrap();
-    topology::ensure(&harness.deps.nats).await.unwrap();
+    topology::ensure(&harness.deps.nats, harness.deps.steps).await.unwrap();
     // The new one gives out the same numbers before the relay has looked at it.
     let second = harness.submit_url("http://example.org/2.mp4").await;
     wait_for(&harness, first, "JobCreated").await;
@@ -124,7 +124,7 @@ async fn a_stream_of_the_same_name_is_another_stream() {
     until("the relay knows each", async || numbers(&harness).await.iter().all(|number| *number > 0)).await;
 }
 
-/// What the relay remembers of where messages lie.
+/// The sequences of messages that the relay has recorded.
 async fn numbers(harness: &TestHarness) -> Vec<i64> {
     let all = "SELECT stream_sequence FROM relay_messages ORDER BY job_id, sequence";
     sqlx::query_scalar(all).fetch_all(harness.deps.database.pool()).await.unwrap()
@@ -145,7 +145,7 @@ async fn a_stream_too_small_for_all_that_waits_gives_every_job_its_turn() {
         jobs.push(harness.submit_url("http://example.org/a.mp4").await);
     }
     wait_until_all_is_published(&harness).await;
-    assert!(!lying(&harness).await.contains(&(first.to_string(), "JobCreated".to_owned())));
+    assert!(!in_stream(&harness).await.contains(&(first.to_string(), "JobCreated".to_owned())));
 
     // A worker that does two at a time. It does not look after the stream as the others do, so that it stays small.
     let queue: Consumer<pull::Config> =
@@ -178,11 +178,12 @@ async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
         database: harness.deps.database.clone(),
         nats: harness.deps.nats.clone(),
         listener: EventListener::start(&harness.deps.database),
+        steps: harness.deps.steps,
     };
     let mut old = Relay::begin(&deps).await.unwrap();
     let mut new = Relay::begin(&deps).await.unwrap();
     for relay in [&mut old, &mut new] {
-        relay.mend_stream().await.unwrap();
+        relay.refill_stream().await.unwrap();
     }
     for _ in 0..20 {
         harness.submit_url("http://example.org/a.mp4").await;
@@ -198,21 +199,21 @@ async fn two_leaders_for_a_moment_publish_everything_once_and_in_order() {
     let messages = on_stream(&harness).await;
     assert_eq!(ids(&messages), stored_ids(&harness).await);
     assert_eq!(numbers(&harness).await, (1..=20).collect::<Vec<i64>>());
-    // Whoever was too late may not put anything back either.
+    // The late one may not publish anything again either.
     let late = if outcomes.0.is_ok() { &mut new } else { &mut old };
     jetstream(&harness).delete_stream(STREAM).await.unwrap();
-    topology::ensure(&harness.deps.nats).await.unwrap();
-    assert!(moved(&late.mend_stream().await.map(usize::from)));
+    topology::ensure(&harness.deps.nats, harness.deps.steps).await.unwrap();
+    assert!(moved(&late.refill_stream().await.map(usize::from)));
     assert!(on_stream(&harness).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn acks_that_were_lost_are_made_up_for() {
+async fn events_without_acks_are_published_once() {
     let mut harness = TestHarness::new().await;
     for _ in 0..5 {
         harness.submit_url("http://example.org/a.mp4").await;
     }
-    // A leader publishes, and dies before it hears or writes down anything.
+    // A leader publishes, and crashes before it receives the acks.
     let page = first(&harness, 5).await;
     let publisher = Publisher::new(jetstream(&harness), harness.deps.nats.clone());
     publisher.publish(&page[..3]).await.unwrap();
@@ -229,11 +230,11 @@ async fn first(harness: &TestHarness, count: usize) -> Vec<RecordedEvent> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_given_out_twice_betrays_a_lost_end() {
+async fn a_sequence_that_is_assigned_twice_shows_a_lost_end() {
     let harness = TestHarness::new().await;
     let pool = harness.deps.database.pool();
     let mut guard = StreamGuard::new(jetstream(&harness), pool.clone());
-    let fresh = guard.look().await.unwrap();
+    let fresh = guard.compare().await.unwrap();
     assert_eq!(fresh.loss, Loss::Everything, "an unknown stream counts as one that lost everything");
     let ack = |sequence, duplicate| async_nats::jetstream::publish::PublishAck {
         sequence,
@@ -242,14 +243,14 @@ async fn a_number_given_out_twice_betrays_a_lost_end() {
     };
     assert!(matches!(guard.after_acks(&[ack(1, false)]), Err(RelayError::UnknownStream)));
     let mut connection = pool.acquire().await.unwrap();
-    guard.remember(&mut connection, fresh.state).await.unwrap();
-    assert_eq!(guard.look().await.unwrap().loss, Loss::Nothing);
+    guard.store(&mut connection, fresh.state).await.unwrap();
+    assert_eq!(guard.compare().await.unwrap().loss, Loss::Nothing);
 
     let (later, loss) = guard.after_acks(&[ack(1, false), ack(2, false), ack(3, false)]).unwrap();
     assert_eq!(loss, Loss::Nothing);
-    guard.remember(&mut connection, later).await.unwrap();
-    guard.remembered(later);
+    guard.store(&mut connection, later).await.unwrap();
+    guard.committed(later);
     assert_eq!(guard.after_acks(&[ack(1, true)]).unwrap(), (later, Loss::Nothing), "a duplicate proves nothing");
     assert_eq!(guard.after_acks(&[ack(2, false), ack(3, false)]).unwrap().1, Loss::From(2));
-    assert_eq!(guard.look().await.unwrap().loss, Loss::From(1), "three were remembered and the stream is empty");
+    assert_eq!(guard.compare().await.unwrap().loss, Loss::From(1), "three were stored and the stream is empty");
 }

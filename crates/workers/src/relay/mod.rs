@@ -1,17 +1,16 @@
 //! Publishes the event store's feed to JetStream, in order, by one leader.
 //!
 //! ```text
-//! leader lock ─▶ look at the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint and publish_log ─▶ next page
-//!                     │ it lost messages: publish again what unfinished work needs of them
+//! leader lock ─▶ compare the stream ─▶ page of the feed ─▶ publish ─▶ acks ─▶ checkpoint, publish log ─▶ next page
+//!                     │ it has lost messages: publish again those that pending work needs
 //! ```
 //!
 //! The stream is a cache, so the relay may publish an event twice and never leaves one out: its checkpoint moves after
-//! the acks, by compare-and-set, together with what it remembers of the stream ([`guard`]) and of the messages that
-//! ask for work ([`publish_log`]). A leader that was replaced without noticing cannot move the checkpoint any more.
+//! the acks, by compare-and-set, together with the state of the stream ([`guard`]) and with the messages of the events
+//! that trigger work ([`publish_log`]). A leader that was replaced without noticing it cannot move the checkpoint.
 
 mod guard;
 mod leader;
-mod outstanding;
 mod publish;
 mod publish_log;
 mod refill;
@@ -22,9 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::Client;
-use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use ytcaption_domain::step::Step;
 use ytcaption_eventstore::{
     CheckpointError, Checkpoints, Cursor, Database, EventListener, Feed, Horizon, RecordedEvent,
 };
@@ -43,14 +42,14 @@ use stall::StallWatch;
 const CHECKPOINT: &str = "relay";
 /// Events read and published at a time.
 const PAGE: u32 = 256;
-/// How often the stream and the leadership are looked at.
-const CHECK: Duration = Duration::from_secs(2);
-/// How often the lag is counted and the horizon looked at.
-const MEASURE: Duration = Duration::from_secs(5);
+/// How often the stream and the leadership are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the lag and the horizon are measured.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// The lag is not counted further than this.
 const LAG_LIMIT: u32 = 100_000;
-/// Pause after a fault, and between attempts to become the leader.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Delay after an error, and between attempts to become the leader.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What the relay works with.
 #[derive(Clone)]
@@ -59,11 +58,13 @@ pub struct RelayDeps {
     pub database: Database,
     /// The connection to NATS, see [`crate::nats::connect`].
     pub nats: Client,
-    /// Tells that something was appended.
+    /// Wakes the relay after an append.
     pub listener: Arc<EventListener>,
+    /// The steps whose consumers exist and whose lost messages are published again; [`ytcaption_domain::step::STEPS`].
+    pub steps: &'static [Step],
 }
 
-/// Why the relay stopped for a moment; it goes on by itself, except for [`RelayError::Topology`].
+/// Why the relay stopped for a moment; it continues by itself, except after [`RelayError::Topology`].
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
     /// NATS answers and cannot be used.
@@ -75,58 +76,58 @@ pub enum RelayError {
     /// The checkpoint did not move.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// JetStream did not take an event.
-    #[error("JetStream did not take an event: {0}")]
+    /// JetStream did not accept an event.
+    #[error("JetStream did not accept an event: {0}")]
     Publish(#[from] async_nats::jetstream::context::PublishError),
     /// An event cannot be written as JSON.
     #[error("an event cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// JetStream gave no account of the stream.
-    #[error("JetStream gave no account of the stream: {0}")]
+    /// JetStream did not describe the stream.
+    #[error("JetStream did not describe the stream: {0}")]
     Stream(String),
-    /// Something was published before the stream was looked at.
-    #[error("the stream has to be looked at first")]
+    /// Events were published before the stream was compared.
+    #[error("the stream has to be compared before events are published")]
     UnknownStream,
     /// Another process leads now.
     #[error("the leadership was lost")]
     NotLeader,
 }
 
-/// Publishes events while this process is the leader, and stands by while another one is, until `shutdown`. Outages of
-/// Postgres and NATS are waited out.
+/// Publishes events while this process is the leader, and waits while another one is, until `shutdown`. It survives outages
+/// of Postgres and NATS.
 ///
 /// # Errors
 /// Only [`RelayError::Topology`].
 pub async fn run(deps: RelayDeps, shutdown: CancellationToken) -> Result<(), RelayError> {
-    match shutdown.run_until_cancelled(lead_and_stand_by(&deps, &shutdown)).await {
+    match shutdown.run_until_cancelled(lead_or_wait(&deps, &shutdown)).await {
         Some(outcome) => outcome,
         None => Ok(()),
     }
 }
 
-async fn lead_and_stand_by(deps: &RelayDeps, shutdown: &CancellationToken) -> Result<(), RelayError> {
-    let mut standing_by = false;
+async fn lead_or_wait(deps: &RelayDeps, shutdown: &CancellationToken) -> Result<(), RelayError> {
+    let mut is_waiting = false;
     loop {
-        topology::ensure(&deps.nats).await?;
+        topology::ensure(&deps.nats, deps.steps).await?;
         match Leader::try_elect(&deps.database).await {
             Ok(Some(mut leader)) => {
                 tracing::info!("the relay leads");
-                standing_by = false;
+                is_waiting = false;
                 match lead(deps, &mut leader, shutdown).await {
                     Err(error @ RelayError::Topology(_)) => return Err(error),
-                    Err(error) => tracing::warn!(%error, "the relay begins anew"),
+                    Err(error) => tracing::warn!(%error, "the relay starts again"),
                     Ok(()) => {}
                 }
                 leader.resign().await;
             }
-            Ok(None) if !standing_by => {
-                tracing::info!("another process leads the relay; standing by");
-                standing_by = true;
+            Ok(None) if !is_waiting => {
+                tracing::info!("another process leads the relay; waiting");
+                is_waiting = true;
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "waiting for Postgres"),
         }
-        sleep(PAUSE).await;
+        sleep(RETRY_DELAY).await;
     }
 }
 
@@ -136,19 +137,19 @@ async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToke
     let connects = || deps.nats.statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
     let mut stall = StallWatch::new(Horizon::new(deps.database.pool().clone()));
     let mut subscription = deps.listener.subscribe();
-    let mut looked: Option<(Instant, u64)> = None;
+    let mut checked: Option<(Instant, u64)> = None;
     let mut measured: Option<Instant> = None;
     while !shutdown.is_cancelled() {
-        let seen = connects();
-        if looked.is_none_or(|(at, then)| at.elapsed() > CHECK || then != seen) {
+        let connection = connects();
+        if checked.is_none_or(|(at, then)| at.elapsed() > CHECK_INTERVAL || then != connection) {
             leader.confirm().await?;
-            let more = relay.mend_stream().await?;
-            looked = (!more).then(|| (Instant::now(), seen));
+            let more = relay.refill_stream().await?;
+            checked = (!more).then(|| (Instant::now(), connection));
         }
         let published = relay.publish_page().await?;
-        if measured.is_none_or(|at| at.elapsed() > MEASURE) {
+        if measured.is_none_or(|at| at.elapsed() > MEASURE_INTERVAL) {
             metrics::relay_lag(relay.feed.lag(relay.cursor, LAG_LIMIT).await?);
-            stall.look().await?;
+            stall.check().await?;
             measured = Some(Instant::now());
         }
         if published == 0 {
@@ -165,14 +166,13 @@ struct Relay {
     publish_log: PublishLog,
     publisher: Publisher,
     cursor: Cursor,
-    /// Number of the stream's first message when something was last put back.
+    /// Sequence of the stream's first message when events were last published again.
     first_sequence: Option<u64>,
     database: Database,
-    pool: PgPool,
 }
 
 impl Relay {
-    /// A relay that goes on where the last one stopped.
+    /// A relay that continues where the last one stopped.
     async fn begin(deps: &RelayDeps) -> Result<Self, RelayError> {
         let pool = deps.database.pool();
         let checkpoints = Checkpoints::new(pool.clone(), CHECKPOINT);
@@ -181,34 +181,33 @@ impl Relay {
             checkpoints,
             feed: Feed::new(&deps.database),
             guard: StreamGuard::new(topology::jetstream(&deps.nats), pool.clone()),
-            publish_log: PublishLog::new(pool.clone()),
+            publish_log: PublishLog::new(deps.database.clone(), deps.steps),
             publisher: Publisher::new(topology::jetstream(&deps.nats), deps.nats.clone()),
             first_sequence: None,
-            pool: pool.clone(),
             database: deps.database.clone(),
         })
     }
 
-    /// Publishes the next page; returns how many events it had.
+    /// Publishes the next page; returns the number of its events.
     async fn publish_page(&mut self) -> Result<usize, RelayError> {
         let page = self.feed.after(self.cursor, PAGE).await?;
         let read = page.len();
         let Some(last) = page.last().map(|event| event.cursor) else { return Ok(0) };
-        let page: Vec<RecordedEvent> = page.into_iter().filter(can_be_carried).collect();
+        let page: Vec<RecordedEvent> = page.into_iter().filter(is_publishable).collect();
         let acks = self.publisher.publish(&page).await?;
-        self.write_down(&page, &acks, last).await?;
+        self.record_published(&page, &acks, last).await?;
         metrics::relay_published(page.len() as u64);
         Ok(read)
     }
 }
 
-/// The relay carries events without looking into them, so one of an unknown type or version goes to whoever knows it.
-/// Only without an id and a route there is nothing to send it by.
-fn can_be_carried(event: &RecordedEvent) -> bool {
+/// The relay does not interpret events, so one of an unknown type or version reaches the readers that know it. Only an event
+/// without an id and a route cannot be published.
+fn is_publishable(event: &RecordedEvent) -> bool {
     if let Some(corrupt) = &event.corrupt {
         tracing::error!(
             cursor = %event.cursor, event_type = event.event_type, aggregate_id = event.aggregate_id, error = %corrupt,
-            "an event is not published, because its metadata are damaged: restore it from a backup"
+            "an event is not published, because it is corrupt: restore it from a backup"
         );
     }
     event.corrupt.is_none()

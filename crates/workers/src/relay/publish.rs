@@ -1,4 +1,4 @@
-//! Puts a page of events on the stream, in order.
+//! Publishes a page of events, in order.
 
 use std::future::IntoFuture as _;
 
@@ -14,7 +14,7 @@ use ytcaption_telemetry::context;
 use super::RelayError;
 use crate::cloud_event::{CloudEvent, REPUBLISHED, subject_of};
 
-/// What a message needs beside its payload: subject and headers, generously.
+/// Upper bound of what a message needs beside its payload: subject and headers.
 const OVERHEAD_BYTES: usize = 4096;
 
 /// Publishes events.
@@ -23,10 +23,10 @@ pub(super) struct Publisher {
     client: Client,
 }
 
-/// An event to be published once more.
-pub(super) struct Again {
+/// An event to be published again.
+pub(super) struct Republished {
     pub(super) event: RecordedEvent,
-    /// The message's id, by which JetStream tells duplicates.
+    /// Id of the message, by which JetStream recognises duplicates.
     pub(super) message_id: String,
 }
 
@@ -50,9 +50,9 @@ impl Publisher {
         }
     }
 
-    /// Publishes events once more that were published before, each under an id that JetStream does not know yet: it
-    /// remembers ids for longer than it may keep messages, so what it calls a duplicate is looked for.
-    pub(super) async fn publish_again(&self, events: &[Again]) -> Result<Vec<PublishAck>, RelayError> {
+    /// Publishes events that were published before, each under an id that JetStream does not know yet. It keeps ids for longer
+    /// than it may keep messages, so the message that an ack calls a duplicate is looked up.
+    pub(super) async fn publish_again(&self, events: &[Republished]) -> Result<Vec<PublishAck>, RelayError> {
         let mut acks: Vec<PublishAck> = vec![PublishAck::default(); events.len()];
         let mut left: Vec<(usize, String)> = events.iter().map(|again| again.message_id.clone()).enumerate().collect();
         while !left.is_empty() {
@@ -65,7 +65,7 @@ impl Publisher {
             left = Vec::new();
             for (n, ack) in sent {
                 let ack = ack.into_future().await?;
-                if ack.duplicate && !self.is_there(&ack).await? {
+                if ack.duplicate && !self.is_stored(&ack).await? {
                     left.push((n, format!("{}.{}", events[n].event.metadata.event_id, ack.sequence)));
                 }
                 acks[n] = ack;
@@ -74,14 +74,14 @@ impl Publisher {
         Ok(acks)
     }
 
-    async fn is_there(&self, ack: &PublishAck) -> Result<bool, RelayError> {
-        let no_account = |error: String| RelayError::Stream(error);
+    async fn is_stored(&self, ack: &PublishAck) -> Result<bool, RelayError> {
+        let not_described = |error: String| RelayError::Stream(error);
         let stream =
-            self.jetstream.get_stream_no_info(&ack.stream).await.map_err(|error| no_account(error.to_string()))?;
+            self.jetstream.get_stream_no_info(&ack.stream).await.map_err(|error| not_described(error.to_string()))?;
         match stream.direct_get(ack.sequence).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(false),
-            Err(error) => Err(no_account(error.to_string())),
+            Err(error) => Err(not_described(error.to_string())),
         }
     }
 
@@ -113,10 +113,10 @@ impl Publisher {
         Ok(acks)
     }
 
-    /// The event as a message; without its data if that would be more than the server takes. No worker needs the data
-    /// of a long `ChunkTranscribed`, and who does finds it in the event store by the event's id.
+    /// The event as a message; without its data if that is more than the server accepts. No worker needs the data of a long
+    /// `ChunkTranscribed`; other readers find it in the event store by the event's id.
     fn message(&self, event: &RecordedEvent) -> Result<PublishMessage, RelayError> {
-        let cloud_event = CloudEvent::of(event);
+        let cloud_event = CloudEvent::from_recorded(event);
         let mut payload = serde_json::to_vec(&cloud_event)?;
         if payload.len() + OVERHEAD_BYTES > self.client.max_payload() {
             payload = serde_json::to_vec(&cloud_event.without_data())?;

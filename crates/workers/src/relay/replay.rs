@@ -1,5 +1,4 @@
-//! Puts events on the stream once more because a person asked for it. Workers decide for themselves, from the job,
-//! whether there is anything left to do.
+//! Publishes events again because a person requests it. Workers decide from the job whether work is left to do.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,72 +6,62 @@ use async_nats::Client;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt as _;
 use serde::Serialize;
-use sqlx::PgPool;
 use uuid::Uuid;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::JobEvent;
+use ytcaption_domain::step::Step;
+use ytcaption_eventstore::work::{pending_events, triggers_work};
 use ytcaption_eventstore::{Cursor, Database, EventQuery, EventReader, RecordedEvent};
 
-use super::outstanding::{asks_for_work, in_work, still_asks};
-use super::publish::{Again, Publisher};
+use super::publish::{Publisher, Republished};
 use super::publish_log::PublishLog;
-use super::{PAGE, RelayError, can_be_carried};
+use super::{PAGE, RelayError, is_publishable};
 use crate::cloud_event::subject_of;
 use crate::topology;
 
-/// Which of these events still ask for work, and whether somebody is at it.
-const ASKING: &str = concat!(
-    "SELECT e.aggregate_id, e.sequence, ",
-    in_work!(),
-    " FROM UNNEST($2::text[], $3::bigint[]) AS asked(job_id, sequence)
-      JOIN events e ON e.aggregate_type = 'job' AND e.aggregate_id = asked.job_id AND e.sequence = asked.sequence
-     WHERE ",
-    still_asks!()
-);
-
-/// Which events.
+/// Which events to publish again. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Those of one job and of telling its webhook.
+    /// Events of this job and of its deliveries.
     pub job: Option<JobId>,
-    /// Those recorded at this time or later.
+    /// Events recorded at or after this time.
     pub since: Option<DateTime<Utc>>,
-    /// Only those that still ask for work.
+    /// Only events whose work is pending.
     pub unfinished: bool,
 }
 
-/// Events under one subject, and what comes of them.
+/// The selected events under one subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct SubjectCount {
-    /// The subject, with `*` for the aggregate.
+    /// The subject, with `*` for the id of the aggregate.
     pub subject: String,
-    /// How many there are.
+    /// Number of events.
     pub events: u64,
-    /// How many of them still ask for work; to the others a worker decides to nothing.
-    pub needed: u64,
-    /// How many of those are being worked on; another worker would begin anew.
-    pub in_work: u64,
-    /// Stages whose workers see them.
-    pub stages: Vec<String>,
+    /// How many of them have pending work; the others are no-ops for the workers.
+    pub pending: u64,
+    /// How many of the pending ones are in flight: another worker would start a new attempt.
+    pub in_flight: u64,
+    /// The steps whose workers receive them.
+    pub steps: Vec<&'static str>,
 }
 
-/// Puts events on the stream once more.
+/// Publishes events again.
 pub struct StreamReplay {
-    pool: PgPool,
+    database: Database,
+    steps: &'static [Step],
     reader: EventReader,
     publisher: Publisher,
     publish_log: PublishLog,
 }
 
 impl StreamReplay {
-    /// Between a store and a stream.
-    pub fn new(database: &Database, nats: Client) -> Self {
-        let pool = database.pool().clone();
+    /// A replay from a store to the stream of a server, for the workers of these steps.
+    pub fn new(database: &Database, nats: Client, steps: &'static [Step]) -> Self {
         Self {
+            database: database.clone(),
+            steps,
             reader: EventReader::new(database),
             publisher: Publisher::new(topology::jetstream(&nats), nats),
-            publish_log: PublishLog::new(pool.clone()),
-            pool,
+            publish_log: PublishLog::new(database.clone(), steps),
         }
     }
 
@@ -84,41 +73,42 @@ impl StreamReplay {
         let mut counts: BTreeMap<String, SubjectCount> = BTreeMap::new();
         let mut pages = std::pin::pin!(self.pages(selection));
         while let Some(page) = pages.try_next().await? {
-            for (event, asks) in self.choose(page, selection).await? {
+            for (event, in_flight) in self.select(page, selection).await? {
                 let subject = subject_of(&event);
                 let pattern = format!("{}.*", subject.rsplit_once('.').map_or("", |(all_but_id, _)| all_but_id));
                 let count = counts.entry(pattern.clone()).or_insert_with(|| SubjectCount {
-                    stages: topology::stages_of(&subject),
+                    steps: topology::steps_of(self.steps, &subject),
                     subject: pattern,
                     ..SubjectCount::default()
                 });
                 count.events += 1;
-                count.needed += u64::from(asks.is_some());
-                count.in_work += u64::from(asks == Some(true));
+                count.pending += u64::from(in_flight.is_some());
+                count.in_flight += u64::from(in_flight == Some(true));
             }
         }
         Ok(counts.into_values().collect())
     }
 
-    /// Publishes them, in the order in which they happened; tells `progress` how many there are so far.
+    /// Publishes the events in commit order; calls `progress` with the number of events published so far.
     ///
     /// # Errors
     /// The database or JetStream does not answer.
     pub async fn publish(&self, selection: &Selection, mut progress: impl FnMut(u64)) -> Result<u64, RelayError> {
-        // JetStream drops ids that it knows; these are new to it, however often somebody asks.
+        // JetStream drops ids that it knows; these are new to it in every run.
         let run = Uuid::new_v4();
         let mut published = 0;
         let mut pages = std::pin::pin!(self.pages(selection));
         while let Some(page) = pages.try_next().await? {
-            for some in self.choose(page, selection).await?.chunks(PAGE as usize) {
-                let again = |event: &RecordedEvent| Again {
+            for selected in self.select(page, selection).await?.chunks(PAGE as usize) {
+                let again = |event: &RecordedEvent| Republished {
                     message_id: format!("{}.replay.{run}", event.metadata.event_id),
                     event: event.clone(),
                 };
-                let events: Vec<Again> = some.iter().map(|(event, _)| again(event)).collect();
+                let events: Vec<Republished> = selected.iter().map(|(event, _)| again(event)).collect();
                 let acks = self.publisher.publish_again(&events).await?;
                 let events: Vec<RecordedEvent> = events.into_iter().map(|again| again.event).collect();
-                self.publish_log.record(&mut *self.pool.acquire().await?, &events, &acks).await?;
+                let mut connection = self.database.pool().acquire().await?;
+                self.publish_log.record(&mut connection, &events, &acks).await?;
                 published += events.len() as u64;
                 progress(published);
             }
@@ -135,30 +125,29 @@ impl StreamReplay {
         self.reader.pages(query, Cursor::default())
     }
 
-    /// The events of a page that are asked for. With each, if it still asks for work, whether somebody is at it.
-    async fn choose(
+    /// The events of a page that are selected; with each whose work is pending, whether it is in flight.
+    async fn select(
         &self,
         page: Vec<RecordedEvent>,
         selection: &Selection,
     ) -> Result<Vec<(RecordedEvent, Option<bool>)>, sqlx::Error> {
-        let page: Vec<RecordedEvent> = page.into_iter().filter(can_be_carried).collect();
-        let (jobs, sequences): (Vec<&str>, Vec<i64>) =
-            page.iter().filter(|event| asks_for_work(event)).map(key).unzip();
-        let asking: Vec<(String, i64, bool)> = sqlx::query_as(ASKING)
-            .bind(JobEvent::TERMINAL_EVENTS.map(|event| event.name).as_slice())
-            .bind(&jobs)
-            .bind(&sequences)
-            .fetch_all(&self.pool)
-            .await?;
-        let asking: HashMap<(&str, i64), bool> =
-            asking.iter().map(|(job, sequence, in_work)| ((job.as_str(), *sequence), *in_work)).collect();
-        let asks =
-            |event: &RecordedEvent| (event.aggregate_type == "job").then(|| asking.get(&key(event)).copied()).flatten();
-        let chosen = page.iter().map(|event| (event.clone(), asks(event)));
-        Ok(chosen.filter(|(_, asks)| asks.is_some() || !selection.unfinished).collect())
+        let page: Vec<RecordedEvent> = page.into_iter().filter(is_publishable).collect();
+        let (job_ids, sequences): (Vec<String>, Vec<i64>) =
+            page.iter().filter(|event| triggers_work(self.steps, event)).map(key).unzip();
+        let pending: HashMap<(String, i64), bool> = pending_events(&self.database, self.steps, &job_ids, &sequences)
+            .await?
+            .into_iter()
+            .map(|event| ((event.job_id, event.sequence), event.is_in_flight))
+            .collect();
+        let with_state = page.into_iter().map(|event| {
+            let is_trigger = triggers_work(self.steps, &event);
+            let in_flight = pending.get(&key(&event)).copied().filter(|_| is_trigger);
+            (event, in_flight)
+        });
+        Ok(with_state.filter(|(_, in_flight)| in_flight.is_some() || !selection.unfinished).collect())
     }
 }
 
-fn key(event: &RecordedEvent) -> (&str, i64) {
-    (event.aggregate_id.as_str(), i64::try_from(event.sequence).unwrap_or(i64::MAX))
+fn key(event: &RecordedEvent) -> (String, i64) {
+    (event.aggregate_id.clone(), i64::try_from(event.sequence).unwrap_or(i64::MAX))
 }

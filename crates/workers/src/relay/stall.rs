@@ -1,49 +1,50 @@
-//! Says who holds the feed back: one line when it begins, one now and then while it lasts, one when it is over.
+//! Reports in the log which transaction blocks the feed: when it begins to, every ten minutes, and when it has ended.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use ytcaption_eventstore::{Horizon, HorizonView};
+use ytcaption_eventstore::{BlockingTransaction, Horizon, HorizonView};
 use ytcaption_telemetry::metrics;
 
-/// Pause between two lines on the same culprit.
-const REMINDER: Duration = Duration::from_mins(10);
+/// Time between two lines about the same transaction.
+const REMINDER_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Watches the horizon.
 pub(super) struct StallWatch {
     horizon: Horizon,
-    /// Whom the last line named (a process, or a prepared transaction), and when it was written.
-    told: Option<(String, Instant)>,
+    /// The remedy that the last line named, and when it was written.
+    reported: Option<(String, Instant)>,
 }
 
 impl StallWatch {
     pub(super) fn new(horizon: Horizon) -> Self {
-        Self { horizon, told: None }
+        Self { horizon, reported: None }
     }
 
-    /// Measures how long events wait, and names the culprit if that is too long.
-    pub(super) async fn look(&mut self) -> Result<(), sqlx::Error> {
+    /// Measures how long events wait, and reports the blocking transaction if that is too long.
+    pub(super) async fn check(&mut self) -> Result<(), sqlx::Error> {
         let view = self.horizon.look().await?;
         metrics::feed_horizon_age(view.waiting);
         if !view.is_stalled() {
-            if self.told.take().is_some() {
-                tracing::info!("the feed goes on: the transaction that held it back has ended");
+            if self.reported.take().is_some() {
+                tracing::info!("the feed continues: the transaction that blocked it has ended");
             }
             return Ok(());
         }
-        let culprit = view.blocking.as_ref().map(ytcaption_eventstore::BlockingTransaction::remedy).unwrap_or_default();
-        if self.told.as_ref().is_none_or(|(named, at)| *named != culprit || at.elapsed() > REMINDER) {
-            tell(&view);
-            self.told = Some((culprit, Instant::now()));
+        let remedy = view.blocking.as_ref().map(BlockingTransaction::remedy).unwrap_or_default();
+        let is_reported = |(reported, at): &(String, Instant)| *reported == remedy && at.elapsed() <= REMINDER_INTERVAL;
+        if !self.reported.as_ref().is_some_and(is_reported) {
+            report(&view);
+            self.reported = Some((remedy, Instant::now()));
         }
         Ok(())
     }
 }
 
-fn tell(view: &HorizonView) {
+fn report(view: &HorizonView) {
     let waiting_s = view.waiting.as_secs();
     let Some(blocking) = &view.blocking else {
-        tracing::warn!(waiting_s, "events wait for an older transaction, which has ended in this moment");
+        tracing::warn!(waiting_s, "events wait for an older transaction, which has just ended");
         return;
     };
     tracing::warn!(

@@ -71,7 +71,7 @@ async fn events_are_published_in_order_and_once_also_by_a_second_leader() {
     let headers = message.headers.as_ref().unwrap();
     assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), event.id.to_string());
     assert_eq!(headers.get(TRACEPARENT).unwrap().as_str(), client().traceparent.unwrap());
-    assert_eq!(event.kind, "ytcaption.job.JobCreated.v2");
+    assert_eq!(event.kind, "ytcaption.job.JobCreated.v1");
     assert_eq!((event.specversion.as_str(), event.sequence.as_str()), ("1.0", "0000000001"));
     assert_eq!(event.data.as_ref().unwrap()["source"]["url"], "http://example.org/a.mp4");
     second.cancel();
@@ -102,7 +102,7 @@ async fn a_stream_that_was_deleted_gets_what_unfinished_jobs_need() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_end_of_a_job_is_put_back_until_its_webhook_was_told() {
+async fn the_end_of_a_job_is_published_again_until_its_webhook_was_notified() {
     let mut harness = TestHarness::new().await;
     harness.start_relay();
     let url = "http://example.org/open.mp4".parse().unwrap();
@@ -162,7 +162,7 @@ async fn long_chunk(harness: &TestHarness, job: JobId, _context: &CommandContext
 async fn an_unavailable_stream_holds_the_relay_up_and_nothing_is_left_out() {
     let mut harness = TestHarness::new().await;
     let jetstream = topology::jetstream(&harness.deps.nats);
-    // A stream that takes nothing stands for a JetStream that is full or without a leader.
+    // A stream that accepts nothing, as when JetStream is full or without a leader.
     let mut full = stream::Config { max_messages: 1, ..topology::stream_config() };
     full.discard = stream::DiscardPolicy::New;
     harness.start_relay();

@@ -1,17 +1,19 @@
-//! Why an attempt did not succeed, and whether another one may.
+//! Why an attempt failed, and whether another one may succeed.
+
+use std::fmt::Display;
 
 use ytcaption_blobstore::BlobError;
 use ytcaption_domain::job::Failure;
 use ytcaption_media::MediaError;
 
-/// Who is to retry_class, and so what happens next.
+/// What a failure depends on, and so what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryClass {
-    /// What was asked for: the job fails.
+    /// The request itself: the job fails.
     Permanent,
-    /// The world outside: tried again, a few times.
+    /// Something outside: tried again, at most [`RetrySettings::max_attempts`](super::RetrySettings::max_attempts) times.
     Transient,
-    /// Our own storage: tried again until it is back.
+    /// A part of this system that does not answer: tried again until it does.
     Unavailable,
 }
 
@@ -19,6 +21,7 @@ pub(crate) enum RetryClass {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StepError {
     pub(crate) retry_class: RetryClass,
+    /// Code and message for the client; the message is one or more sentences.
     pub(crate) failure: Failure,
 }
 
@@ -35,15 +38,25 @@ impl StepError {
         Self::new(RetryClass::Unavailable, code, message)
     }
 
-    fn new(retry_class: RetryClass, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(retry_class: RetryClass, code: &str, message: impl Into<String>) -> Self {
         Self { retry_class, failure: Failure { code: code.to_owned(), message: message.into() } }
     }
 
-    /// A error of this machine's disk.
+    /// The disk of the worker cannot be used.
     pub(crate) fn disk(error: &std::io::Error) -> Self {
-        Self::unavailable(
-            "disk_unavailable",
-            format!("The worker could not use its disk ({error}). It is tried again."),
+        let message = format!("The worker could not use its disk ({error}). The step is tried again.");
+        Self::unavailable("disk_unavailable", message)
+    }
+
+    /// The aggregate rejects the result: an error of this program, which no further attempt repairs. The job must not stay
+    /// open because of it.
+    pub(crate) fn result_rejected(rejection: &dyn Display) -> Self {
+        Self::permanent(
+            "result_rejected",
+            format!(
+                "The result of the worker does not fit the job: {rejection}. \
+                 This is an error of YTCaption: please report it with the id of the job."
+            ),
         )
     }
 }
@@ -51,16 +64,17 @@ impl StepError {
 impl From<BlobError> for StepError {
     fn from(error: BlobError) -> Self {
         if error.is_transient() {
-            return Self::unavailable("storage_unavailable", format!("{}. It is tried again.", sentence(&error)));
+            let message = format!("{}. The step is tried again.", sentence(&error));
+            return Self::unavailable("storage_unavailable", message);
         }
         match error {
             BlobError::NotFound { .. } => {
-                Self::permanent("upload_missing", "The stored file is not there any more: submit it again.")
+                Self::permanent("upload_missing", "The uploaded file is no longer in storage: upload it again.")
             }
             BlobError::Corrupt { .. } => {
-                Self::permanent("upload_damaged", "The stored file is damaged on disk: submit it again.")
+                Self::permanent("upload_corrupt", "The uploaded file is corrupt in storage: upload it again.")
             }
-            other => Self::permanent("storage_refused", sentence(&other)),
+            other => Self::permanent("storage_refused", format!("{}.", sentence(&other))),
         }
     }
 }
@@ -75,7 +89,7 @@ impl From<MediaError> for StepError {
             MediaError::Empty => Self::permanent("empty_file", format!("{text}.")),
             MediaError::NotMedia { .. } => Self::permanent(
                 "not_media",
-                format!("{text}. Check that the address leads to the recording itself, or to a page that plays it."),
+                format!("{text}. Check that the URL is that of an audio or video file, or of a page that plays one."),
             ),
             MediaError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
             MediaError::IndexMissing => {
@@ -83,20 +97,20 @@ impl From<MediaError> for StepError {
             }
             MediaError::Undecodable { .. } => Self::permanent(
                 "truncated_media",
-                format!("{text}. The file seems cut off or damaged: send it again from the original."),
+                format!("{text}. The file seems truncated or corrupt: send it again from the original."),
             ),
             MediaError::Incomplete { .. } => {
-                Self::transient("audio_damaged", format!("{text}. Submit the recording again."))
+                Self::transient("audio_corrupt", format!("{text}. Submit the media again."))
             }
             MediaError::Unreadable { .. } | MediaError::Io(_) => {
-                Self::unavailable("disk_unavailable", format!("{text}. It is tried again."))
+                Self::unavailable("disk_unavailable", format!("{text}. The step is tried again."))
             }
         }
     }
 }
 
 /// An error's text as the beginning of a sentence.
-pub(crate) fn sentence(error: &impl std::fmt::Display) -> String {
+pub(crate) fn sentence(error: &dyn Display) -> String {
     let text = error.to_string();
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())

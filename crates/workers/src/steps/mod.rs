@@ -1,4 +1,11 @@
-//! What is done with events: one module a stage, and what they share.
+//! The workers of the steps of a job: one module for each entry of the step table ([`ytcaption_domain::step`]), and the
+//! parts that they share.
+//!
+//! ```text
+//! Message ─▶ StepWorker::work ─▶ command that starts an attempt ─▶ Attempt::run(work) ─▶ command with the result
+//!                                                                       │ failed: the failure and the delay of the retry
+//!                                                                       └ superseded, or the job has ended: stopped
+//! ```
 
 pub mod download;
 pub mod notify;
@@ -11,3 +18,6 @@ mod error;
 mod temp_dirs;
 
 pub use attempt::RetrySettings;
+
+#[cfg(test)]
+mod toy_tests;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-/// In so many pieces a slow body is sent.
+/// Number of pieces in which a slow body is sent.
 const PIECES: u32 = 50;
 
 /// A request as it came.
@@ -36,10 +36,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn status(status: u16) -> Self {
-        Self::of("text/plain", status.to_string()).with_status(status)
+        Self::new("text/plain", status.to_string()).with_status(status)
     }
 
-    pub(crate) fn of(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let claimed_length = Some(body.len());
         Self { status: 200, content_type, body, claimed_length, takes: Duration::ZERO, location: None }
@@ -89,7 +89,7 @@ impl HttpServer {
         Self { url, requests, _running: AbortOnDropHandle::new(running) }
     }
 
-    /// What has been asked so far.
+    /// The requests received so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! A small harness for tests: real Postgres and nats-server, a blob folder, and the roles that a test starts.
+//! The harness of tests: real Postgres and nats-server, a directory of blobs, and the roles that a test starts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use ytcaption_blobstore::LocalDirectory;
 use ytcaption_domain::job::{JobCommand, JobEvent, JobOptions, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::step::{STEPS, Step};
 use ytcaption_domain::{AccountId, Actor, CommandContext, JobId};
 use ytcaption_eventstore::{
     Appender, Clock, CommandBus, Database, EventListener, IdGenerator, RecordedEvent, read_stream,
@@ -28,42 +29,49 @@ use crate::{WorkerDeps, nats, relay, topology};
 
 pub(crate) use http::{Answer, HttpServer, Request};
 
-/// Longest wait for anything in a test; long, for machines that are busy.
+/// Longest wait for a condition of a test; long, for machines that are busy.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 pub(crate) struct TestHarness {
     pub(crate) deps: WorkerDeps,
-    pub(crate) folder: TempDir,
+    pub(crate) directory: TempDir,
+    pub(crate) appender: Appender,
     listener: Arc<EventListener>,
     roles: Vec<(CancellationToken, AbortOnDropHandle<()>)>,
     _nats: NatsServer,
 }
 
 impl TestHarness {
-    /// A harness in which nothing runs yet, whose network policy permits loopback.
+    /// A harness in which no role runs yet, whose network policy permits loopback.
     pub(crate) async fn new() -> Self {
+        Self::with_steps(&STEPS).await
+    }
+
+    /// The same with another step table.
+    pub(crate) async fn with_steps(steps: &'static [Step]) -> Self {
         let server = tokio::task::spawn_blocking(NatsServer::start).await.unwrap();
         let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
         let database = Database::open(&url.into(), 8).unwrap().with_master_keys(
             ytcaption_eventstore::encryption::MasterKeys::parse(ytcaption_testing::MASTER_KEY, []).unwrap(),
         );
         database.prepare().await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let appender = Appender::start(&database);
         let nats = nats::connect(&server.url()).await.unwrap();
-        topology::ensure(&nats).await.unwrap();
+        topology::ensure(&nats, steps).await.unwrap();
         let listener = EventListener::start(&database);
         let deps = WorkerDeps {
             nats,
             jobs: Arc::new(CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system())),
-            deliveries: Arc::new(CommandBus::new(&database, appender, Clock::system(), IdGenerator::system())),
-            blobs: Arc::new(LocalDirectory::open(&folder.path().join("blobs")).await.unwrap()),
+            deliveries: Arc::new(CommandBus::new(&database, appender.clone(), Clock::system(), IdGenerator::system())),
+            blobs: Arc::new(LocalDirectory::open(&directory.path().join("blobs")).await.unwrap()),
             network: AddressPolicy::new(["127.0.0.1/32"]).unwrap(),
             worker: "test:1".into(),
             grace: Duration::from_secs(1),
+            steps,
             database,
         };
-        Self { deps, folder, listener, roles: Vec::new(), _nats: server }
+        Self { deps, directory, appender, listener, roles: Vec::new(), _nats: server }
     }
 
     /// Starts a role; returns what stops it.
@@ -81,12 +89,17 @@ impl TestHarness {
     pub(crate) fn start_relay(&mut self) -> CancellationToken {
         let listener = Arc::clone(&self.listener);
         self.start(|deps, stop| {
-            let deps = RelayDeps { database: deps.database, nats: deps.nats, listener };
+            let deps = RelayDeps { database: deps.database, nats: deps.nats, listener, steps: deps.steps };
             Box::pin(relay::run(deps, stop))
         })
     }
 
-    /// Waits until every role that was told to stop has stopped.
+    /// Ends the role that was started last at once, as a crash does.
+    pub(crate) fn kill_last(&mut self) {
+        self.roles.pop();
+    }
+
+    /// Waits until every role that was requested to stop has stopped.
     pub(crate) async fn stopped(&mut self) {
         for (stop, role) in self.roles.extract_if(.., |(stop, _)| stop.is_cancelled()) {
             assert!(stop.is_cancelled());
@@ -180,8 +193,8 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
 
 /// A media file made by ffmpeg from these arguments, as bytes.
 pub(crate) fn media(arguments: &str, ending: &str) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    let path: PathBuf = folder.path().join(format!("media.{ending}"));
+    let directory = tempfile::tempdir().unwrap();
+    let path: PathBuf = directory.path().join(format!("media.{ending}"));
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin"])
         .args(arguments.split_whitespace())

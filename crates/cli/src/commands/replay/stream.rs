@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use ytcaption_domain::JobId;
+use ytcaption_domain::step::STEPS;
 use ytcaption_eventstore::{Database, read_event};
 use ytcaption_workers::relay::{Selection, StreamReplay, SubjectCount};
 use ytcaption_workers::{nats, topology};
@@ -71,7 +72,7 @@ impl Stream {
         if let Some(job) = self.job {
             must_exist(&database, job).await?;
         }
-        let replay = StreamReplay::new(&database, connect(global).await?);
+        let replay = StreamReplay::new(&database, connect(global).await?, &STEPS);
         let selection = Selection { job: self.job, since: self.from, unfinished: self.unfinished };
         let bar = Bar::new("counting");
         let subjects = replay.count(&selection).await;
@@ -90,8 +91,8 @@ impl Stream {
             out.json(&json!({
                 "published": published.unwrap_or_default(),
                 "events": sum(&subjects, |count| count.events),
-                "needed": sum(&subjects, |count| count.needed),
-                "in_work": sum(&subjects, |count| count.in_work),
+                "pending": sum(&subjects, |count| count.pending),
+                "in_flight": sum(&subjects, |count| count.in_flight),
                 "subjects": subjects,
             }))?;
         } else {
@@ -123,7 +124,7 @@ async fn connect(global: &Global) -> anyhow::Result<async_nats::Client> {
     })?;
     let reach = async {
         let client = nats::with_credentials(&url).name("ytcaption replay").connect(&url).await?;
-        topology::ensure(&client).await?;
+        topology::ensure(&client, &STEPS).await?;
         anyhow::Ok(client)
     };
     let reached = tokio::time::timeout(ANSWER_TIMEOUT, reach).await;
@@ -139,16 +140,16 @@ fn text(subjects: &[SubjectCount], published: Option<u64>) -> Vec<String> {
     if events == 0 {
         return vec!["No event matches; nothing was published.".to_owned()];
     }
-    let mut lines = vec![format!("{:>9} {:>12}  {:<64} for", "events", "still needed", "subject")];
-    lines.extend(subjects.iter().map(|SubjectCount { subject, events, needed, stages, .. }| {
-        let stages = if stages.is_empty() { "-".to_owned() } else { stages.join(", ") };
-        format!("{events:>9} {needed:>12}  {subject:<64} {stages}")
+    let mut lines = vec![format!("{:>9} {:>12}  {:<64} for", "events", "pending", "subject")];
+    lines.extend(subjects.iter().map(|SubjectCount { subject, events, pending, steps, .. }| {
+        let steps = if steps.is_empty() { "-".to_owned() } else { steps.join(", ") };
+        format!("{events:>9} {pending:>12}  {subject:<64} {steps}")
     }));
-    let (needed, in_work) = (sum(subjects, |count| count.needed), sum(subjects, |count| count.in_work));
+    let (pending, in_flight) = (sum(subjects, |count| count.pending), sum(subjects, |count| count.in_flight));
     lines.push(String::new());
-    lines.push(format!("{needed} of {events} still need work; the others are no-ops for the workers."));
-    if in_work > 0 {
-        lines.push(format!("{in_work} of those are being worked on at this moment: another worker begins them again."));
+    lines.push(format!("The work of {pending} of {events} is pending; the others are no-ops for the workers."));
+    if in_flight > 0 {
+        lines.push(format!("{in_flight} of those are in flight: another worker would start a new attempt."));
     }
     lines.push(match published {
         Some(published) => format!("{published} events were published."),

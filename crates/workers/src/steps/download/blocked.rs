@@ -1,4 +1,4 @@
-//! What it means for the person who submitted an address that it, or one behind it, is not connected to.
+//! The failures of a job whose URL, or a URL that it leads to, is not connected to.
 
 use ytcaption_domain::network::AddressRefusal;
 
@@ -6,29 +6,29 @@ use crate::egress::{Blocked, EgressError};
 use crate::network::NetworkError;
 use crate::steps::error::{StepError, sentence};
 
-/// The error behind an address that was refused before anything was fetched.
-pub(super) fn refused(error: &NetworkError) -> StepError {
+/// The URL of the job was refused before the download began.
+pub(super) fn refused_url(error: &NetworkError) -> StepError {
     network_error(error, format!("{}.", sentence(error)))
 }
 
-/// The error behind a connection that was refused, or could not be made, on the way to the recording.
-pub(super) fn step_error(Blocked { destination, error }: &Blocked) -> StepError {
+/// A connection to the media was refused, or could not be made.
+pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> StepError {
     match error {
         EgressError::Network(network) => {
-            network_error(network, format!("The address leads on to {destination}. {}.", sentence(network)))
+            network_error(network, format!("The URL leads to {destination}. {}.", sentence(network)))
         }
         EgressError::Unreachable(reason) => {
-            let text = format!("The server of the recording could not be reached ({destination}: {reason}).");
+            let text = format!("The server of the media could not be reached ({destination}: {reason}).");
             StepError::transient("unavailable", text)
         }
         EgressError::TimedOut => {
-            let text = format!("The server of the recording did not answer in time ({destination}).");
+            let text = format!("The server of the media did not answer in time ({destination}).");
             StepError::transient("timed_out", text)
         }
-        EgressError::Onward(reason) => {
+        EgressError::UpstreamProxy(reason) => {
             let text = format!(
-                "The worker could not connect to {destination} by the proxy that its environment names (HTTP_PROXY, \
-                 HTTPS_PROXY, ALL_PROXY; {reason}): tell the operator."
+                "The worker could not connect to {destination} through the proxy that its environment names (HTTP_PROXY, \
+                 HTTPS_PROXY, ALL_PROXY; {reason}): contact the operator."
             );
             StepError::transient("unavailable", text)
         }

@@ -1,4 +1,4 @@
-//! The real yt-dlp and ffmpeg, led from an address that is permitted to one that is not.
+//! The real yt-dlp and ffmpeg, led from a permitted address to one that is not.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,11 +12,11 @@ use crate::testing::{Answer, HttpServer, Request, TestHarness, media};
 fn playlist(key: &str, segments: &[&str]) -> Answer {
     let segments = segments.join("\n#EXTINF:3,\n");
     let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n";
-    Answer::of("application/vnd.apple.mpegurl", format!("{head}{key}#EXTINF:3,\n{segments}\n#EXT-X-ENDLIST\n"))
+    Answer::new("application/vnd.apple.mpegurl", format!("{head}{key}#EXTINF:3,\n{segments}\n#EXT-X-ENDLIST\n"))
 }
 
 fn page(media: &str) -> Answer {
-    Answer::of(
+    Answer::new(
         "text/html",
         format!("<html><head><title>T</title></head><body><video src='{media}'></video></body></html>"),
     )
@@ -34,11 +34,11 @@ async fn failure(harness: &TestHarness, job: JobId) -> (String, String) {
 const LEFT_TO_FFMPEG: &str = "#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"/key\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_redirect_page_or_playlist_leads_inside() {
+async fn no_redirect_page_or_playlist_leads_to_a_private_address() {
     let segment = media(TONE, "ts");
     let inside_segment = segment.clone();
     // What must not be reached: the policy of the harness permits 127.0.0.1 only.
-    let inside = HttpServer::start_on("127.0.0.2", move |_, _| Answer::of("video/mp2t", inside_segment.clone())).await;
+    let inside = HttpServer::start_on("127.0.0.2", move |_, _| Answer::new("video/mp2t", inside_segment.clone())).await;
     let (url, port) = (inside.url.clone(), inside.url.rsplit(':').next().unwrap().to_owned());
     let outside = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
         "/redirect.mp4" => Answer::redirect(&format!("{url}/secret.mp4")),
@@ -52,7 +52,7 @@ async fn no_redirect_page_or_playlist_leads_inside() {
         "/ffmpeg.m3u8" => playlist(LEFT_TO_FFMPEG, &[&format!("{url}/b.ts")]),
         "/ffmpeg-redirect.m3u8" => playlist(LEFT_TO_FFMPEG, &["/to-b.ts"]),
         "/to-b.ts" => Answer::redirect(&format!("{url}/b.ts")),
-        "/a.ts" => Answer::of("video/mp2t", segment.clone()),
+        "/a.ts" => Answer::new("video/mp2t", segment.clone()),
         _ => Answer::status(404),
     })
     .await;
@@ -79,7 +79,7 @@ async fn no_redirect_page_or_playlist_leads_inside() {
         let names = harness.names(job).await;
         assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 1, "{path}: {names:?}");
     }
-    assert!(inside.requests().is_empty(), "somebody came: {:?}", inside.requests());
+    assert!(inside.requests().is_empty(), "a request arrived: {:?}", inside.requests());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,8 +89,8 @@ async fn playlists_are_fetched_through_the_proxy_by_ytdlp_and_by_ffmpeg() {
         "/list.m3u8" => playlist("", &["/a.ts", "/a.ts"]),
         "/ffmpeg.m3u8" => playlist(LEFT_TO_FFMPEG, &["/clear.ts"]),
         "/page" => page("/list.m3u8"),
-        "/a.ts" | "/clear.ts" => Answer::of("video/mp2t", segment.clone()),
-        "/key" => Answer::of("application/octet-stream", vec![7; 16]),
+        "/a.ts" | "/clear.ts" => Answer::new("video/mp2t", segment.clone()),
+        "/key" => Answer::new("application/octet-stream", vec![7; 16]),
         _ => Answer::status(404),
     })
     .await;
@@ -117,7 +117,7 @@ async fn what_knows_no_proxy_is_not_fetched() {
         "/ftp-redirect" => Answer::redirect(&format!("ftp://{host}/talk.mp4")),
         "/file" => page("file:///etc/passwd"),
         // For a live playlist yt-dlp has ffmpeg open the address that it names, whatever that is.
-        "/live.m3u8" => Answer::of(
+        "/live.m3u8" => Answer::new(
             "application/vnd.apple.mpegurl",
             format!(
                 "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000\n/unended.m3u8\n\
@@ -125,7 +125,7 @@ async fn what_knows_no_proxy_is_not_fetched() {
             ),
         ),
         "/unended.m3u8" => {
-            Answer::of("application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n/a.ts\n")
+            Answer::new("application/vnd.apple.mpegurl", "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n/a.ts\n")
         }
         _ => Answer::status(404),
     })
@@ -150,5 +150,5 @@ async fn what_knows_no_proxy_is_not_fetched() {
         let names = harness.names(job).await;
         assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 1, "{path}: {message}");
     }
-    assert!(inside.requests().is_empty(), "somebody came: {:?}", inside.requests());
+    assert!(inside.requests().is_empty(), "a request arrived: {:?}", inside.requests());
 }

@@ -1,4 +1,4 @@
-//! `JobCreated` → audio in the blob store, planned into chunks.
+//! The step `download`: the media of a job becomes audio in the blob store, divided into chunks.
 //!
 //! ```text
 //! StartDownload ─▶ yt-dlp through crate::egress, or the upload ─▶ ffmpeg: 16 kHz mono FLAC ─▶ plan ─▶ blob ─▶ RecordAudio
@@ -6,11 +6,9 @@
 
 mod blocked;
 mod classify;
-mod media;
 mod options;
 mod progress;
 mod settings;
-mod truncated;
 mod ytdlp;
 
 use std::path::Path;
@@ -19,52 +17,60 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use uuid::Uuid;
 use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Audio, Job, JobCommand, MediaSource};
+use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent, MediaSource, Warning};
+use ytcaption_domain::step::{DOWNLOAD, Step};
+use ytcaption_domain::upcast::PayloadError;
+use ytcaption_eventstore::work::WorkUnit;
 use ytcaption_media::{PlanSettings, convert_to_flac, plan_chunks};
 
 pub use settings::DownloadSettings;
 
-use super::attempt::{Attempt, Step};
-use super::commands::outcome_of;
+use super::attempt::{Attempt, StepUnit};
+use super::commands::{outcome_from, outcome_of_unreadable};
 use super::error::StepError;
 use super::temp_dirs;
 use crate::backoff::{as_ms, with_jitter};
 use crate::breaker::{Breakers, host_of};
-use crate::consumer::{self, Message, Outcome, Queue, StepWorker, by_priority};
+use crate::cloud_event::CloudEvent;
+use crate::consumer::{self, Message, Outcome, StepWorker};
 use crate::egress::{self, Egress};
 use crate::network;
 use crate::{StartError, WorkerDeps};
-use blocked::refused;
-use media::Media;
 use progress::Progress;
+use ytdlp::Media;
 
-const QUEUES: [Queue; 3] = by_priority("download-high", "download-normal", "download-low");
+/// Kind of the directory that each attempt works in.
+const DIRECTORY: &str = "download";
 
-/// Kind of the folder that each attempt works in.
-const FOLDER: &str = "download";
+/// Codes of failures that say that a host is unhealthy.
+const UNHEALTHY: [&str; 6] = ["http_5xx", "http_429", "timed_out", "unresolved_host", "unavailable", "cut_off"];
 
 /// Downloads until `shutdown`.
 ///
 /// # Errors
-/// NATS cannot be used, or the work folder cannot be made.
+/// NATS cannot be used, or the work directory cannot be created.
 pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: CancellationToken) -> Result<(), StartError> {
-    temp_dirs::sweep(&settings.work_dir, FOLDER).map_err(|source| StartError::Io {
-        what: format!("the work folder {} cannot be made", settings.work_dir.display()),
+    temp_dirs::clean(&settings.work_dir, DIRECTORY).map_err(|source| StartError::Io {
+        what: format!("the work directory {} cannot be created", settings.work_dir.display()),
         source,
     })?;
-    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
     if !egress::is_enforced() {
         tracing::warn!(
             "this kernel cannot keep yt-dlp from connecting past the proxy of its download (Landlock rules for TCP, \
              Linux 6.7); only its options do: see \"What is safe\" in docs/operations.md"
         );
     }
-    let egress = Egress::new(deps.network.clone());
-    let worker = Arc::new(Download { deps, settings, egress, breakers: Breakers::new(Download::NAME, "media_host") });
-    consumer::run(worker, &QUEUES, concurrency, &nats, grace, shutdown).await?;
-    Ok(())
+    let concurrency = settings.concurrency;
+    let worker = Arc::new(Download {
+        deps: deps.clone(),
+        settings,
+        egress: Egress::new(deps.network.clone()),
+        breakers: Breakers::new(DOWNLOAD.name, "media_host"),
+    });
+    Ok(consumer::run(worker, &deps, concurrency, shutdown).await?)
 }
 
 struct Download {
@@ -74,34 +80,69 @@ struct Download {
     breakers: Breakers,
 }
 
-/// Failures that tell of a host in trouble.
-const HOST_IN_TROUBLE: [&str; 6] = ["http_5xx", "http_429", "timed_out", "unresolved_host", "unavailable", "cut_off"];
+/// The download of one job.
+pub(super) struct DownloadUnit(pub(super) JobId);
+
+impl StepUnit for DownloadUnit {
+    type Aggregate = Job;
+    const STEP: Step = DOWNLOAD;
+
+    fn work_unit(&self) -> WorkUnit {
+        WorkUnit { job_id: self.0, part: None }
+    }
+
+    fn aggregate_id(&self) -> Uuid {
+        self.0.0
+    }
+
+    fn latest_attempt(&self, job: &Job) -> Option<u32> {
+        (job.is_open() && job.audio.is_none()).then_some(job.download_attempt)
+    }
+
+    fn record_failure(&self, attempt: u32, failure: Failure, retry_in_ms: Option<u64>) -> JobCommand {
+        JobCommand::RecordDownloadFailure { attempt, failure, retry_in_ms }
+    }
+}
 
 impl StepWorker for Download {
-    const NAME: &'static str = "download";
+    const STEP: Step = DOWNLOAD;
 
     async fn work(&self, message: Message) -> Outcome {
-        let job_id = message.job_id;
-        let host = url_in(&message).map(|url| host_of(&url));
-        if let Some(Err(pause)) = host.as_deref().map(|host| self.breakers.check(host)) {
-            tracing::info!(host, again_in_ms = as_ms(pause), "the host is in trouble; the job waits");
-            return Outcome::RetryAfter(with_jitter(pause));
-        }
-        let context = self.deps.context(Self::NAME, &message.event);
-        let command = JobCommand::StartDownload { worker: self.deps.worker_of(Self::NAME) };
-        let started = match self.deps.jobs.execute(job_id.0, command, &context).await {
-            Ok(started) if started.events.is_empty() => return Outcome::Done,
-            Ok(started) => started,
-            Err(error) => return outcome_of(&error),
+        let job_id = match message.job_id() {
+            Ok(job_id) => job_id,
+            Err(error) => return error.into(),
         };
-        let job = started.aggregate;
-        let attempt =
-            Attempt { deps: &self.deps, context: &context, job_id, step: Step::Download, number: job.download_attempt };
+        let host = match source_url(&message.event) {
+            Ok(url) => url.as_ref().map(host_of),
+            Err(error) => return outcome_of_unreadable(&error.into()),
+        };
+        if let Some(Err(delay)) = host.as_deref().map(|host| self.breakers.check(host)) {
+            tracing::info!(host, retry_in_ms = as_ms(delay), "the host is unhealthy; the job waits");
+            return Outcome::RetryAfter(with_jitter(delay));
+        }
+        let context = self.deps.context(DOWNLOAD.name, &message.event);
+        let command = JobCommand::StartDownload { worker: self.deps.worker_of(DOWNLOAD.name) };
+        let job = match self.deps.jobs.execute(job_id.0, command, &context).await {
+            Ok(started) if started.events.is_empty() => return Outcome::Done,
+            Ok(started) => started.aggregate,
+            Err(error) => return outcome_from(&error),
+        };
+        let attempt = Attempt {
+            deps: &self.deps,
+            bus: &self.deps.jobs,
+            context: &context,
+            unit: DownloadUnit(job_id),
+            number: job.download_attempt,
+        };
         let work = async {
             let result = self.in_time(&attempt, &job).await;
             if let Some(host) = &host {
-                let in_trouble = |error: &StepError| HOST_IN_TROUBLE.contains(&error.failure.code.as_str());
-                self.breakers.record(host, !result.as_ref().is_err_and(in_trouble));
+                match &result {
+                    Err(error) if UNHEALTHY.contains(&error.failure.code.as_str()) => {
+                        self.breakers.record_failure(host)
+                    }
+                    _ => self.breakers.record_success(host),
+                }
             }
             result
         };
@@ -110,51 +151,56 @@ impl StepWorker for Download {
 }
 
 impl Download {
-    async fn in_time(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, StepError> {
+    async fn in_time(&self, attempt: &Attempt<'_, DownloadUnit>, job: &Job) -> Result<JobCommand, StepError> {
         let limit = self.settings.timeout;
-        tokio::time::timeout(limit, Box::pin(self.fetch(attempt, job))).await.unwrap_or_else(|_| {
-            let message = format!("The download took longer than {}.", seconds(limit));
+        tokio::time::timeout(limit, Box::pin(self.download(attempt, job))).await.unwrap_or_else(|_| {
+            let message = format!("The download took longer than {}.", in_words(limit));
             Err(StepError::transient("timed_out", message))
         })
     }
 
-    async fn fetch(&self, attempt: &Attempt<'_>, job: &Job) -> Result<JobCommand, StepError> {
-        let folder = temp_dirs::folder(&self.settings.work_dir, FOLDER).map_err(|e| StepError::disk(&e))?;
+    async fn download(&self, attempt: &Attempt<'_, DownloadUnit>, job: &Job) -> Result<JobCommand, StepError> {
+        let directory = temp_dirs::create(&self.settings.work_dir, DIRECTORY).map_err(|e| StepError::disk(&e))?;
         let mut progress = Progress::new(attempt);
         let media = match &job.source {
             Some(MediaSource::Url { url }) => {
-                network::check(&self.deps.network, url).await.map_err(|error| refused(&error))?;
+                network::check(&self.deps.network, url).await.map_err(|error| blocked::refused_url(&error))?;
                 let proxy = self.egress.proxy().await.map_err(|e| StepError::disk(&e))?;
-                ytdlp::fetch(url, folder.path(), &self.settings, &proxy, &mut progress).await?
+                ytdlp::download(url, directory.path(), &self.settings, &proxy, &mut progress).await?
             }
-            Some(MediaSource::Upload { key, .. }) => self.upload(key, folder.path()).await?,
-            None => return Err(StepError::permanent("invalid_url", "The job names no recording: submit it again.")),
+            Some(MediaSource::Upload { key, .. }) => self.upload(key, directory.path()).await?,
+            None => return Err(StepError::permanent("invalid_url", "The job has no media source: submit it again.")),
         };
-        let stored = folder.path().join("audio.flac");
-        let converted = convert_to_flac(&media.path, &stored, &mut |_| {}).await?;
-        if let Some(truncation) = converted.truncation {
-            truncated::report(attempt, &truncation).await?;
+        let flac = directory.path().join("audio.flac");
+        let converted = convert_to_flac(&media.path, &flac, &mut |_| {}).await?;
+        if let Some(detail) = converted.truncation {
+            warn_of_truncated_media(attempt, &detail).await?;
         }
-        self.record(attempt, media.title, &stored).await
+        self.store(attempt, media.title, &flac).await
     }
 
-    /// Fetches an uploaded file.
-    async fn upload(&self, key: &str, folder: &Path) -> Result<Media, StepError> {
+    /// Fetches an uploaded file from the blob store.
+    async fn upload(&self, key: &str, directory: &Path) -> Result<Media, StepError> {
         let key = BlobKey::new(key)?;
-        let path = folder.join("upload");
+        let path = directory.join("upload");
         self.deps.blobs.download_to(&key, &path).await?;
         Ok(Media { path, title: None })
     }
 
-    /// Plans the audio, puts it into the blob store, and makes the command that records both.
-    async fn record(&self, attempt: &Attempt<'_>, title: Option<String>, flac: &Path) -> Result<JobCommand, StepError> {
+    /// Plans the chunks of the audio, puts it into the blob store, and returns the command that records both.
+    async fn store(
+        &self,
+        attempt: &Attempt<'_, DownloadUnit>,
+        title: Option<String>,
+        flac: &Path,
+    ) -> Result<JobCommand, StepError> {
         let plan = plan_chunks(flac, PlanSettings::default()).await?;
-        if plan.duration_ms > u64::try_from(self.settings.max_duration.as_millis()).unwrap_or(u64::MAX) {
-            let longest = seconds(self.settings.max_duration);
-            let message = format!("The recording is longer than {longest}: send a part of it.");
+        if plan.duration_ms > as_ms(self.settings.max_duration) {
+            let longest = in_words(self.settings.max_duration);
+            let message = format!("The media is longer than {longest}: send a part of it.");
             return Err(StepError::permanent("too_long", message));
         }
-        let key = audio_key(attempt.job_id, attempt.number)?;
+        let key = audio_key(attempt.unit.0, attempt.number)?;
         let info = self.deps.blobs.put_file(&key, flac).await?;
         Ok(JobCommand::RecordAudio {
             attempt: attempt.number,
@@ -170,19 +216,40 @@ impl Download {
     }
 }
 
-/// The address that a `JobCreated` names; none for an upload.
-fn url_in(message: &Message) -> Option<Url> {
-    message.event.data.as_ref()?.get("source")?.get("url")?.as_str()?.parse().ok()
+/// Raises a warning on the job: its media is truncated, and what can be decoded of it is transcribed.
+async fn warn_of_truncated_media(attempt: &Attempt<'_, DownloadUnit>, detail: &str) -> Result<(), StepError> {
+    tracing::warn!(detail, "the media is truncated; what can be decoded of it is transcribed");
+    let message = format!(
+        "The media is truncated: {}. What can be decoded of it is transcribed; for the rest, submit it again from the \
+         original.",
+        detail.trim_end_matches('.')
+    );
+    let warning = Warning { code: "truncated_media".to_owned(), message };
+    attempt.execute(JobCommand::RaiseWarning { attempt: attempt.number, warning }).await.map(drop)
 }
 
-/// Each attempt has a blob of its own, so an overtaken one never replaces what its successor has recorded.
+/// The URL that a `JobCreated` names; `None` for an upload.
+fn source_url(event: &CloudEvent) -> Result<Option<Url>, PayloadError> {
+    let source = |event| match event {
+        JobEvent::JobCreated { source, .. } => Some(source),
+        _ => None,
+    };
+    match event.decode()?.into_iter().find_map(source) {
+        Some(MediaSource::Url { url }) => Ok(Some(url)),
+        Some(MediaSource::Upload { .. }) => Ok(None),
+        None => Err(PayloadError::UnknownType),
+    }
+}
+
+/// Each attempt has a blob of its own, so that a superseded one never replaces the audio that its successor has recorded.
 fn audio_key(job_id: JobId, attempt: u32) -> Result<BlobKey, StepError> {
     Ok(BlobKey::new(format!("audio/{job_id}/{attempt}.flac"))?)
 }
 
-fn seconds(duration: Duration) -> String {
+/// A duration in minutes or seconds.
+fn in_words(duration: Duration) -> String {
     match duration.as_secs() {
-        minutes if minutes >= 60 && minutes.is_multiple_of(60) => format!("{} min", minutes / 60),
+        seconds if seconds >= 60 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         seconds => format!("{seconds} s"),
     }
 }

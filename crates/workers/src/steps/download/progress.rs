@@ -1,39 +1,40 @@
-//! Tells the job how far its download is, not more often than somebody wants to know.
+//! Reports the progress of a download to its job, at most once a second.
 
 use std::time::{Duration, Instant};
 
 use tracing::Instrument as _;
 use ytcaption_domain::job::JobCommand;
 
+use super::DownloadUnit;
 use crate::steps::attempt::Attempt;
 
-/// Least distance between two reports, in points of a hundred.
-const LEAST_POINTS: u8 = 10;
+/// Least difference between two reports, in percentage points.
+const MIN_POINTS: u8 = 10;
 /// Least time between two reports.
-const LEAST_TIME: Duration = Duration::from_secs(1);
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reports the progress of one attempt.
 pub(super) struct Progress<'a> {
-    attempt: &'a Attempt<'a>,
+    attempt: &'a Attempt<'a, DownloadUnit>,
     reported: u8,
     at: Instant,
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(attempt: &'a Attempt<'a>) -> Self {
+    pub(super) fn new(attempt: &'a Attempt<'a, DownloadUnit>) -> Self {
         Self { attempt, reported: 0, at: Instant::now() }
     }
 
-    /// So much has arrived. Never waits: a report that comes too late or not at all does no harm.
+    /// `arrived` of `total` bytes have arrived. Never waits: a report that is late or lost does no harm.
     pub(super) fn report(&mut self, arrived: u64, total: u64) {
         let percent = percent_of(arrived, total);
-        if percent < self.reported.saturating_add(LEAST_POINTS) || self.at.elapsed() < LEAST_TIME {
+        if percent < self.reported.saturating_add(MIN_POINTS) || self.at.elapsed() < MIN_INTERVAL {
             return;
         }
         self.reported = percent;
         self.at = Instant::now();
         let (jobs, context) = (self.attempt.deps.jobs.clone(), self.attempt.context.clone());
-        let (job_id, attempt) = (self.attempt.job_id.0, self.attempt.number);
+        let (job_id, attempt) = (self.attempt.unit.0.0, self.attempt.number);
         let report = async move {
             let command = JobCommand::ReportDownloadProgress { attempt, percent };
             if let Err(error) = jobs.execute(job_id, command, &context).await {
@@ -56,7 +57,7 @@ mod tests {
     use super::percent_of;
 
     #[test]
-    fn a_share_lies_between_nothing_and_everything() {
+    fn a_share_is_between_0_and_100_percent() {
         assert_eq!(
             [(0, 0), (0, 5), (1, 3), (5, 5), (9, 5), (u64::MAX, u64::MAX)].map(|(a, t)| percent_of(a, t)),
             [0, 0, 33, 100, 100, 100]

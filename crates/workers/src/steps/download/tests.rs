@@ -13,12 +13,12 @@ pub(super) const TONE: &str = "-f lavfi -i sine=frequency=440:duration=3 -ac 1 -
 const PICTURES: &str = "-f lavfi -i testsrc=duration=1:size=64x64:rate=5 -an";
 
 pub(super) fn settings(harness: &TestHarness) -> DownloadSettings {
-    let pause = Duration::from_millis(200);
+    let delay = Duration::from_millis(200);
     DownloadSettings {
-        work_dir: harness.folder.path().join("work"),
+        work_dir: harness.directory.path().join("work"),
         max_bytes: 2 * 1024 * 1024,
         max_duration: Duration::from_mins(1),
-        retry: RetrySettings { attempts: 2, first_pause: pause, longest_pause: pause },
+        retry: RetrySettings { max_attempts: 2, min_delay: delay, max_delay: delay },
         concurrency: 4,
         ..DownloadSettings::default()
     }
@@ -32,16 +32,16 @@ pub(super) async fn harness_with(settings: impl FnOnce(&TestHarness) -> Download
     harness
 }
 
-fn files(folder: &Path) -> usize {
-    std::fs::read_dir(folder).map(Iterator::count).unwrap_or_default()
+fn files(directory: &Path) -> usize {
+    std::fs::read_dir(directory).map(Iterator::count).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_media_file_and_a_page_with_one_become_stored_audio_in_chunks() {
     let file = media(TONE, "mp3");
     let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
-        "/talk.mp3" => Answer::of("audio/mpeg", file.clone()),
-        "/page" => Answer::of(
+        "/talk.mp3" => Answer::new("audio/mpeg", file.clone()),
+        "/page" => Answer::new(
             "text/html",
             "<html><head><title>A talk</title></head><body><video src='/talk.mp3'></video></body></html>",
         ),
@@ -62,26 +62,26 @@ async fn a_media_file_and_a_page_with_one_become_stored_audio_in_chunks() {
         let scheduled = harness.wait_for(job, |event| matches!(event, JobEvent::ChunkScheduled { .. })).await;
         assert_eq!(scheduled, JobEvent::ChunkScheduled { chunk: 0, start_ms: 0, end_ms: audio.duration_ms });
     }
-    assert_eq!(files(&harness.folder.path().join("work")), 0, "nothing is left behind");
+    assert_eq!(files(&harness.directory.path().join("work")), 0, "no temporary file is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_never_work_fails_at_once_and_says_why() {
+async fn a_permanent_error_ends_the_job_at_once_and_says_why() {
     let silent = media(PICTURES, "mp4");
     let long = media("-f lavfi -i anullsrc=r=8000 -t 90 -b:a 8k", "mp3");
     let cut_off = media(TONE, "mp4")[..600].to_vec();
     let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
         "/forbidden.mp4" => Answer::status(403),
-        "/text.mp4" => Answer::of("video/mp4", "this is not a video\n".repeat(100)),
-        "/page" => Answer::of("text/html", "<html><title>No video here</title><body>Words.</body></html>"),
-        "/silent.mp4" => Answer::of("video/mp4", silent.clone()),
-        "/empty.mp4" => Answer::of("video/mp4", ""),
-        "/long.mp3" => Answer::of("audio/mpeg", long.clone()),
-        "/cut.mp4" => Answer::of("video/mp4", cut_off.clone()),
-        "/large.mp4" => Answer::of("video/mp4", vec![0; 3 * 1024 * 1024]),
+        "/text.mp4" => Answer::new("video/mp4", "this is not a video\n".repeat(100)),
+        "/page" => Answer::new("text/html", "<html><title>No video here</title><body>Words.</body></html>"),
+        "/silent.mp4" => Answer::new("video/mp4", silent.clone()),
+        "/empty.mp4" => Answer::new("video/mp4", ""),
+        "/long.mp3" => Answer::new("audio/mpeg", long.clone()),
+        "/cut.mp4" => Answer::new("video/mp4", cut_off.clone()),
+        "/large.mp4" => Answer::new("video/mp4", vec![0; 3 * 1024 * 1024]),
         "/endless.mp4" => {
             let takes = Duration::from_secs(4);
-            Answer { claimed_length: None, takes, ..Answer::of("video/mp4", vec![0; 8 * 1024 * 1024]) }
+            Answer { claimed_length: None, takes, ..Answer::new("video/mp4", vec![0; 8 * 1024 * 1024]) }
         }
         _ => Answer::status(404),
     })
@@ -110,10 +110,10 @@ async fn what_can_never_work_fails_at_once_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_pass_is_tried_again_and_given_up_in_the_end() {
+async fn a_transient_error_is_retried_a_few_times() {
     let file = media(TONE, "mp3");
     let server = HttpServer::start(move |request: &Request, before| match request.path.as_str() {
-        "/recovers.mp3" if before > 0 => Answer::of("audio/mpeg", file.clone()),
+        "/recovers.mp3" if before > 0 => Answer::new("audio/mpeg", file.clone()),
         _ => Answer::status(503),
     })
     .await;
@@ -137,7 +137,7 @@ async fn what_may_pass_is_tried_again_and_given_up_in_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_inside_are_not_fetched_from() {
+async fn private_addresses_are_not_downloaded_from() {
     let mut harness = TestHarness::new().await;
     harness.deps.network = AddressPolicy::default();
     let settings = settings(&harness);
@@ -149,7 +149,7 @@ async fn addresses_inside_are_not_fetched_from() {
         let job = harness.submit_url(&format!("http://{host}:{port}/a.mp4")).await;
         assert_eq!(harness.end_of(job).await, "private_address", "{host}");
     }
-    assert!(server.requests().is_empty(), "nobody came: {:?}", server.requests());
+    assert!(server.requests().is_empty(), "no request arrived: {:?}", server.requests());
     let job = harness.submit_url("ftp://example.org/a.mp4").await;
     assert_eq!(harness.end_of(job).await, "invalid_url");
 }
@@ -158,7 +158,7 @@ async fn addresses_inside_are_not_fetched_from() {
 async fn a_cancelled_download_stops_within_two_seconds_with_all_its_processes() {
     let server = HttpServer::start(|_, _| {
         let takes = Duration::from_mins(1);
-        Answer { takes, ..Answer::of("video/mp4", vec![0; 1024 * 1024]) }
+        Answer { takes, ..Answer::new("video/mp4", vec![0; 1024 * 1024]) }
     })
     .await;
     let harness = harness_with(settings).await;
@@ -171,10 +171,10 @@ async fn a_cancelled_download_stops_within_two_seconds_with_all_its_processes() 
     };
     crate::testing::until("yt-dlp downloads", async || runs() && !server.requests().is_empty()).await;
     harness.command(job, JobCommand::Cancel { reason: None }).await;
-    let told = Instant::now();
+    let since = Instant::now();
     crate::testing::until("yt-dlp is gone", async || !runs()).await;
-    assert!(told.elapsed() < Duration::from_secs(2), "it took {:?}", told.elapsed());
-    crate::testing::until("its folder is gone", async || files(&harness.folder.path().join("work")) == 0).await;
+    assert!(since.elapsed() < Duration::from_secs(2), "it took {:?}", since.elapsed());
+    crate::testing::until("its directory is gone", async || files(&harness.directory.path().join("work")) == 0).await;
     assert_eq!(harness.names(job).await.last().unwrap(), "JobCancelled");
 }
 
@@ -205,11 +205,11 @@ async fn an_uploaded_file_needs_no_downloader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn progress_is_recorded_now_and_then() {
+async fn progress_is_recorded_at_most_once_a_second() {
     let file = media("-f lavfi -i anoisesrc=duration=40 -b:a 128k", "mp3");
     let server = HttpServer::start(move |_, _| {
         let takes = Duration::from_secs(6);
-        Answer { takes, ..Answer::of("audio/mpeg", file.clone()) }
+        Answer { takes, ..Answer::new("audio/mpeg", file.clone()) }
     })
     .await;
     let harness = harness_with(settings).await;

@@ -1,4 +1,4 @@
-//! yt-dlp as a child process: shut in, watched, and killed with everything it started.
+//! yt-dlp as a child process: sandboxed, watched, and killed with every process that it started.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,67 +11,75 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use url::Url;
 
-use super::blocked::step_error;
+use super::blocked::blocked_connection;
 use super::classify::classify;
-use super::media::Media;
 use super::{DownloadSettings, Progress, options};
 use crate::egress::{self, EgressProxy};
 use crate::steps::error::StepError;
 
-/// Extractor of `<video>` elements. It adds to the title of the page which of its recordings this is.
+/// Extractor of `<video>` elements. It appends the number of the element to the title of the page.
 const EMBEDDED: &str = "HTML5MediaEmbed";
-/// What it adds for the first, the only one that is asked for.
+/// What it appends for the first, the only one that is requested.
 const FIRST_OF_PAGE: &str = " (1)";
-/// How often the bytes on disk are counted: a server that tells no length must not fill it.
-const WATCH: Duration = Duration::from_millis(500);
-/// At most so much of what it says on stderr is kept, in bytes.
+/// How often the bytes on disk are counted: a server that sends no length must not fill the disk.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Bytes of its stderr that are kept at most.
 const STDERR_LIMIT: u64 = 64 * 1024;
 
-/// Fetches the recording at `url` into `folder`.
-pub(super) async fn fetch(
+/// A downloaded file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Media {
+    /// Its path, in the attempt's own directory.
+    pub(super) path: PathBuf,
+    /// The title of the media, if the source has one.
+    pub(super) title: Option<String>,
+}
+
+/// Downloads the media at `url` into `directory`.
+pub(super) async fn download(
     url: &Url,
-    folder: &Path,
+    directory: &Path,
     settings: &DownloadSettings,
     proxy: &EgressProxy,
     progress: &mut Progress<'_>,
 ) -> Result<Media, StepError> {
-    let mut child = start(url, folder, settings, proxy)?;
-    let group = ProcessGroup::of(&child);
+    let mut child = start(url, directory, settings, proxy)?;
+    let group = ProcessGroup::from_child(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(StepError::disk(&std::io::Error::other("yt-dlp started without pipes")));
     };
-    let mut complaints = Vec::new();
-    let told = tokio::select! {
-        (told, read) = async {
+    let mut stderr_text = Vec::new();
+    let output = tokio::select! {
+        (output, collected) = async {
             // Read both to the end, side by side: a full pipe would block it.
-            tokio::join!(listen(stdout, progress), collect(stderr, &mut complaints))
+            tokio::join!(read_output(stdout, progress), collect(stderr, &mut stderr_text))
         } => {
-            read.map_err(|error| StepError::disk(&error))?;
-            told?
+            collected.map_err(|error| StepError::disk(&error))?;
+            output?
         }
-        () = until_larger(folder, settings.max_bytes) => return Err(too_large(settings.max_bytes)),
+        () = until_larger(directory, settings.max_bytes) => return Err(too_large(settings.max_bytes)),
     };
     let status = child.wait().await.map_err(|error| StepError::disk(&error))?;
     drop(group);
-    match told.finished {
-        Some(finished) if status.success() && finished.filepath.starts_with(folder) => Ok(finished.into_media()),
-        // With `--max-filesize` it skips what is larger, without a word and without a error.
-        None if status.success() && told.begun => Err(too_large(settings.max_bytes)),
-        None if status.success() && told.live => Err(live()),
-        // Where the proxy stopped it, that is the reason, however yt-dlp puts it.
+    match output.finished {
+        Some(finished) if status.success() && finished.filepath.starts_with(directory) => Ok(finished.into_media()),
+        // With `--max-filesize` it skips a larger file without a message and without an error.
+        None if status.success() && output.begun => Err(too_large(settings.max_bytes)),
+        None if status.success() && output.live => Err(live()),
+        // Where the proxy refused a connection, that is the reason, whatever yt-dlp reports.
         _ => Err(match proxy.blocked() {
-            Some(blocked) => step_error(&blocked),
-            None if status.success() => classify(NOTHING_THERE),
-            None => classify(&String::from_utf8_lossy(&complaints)),
+            Some(blocked) => blocked_connection(&blocked),
+            None if status.success() => classify(NO_MEDIA),
+            None => classify(&String::from_utf8_lossy(&stderr_text)),
         }),
     }
 }
 
-/// What yt-dlp would say of a page whose list of recordings is empty, if it said anything.
-const NOTHING_THERE: &str = "ERROR: No media found";
+/// What yt-dlp would report for a page without media, if it reported anything.
+const NO_MEDIA: &str = "ERROR: No media found";
 
-fn start(url: &Url, folder: &Path, settings: &DownloadSettings, proxy: &EgressProxy) -> Result<Child, StepError> {
-    let mut command = options::command(url, folder, settings);
+fn start(url: &Url, directory: &Path, settings: &DownloadSettings, proxy: &EgressProxy) -> Result<Child, StepError> {
+    let mut command = options::command(url, directory, settings);
     command.envs(proxy.variables());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true);
@@ -85,11 +93,11 @@ fn start(url: &Url, folder: &Path, settings: &DownloadSettings, proxy: &EgressPr
     })
 }
 
-/// Kills yt-dlp and all that it started when dropped.
+/// Kills yt-dlp and all processes that it started when dropped.
 struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
-    fn of(child: &Child) -> Self {
+    fn from_child(child: &Child) -> Self {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
     }
 }
@@ -97,15 +105,15 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // A group that is gone already is what is wanted.
+            // An error says that the group has ended already.
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
 }
 
-/// What yt-dlp told on stdout.
+/// What yt-dlp has written to stdout, see [`options`].
 #[derive(Default)]
-struct Told {
+struct Output {
     live: bool,
     begun: bool,
     finished: Option<Finished>,
@@ -121,46 +129,45 @@ struct Finished {
 impl Finished {
     fn into_media(self) -> Media {
         let title = self.title.map(|title| match title.strip_suffix(FIRST_OF_PAGE) {
-            Some(of_page) if self.extractor_key == EMBEDDED => of_page.to_owned(),
+            Some(page_title) if self.extractor_key == EMBEDDED => page_title.to_owned(),
             _ => title,
         });
         Media { path: self.filepath, title }
     }
 }
 
-/// Numbers may be fractions, for estimates.
+/// Progress of a download. Estimates may be fractions.
 #[derive(Deserialize)]
-struct Arrived {
+struct ProgressLine {
     downloaded_bytes: Option<f64>,
     total_bytes: Option<f64>,
     total_bytes_estimate: Option<f64>,
 }
 
-async fn listen(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Told, StepError> {
-    let mut told = Told::default();
+async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Output, StepError> {
+    let mut output = Output::default();
     let mut lines = BufReader::new(stdout).lines();
     while let Some(line) = lines.next_line().await.map_err(|error| StepError::disk(&error))? {
-        if let Some(arrived) = line.strip_prefix("P ").and_then(|json| serde_json::from_str::<Arrived>(json).ok()) {
-            if let (Some(bytes), Some(total)) =
-                (arrived.downloaded_bytes, arrived.total_bytes.or(arrived.total_bytes_estimate))
+        if let Some(line) = line.strip_prefix("P ").and_then(|json| serde_json::from_str::<ProgressLine>(json).ok()) {
+            if let (Some(bytes), Some(total)) = (line.downloaded_bytes, line.total_bytes.or(line.total_bytes_estimate))
             {
                 progress.report(whole(bytes), whole(total));
             }
         } else if let Some(finished) = line.strip_prefix("M ").and_then(|json| serde_json::from_str(json).ok()) {
-            told.finished = Some(finished);
+            output.finished = Some(finished);
         } else if line.starts_with("B ") {
-            told.begun = true;
+            output.begun = true;
         } else if line == "L true" {
-            told.live = true;
+            output.live = true;
         }
     }
-    Ok(told)
+    Ok(output)
 }
 
-/// Keeps the beginning of what yt-dlp complains of, and lets the rest pass.
-async fn collect(stderr: ChildStderr, complaints: &mut Vec<u8>) -> std::io::Result<()> {
+/// Keeps the beginning of what yt-dlp writes to stderr, and discards the rest.
+async fn collect(stderr: ChildStderr, text: &mut Vec<u8>) -> std::io::Result<()> {
     let mut limited = stderr.take(STDERR_LIMIT);
-    limited.read_to_end(complaints).await?;
+    limited.read_to_end(text).await?;
     tokio::io::copy(&mut limited.into_inner(), &mut tokio::io::sink()).await?;
     Ok(())
 }
@@ -170,11 +177,11 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// Returns when the files in `folder` have more bytes than allowed.
-async fn until_larger(folder: &Path, max_bytes: u64) {
+/// Returns when the files in `directory` have more than `max_bytes`.
+async fn until_larger(directory: &Path, max_bytes: u64) {
     loop {
-        tokio::time::sleep(WATCH).await;
-        let bytes: u64 = std::fs::read_dir(folder)
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        let bytes: u64 = std::fs::read_dir(directory)
             .map(|files| files.flatten().filter_map(|file| Some(file.metadata().ok()?.len())).sum())
             .unwrap_or_default();
         if bytes > max_bytes {
@@ -184,11 +191,11 @@ async fn until_larger(folder: &Path, max_bytes: u64) {
 }
 
 fn live() -> StepError {
-    let message = "This is a live broadcast, which has no end: send its recording when it is over.";
+    let message = "This is a live broadcast, which has no end: send the finished video when the broadcast is over.";
     StepError::permanent("live_broadcast", message)
 }
 
 fn too_large(max_bytes: u64) -> StepError {
     let mebibytes = max_bytes / (1024 * 1024);
-    StepError::permanent("too_large", format!("The recording is larger than {mebibytes} MiB: send a smaller one."))
+    StepError::permanent("too_large", format!("The media is larger than {mebibytes} MiB: send a smaller file."))
 }

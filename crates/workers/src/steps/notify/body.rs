@@ -1,4 +1,4 @@
-//! What a webhook is told.
+//! The body of a webhook.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -15,8 +15,8 @@ pub(super) enum JobEnd {
 }
 
 impl JobEnd {
-    /// The end that an event is; none if it is no end.
-    pub(super) fn of(event: &JobEvent) -> Option<Self> {
+    /// The end that an event records; `None` if it does not end the job.
+    pub(super) fn from_event(event: &JobEvent) -> Option<Self> {
         match event {
             JobEvent::JobCompleted { .. } => Some(Self::Completed),
             JobEvent::JobFailed { failure, .. } => Some(Self::Failed(failure.clone())),
@@ -55,9 +55,9 @@ struct Data {
 }
 
 impl Body {
-    /// What is told of a job that ended at `at`.
-    pub(super) fn new(job_id: JobId, at: DateTime<Utc>, ending: &JobEnd, public_url: &Url) -> Self {
-        let status = ending.status();
+    /// The notification that a job ended at `at`.
+    pub(super) fn new(job_id: JobId, at: DateTime<Utc>, job_end: &JobEnd, public_url: &Url) -> Self {
+        let status = job_end.status();
         let base = public_url.as_str().trim_end_matches('/');
         Self {
             kind: format!("transcription.{status}"),
@@ -65,9 +65,9 @@ impl Body {
             data: Data {
                 job_id,
                 status,
-                result_url: (*ending == JobEnd::Completed)
+                result_url: (*job_end == JobEnd::Completed)
                     .then(|| format!("{base}/api/v1/transcriptions/{job_id}/result")),
-                error: match ending {
+                error: match job_end {
                     JobEnd::Failed(failure) => Some(failure.clone()),
                     JobEnd::Completed | JobEnd::Cancelled => None,
                 },
@@ -83,26 +83,26 @@ mod tests {
 
     use super::*;
 
-    fn told(ending: &JobEnd) -> serde_json::Value {
-        let base = "https://captions.example/base/".parse().expect("an address");
+    fn body(job_end: &JobEnd) -> serde_json::Value {
+        let base = "https://captions.example/base/".parse().expect("a URL");
         let at = "2026-01-02T03:04:05.678Z".parse().expect("a time");
-        json!(Body::new(JobId(Uuid::nil()), at, ending, &base))
+        json!(Body::new(JobId(Uuid::nil()), at, job_end, &base))
     }
 
     #[test]
-    fn the_body_says_what_happened_and_where_the_result_is() {
+    fn the_body_has_the_status_and_the_url_of_the_result() {
         let id = "00000000-0000-0000-0000-000000000000";
         let result_url = format!("https://captions.example/base/api/v1/transcriptions/{id}/result");
         assert_eq!(
-            told(&JobEnd::Completed),
+            body(&JobEnd::Completed),
             json!({"type": "transcription.completed", "timestamp": "2026-01-02T03:04:05.678Z",
                    "data": {"job_id": id, "status": "completed", "result_url": result_url}})
         );
         let failure = Failure { code: "http_404".into(), message: "There is nothing.".into() };
         assert_eq!(
-            told(&JobEnd::Failed(failure))["data"],
+            body(&JobEnd::Failed(failure))["data"],
             json!({"job_id": id, "status": "failed", "error": {"code": "http_404", "message": "There is nothing."}})
         );
-        assert_eq!(told(&JobEnd::Cancelled)["data"], json!({"job_id": id, "status": "cancelled"}));
+        assert_eq!(body(&JobEnd::Cancelled)["data"], json!({"job_id": id, "status": "cancelled"}));
     }
 }

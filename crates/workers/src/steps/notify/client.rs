@@ -1,4 +1,4 @@
-//! The POST: signed, to a permitted address only, without following anybody anywhere.
+//! The POST: signed, to a permitted address only, without following redirects.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use super::body::Body;
 use crate::network::{self, NetworkError};
 use crate::{StartError, now};
 
-/// What came of a POST.
+/// The result of a POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// The receiver took it (2xx).
+    /// The receiver has accepted it (2xx).
     Accepted(StatusCode),
-    /// The receiver answered something else.
+    /// The receiver answered with another status.
     HttpError(StatusCode),
-    /// There was no answer; the text says why.
+    /// There was no response, for this reason.
     NoResponse(String),
-    /// The address may not be connected to; the text says why.
+    /// The policy forbids the address, for this reason.
     AddressBlocked(String),
 }
 
 impl Reply {
-    /// Whether the receiver, and not just this message, is in trouble.
-    pub(super) fn is_trouble(&self) -> bool {
+    /// Whether the receiver is unhealthy, and has not only refused this message.
+    pub(super) fn is_unhealthy(&self) -> bool {
         match self {
             Self::Accepted(_) | Self::AddressBlocked(_) => false,
             Self::HttpError(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
@@ -63,7 +63,7 @@ impl Client {
         Ok(Self { http, webhook, policy })
     }
 
-    /// Tells `url` of the event `event_id`. The answer's body is not read: only its status counts.
+    /// Notifies `url` of the event `event_id`. Only the status of the response is read.
     pub(super) async fn post(&self, url: &Url, event_id: Uuid, traceparent: Option<&str>, body: &Body) -> Reply {
         if let Err(error) = self.policy.check_url(url) {
             return Reply::AddressBlocked(error.to_string());
@@ -95,7 +95,7 @@ impl Client {
     }
 }
 
-/// Says what went wrong, without the address: it may carry a secret.
+/// The reason of a failure, without the URL: it may carry a secret.
 fn failure(error: &reqwest::Error) -> Reply {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut deepest = error.to_string();
@@ -107,12 +107,12 @@ fn failure(error: &reqwest::Error) -> Reply {
         cause = error.source();
     }
     if error.is_timeout() {
-        return Reply::NoResponse("it did not answer in time".to_owned());
+        return Reply::NoResponse("the receiver did not answer in time".to_owned());
     }
     Reply::NoResponse(deepest)
 }
 
-/// Resolves names within the policy: what is connected to is what was checked.
+/// Resolves names within the policy: connections are made to the addresses that were checked.
 struct GuardedResolver {
     policy: AddressPolicy,
 }
@@ -121,7 +121,7 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.policy.clone();
         Box::pin(async move {
-            // Port 0 stands for the one in the address.
+            // Port 0 means the one in the URL.
             let found = network::resolve(&policy, name.as_str(), 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })

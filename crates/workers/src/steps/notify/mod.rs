@@ -1,9 +1,12 @@
-//! A job has ended → its webhook is told, by Standard Webhooks (<https://www.standardwebhooks.com>).
+//! The step `notify`: the webhook of a job that has ended is notified, by Standard Webhooks
+//! (<https://www.standardwebhooks.com>).
 //!
 //! ```text
-//! delivery ended already? ─▶ address permitted? ─▶ POST, signed ─▶ 2xx: RecordDelivered
-//!                                                       else: RecordFailure, and again after a while
+//! delivered or abandoned already? ─▶ next attempt due? ─▶ POST, signed ─▶ 2xx: RecordDelivered
+//!                                                                          else: RecordFailure, and a retry by the schedule
 //! ```
+//!
+//! An attempt is recorded only when it has ended, by the aggregate `Delivery`, whose id follows from the event's.
 
 mod body;
 mod client;
@@ -17,22 +20,22 @@ use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
 use ytcaption_domain::job::JobEvent;
+use ytcaption_domain::step::{NOTIFY, Step};
 use ytcaption_eventstore::{DecodeError, RecordedEvent, read_event};
 use ytcaption_telemetry::metrics;
 
 pub use settings::WebhookSettings;
 
-use super::commands::{STORE_PAUSE, execute_with_retry, outcome_of, unreadable};
+use super::commands::{STORE_DELAY, execute_with_retry, outcome_from, outcome_of_unreadable};
 use crate::backoff::{as_ms, with_jitter};
 use crate::breaker::{Breakers, host_of};
-use crate::consumer::{self, Message, Outcome, Queue, StepWorker};
+use crate::consumer::{self, Message, Outcome, StepWorker};
 use crate::{StartError, WorkerDeps};
 use body::{Body, JobEnd};
 use client::{Client, Reply};
-
-const QUEUES: [Queue; 1] = [Queue { consumer: "notify", weight: 1 }];
 
 /// Sends webhooks until `shutdown`; the URL of a result begins with `public_url`.
 ///
@@ -44,12 +47,15 @@ pub async fn run(
     public_url: Url,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    let client = Client::new(&settings, deps.network.clone())?;
-    let (nats, grace, concurrency) = (deps.nats.clone(), deps.grace, settings.concurrency);
-    let breakers = Breakers::new(Notify::NAME, "webhook_receiver");
-    let worker = Arc::new(Notify { deps, settings, public_url, client, breakers });
-    consumer::run(worker, &QUEUES, concurrency, &nats, grace, shutdown).await?;
-    Ok(())
+    let concurrency = settings.concurrency;
+    let worker = Arc::new(Notify {
+        client: Client::new(&settings, deps.network.clone())?,
+        deps: deps.clone(),
+        settings,
+        public_url,
+        breakers: Breakers::new(NOTIFY.name, "webhook_receiver"),
+    });
+    Ok(consumer::run(worker, &deps, concurrency, shutdown).await?)
 }
 
 struct Notify {
@@ -61,55 +67,59 @@ struct Notify {
 }
 
 impl StepWorker for Notify {
-    const NAME: &'static str = "notify";
+    const STEP: Step = NOTIFY;
 
     async fn work(&self, message: Message) -> Outcome {
-        let Ok(sequence) = message.event.sequence.parse() else {
-            return Outcome::Unreadable("it does not say which event of the job it is".to_owned());
+        let job_id = match message.job_id() {
+            Ok(job_id) => job_id,
+            Err(error) => return error.into(),
         };
-        let (created, end) = match tokio::try_join!(self.event(&message, 1), self.event(&message, sequence)) {
+        let Ok(sequence) = message.event.sequence.parse() else {
+            return Outcome::Unreadable("the message does not name the sequence of its event".to_owned());
+        };
+        let (created, end) = match tokio::try_join!(self.event(job_id, 1), self.event(job_id, sequence)) {
             Ok(events) => events,
             Err(error) => return wait_for_database(&error),
         };
         let Some(end) = end.filter(|end| end.metadata.event_id == message.event.id) else {
-            return Outcome::Unreadable("the event store has no such event".to_owned());
+            return Outcome::Unreadable("the event store does not have the event".to_owned());
         };
-        let ending = match end.decode::<JobEvent>().map(|events| events.iter().find_map(JobEnd::of)) {
-            Ok(Some(ending)) => ending,
-            Ok(None) => return Outcome::Unreadable("it does not end a job".to_owned()),
-            Err(error) => return unreadable(&error.source),
+        let job_end = match end.decode::<JobEvent>().map(|events| events.iter().find_map(JobEnd::from_event)) {
+            Ok(Some(job_end)) => job_end,
+            Ok(None) => return Outcome::Unreadable("the event does not end a job".to_owned()),
+            Err(error) => return outcome_of_unreadable(&error.source),
         };
-        let created = match created.as_ref().map(Created::read).transpose() {
+        let created = match created.as_ref().map(Created::from_recorded).transpose() {
             Ok(created) => created.flatten(),
-            Err(error) => return unreadable(&error.source),
+            Err(error) => return outcome_of_unreadable(&error.source),
         };
         let Some(created) = created else {
-            return Outcome::Unreadable("the job's first event does not create it".to_owned());
+            return Outcome::Unreadable("the first event of the job does not create it".to_owned());
         };
         if message.deliveries == 1 && !message.republished {
             let took = (end.metadata.occurred_at - created.at).to_std().unwrap_or_default();
-            metrics::job_ended(ending.status(), took);
+            metrics::job_ended(job_end.status(), took);
         }
         match created.webhook_url {
             None => Outcome::Done,
-            Some(url) => self.deliver(&message, &url, &end, &ending).await,
+            Some(url) => self.deliver(job_id, &message, &url, &end, &job_end).await,
         }
     }
 }
 
 fn wait_for_database(error: &sqlx::Error) -> Outcome {
     tracing::warn!(%error, "the message waits for the database");
-    Outcome::RetryAfter(STORE_PAUSE)
+    Outcome::RetryAfter(STORE_DELAY)
 }
 
-/// What the notifier needs of a job's first event.
+/// What the worker needs of a job's first event.
 struct Created {
     at: DateTime<Utc>,
     webhook_url: Option<Url>,
 }
 
 impl Created {
-    fn read(event: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
+    fn from_recorded(event: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
         Ok(event.decode()?.into_iter().find_map(|created| match created {
             JobEvent::JobCreated { webhook_url, .. } => Some(Self { at: event.metadata.occurred_at, webhook_url }),
             _ => None,
@@ -118,68 +128,79 @@ impl Created {
 }
 
 impl Notify {
-    /// An event of the job, by its place in the job's life. Those between the first and the last hold all its text.
-    async fn event(&self, message: &Message, sequence: i64) -> Result<Option<RecordedEvent>, sqlx::Error> {
-        read_event(&self.deps.database, "job", &message.job_id.to_string(), sequence).await
+    /// An event of the job, by its sequence. The whole stream is not read: it holds all text of the job.
+    async fn event(&self, job_id: JobId, sequence: i64) -> Result<Option<RecordedEvent>, sqlx::Error> {
+        read_event(&self.deps.database, "job", &job_id.to_string(), sequence).await
     }
 
-    async fn deliver(&self, message: &Message, url: &Url, end: &RecordedEvent, ending: &JobEnd) -> Outcome {
+    async fn deliver(
+        &self,
+        job_id: JobId,
+        message: &Message,
+        url: &Url,
+        end: &RecordedEvent,
+        job_end: &JobEnd,
+    ) -> Outcome {
         let id = delivery_id(message.event.id);
         let delivery = match self.deps.deliveries.load(id).await {
             Ok((delivery, _)) => delivery,
-            Err(error) => return outcome_of(&error),
+            Err(error) => return outcome_from(&error),
         };
         if delivery.status != DeliveryStatus::Pending {
             return Outcome::Done;
         }
-        match self.not_yet_due(&id.to_string(), &delivery).await {
+        match self.time_until_due(&id.to_string(), &delivery).await {
             Ok(None) => {}
             Ok(Some(left)) => return Outcome::RetryAfter(left),
             Err(error) => return wait_for_database(&error),
         }
         let host = host_of(url);
-        if let Err(pause) = self.breakers.check(&host) {
-            tracing::info!(host, again_in_ms = as_ms(pause), "the receiver is in trouble; the message waits");
-            return Outcome::RetryAfter(with_jitter(pause));
+        if let Err(delay) = self.breakers.check(&host) {
+            tracing::info!(host, retry_in_ms = as_ms(delay), "the receiver is unhealthy; the message waits");
+            return Outcome::RetryAfter(with_jitter(delay));
         }
-        let body = Body::new(message.job_id, end.metadata.occurred_at, ending, &self.public_url);
-        let context = self.deps.context(Self::NAME, &message.event);
+        let body = Body::new(job_id, end.metadata.occurred_at, job_end, &self.public_url);
+        let context = self.deps.context(NOTIFY.name, &message.event);
         let reply = self.client.post(url, message.event.id, context.traceparent.as_deref(), &body).await;
-        self.breakers.record(&host, !reply.is_trouble());
-        let (command, again) = self.record(message, url, &delivery, reply);
-        match (execute_with_retry(&self.deps.deliveries, id, command, &context).await, again) {
-            (Err(error), _) => outcome_of(&error),
-            (Ok(_), Some(after)) => Outcome::RetryAfter(after),
+        if reply.is_unhealthy() {
+            self.breakers.record_failure(&host);
+        } else {
+            self.breakers.record_success(&host);
+        }
+        let (command, retry_after) = self.record(job_id, url, &delivery, reply);
+        match (execute_with_retry(&self.deps.deliveries, id, command, &context).await, retry_after) {
+            (Err(error), _) => outcome_from(&error),
+            (Ok(_), Some(delay)) => Outcome::RetryAfter(delay),
             (Ok(_), None) => Outcome::Done,
         }
     }
 
-    /// The time left until the next attempt is due. A message may come earlier, after a restart of NATS.
-    async fn not_yet_due(&self, id: &str, delivery: &Delivery) -> Result<Option<Duration>, sqlx::Error> {
+    /// The time until the next attempt is due; `None` if it is due. After a restart of NATS a message may come early.
+    async fn time_until_due(&self, id: &str, delivery: &Delivery) -> Result<Option<Duration>, sqlx::Error> {
         if delivery.attempts == 0 {
             return Ok(None);
         }
         let last = i64::from(delivery.attempts);
         let Some(last) = read_event(&self.deps.database, "delivery", id, last).await? else { return Ok(None) };
         let ended = last.decode().ok().and_then(|mut events| events.pop());
-        let Some(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(pause), .. }) = ended else {
+        let Some(DeliveryEvent::WebhookAttemptFailed { retry_in_ms: Some(delay_ms), .. }) = ended else {
             return Ok(None);
         };
-        Ok(schedule::left(last.metadata.occurred_at, pause, crate::now()))
+        Ok(schedule::time_left(last.metadata.occurred_at, delay_ms, crate::now()))
     }
 
+    /// The command that records an attempt, and the delay until the next one; `None` if there is none.
     fn record(
         &self,
-        message: &Message,
+        job_id: JobId,
         url: &Url,
         delivery: &Delivery,
         reply: Reply,
     ) -> (DeliveryCommand, Option<Duration>) {
-        let job_id = message.job_id;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let (reason, gone) = match reply {
+        let (reason, is_final) = match reply {
             Reply::Accepted(status) => {
-                tracing::info!(host, status = status.as_u16(), "the webhook was told");
+                tracing::info!(host, status = status.as_u16(), "the webhook was delivered");
                 let http_status = status.as_u16();
                 return (DeliveryCommand::RecordDelivered { job_id, host, http_status }, None);
             }
@@ -187,15 +208,10 @@ impl Notify {
             Reply::AddressBlocked(reason) => (reason, true),
             Reply::NoResponse(reason) => (reason, false),
         };
-        let pause = schedule::pause_after(&self.settings.schedule, delivery.attempts + 1).filter(|_| !gone);
-        tracing::warn!(
-            host,
-            reason,
-            attempt = delivery.attempts + 1,
-            again_in_ms = pause.map(as_ms),
-            "a webhook failed"
-        );
-        (DeliveryCommand::RecordFailure { job_id, host, reason, retry_in_ms: pause.map(as_ms) }, pause)
+        let attempt = delivery.attempts + 1;
+        let delay = schedule::delay_after(&self.settings.schedule, attempt).filter(|_| !is_final);
+        tracing::warn!(host, reason, attempt, retry_in_ms = delay.map(as_ms), "an attempt to deliver a webhook failed");
+        (DeliveryCommand::RecordFailure { job_id, host, reason, retry_in_ms: delay.map(as_ms) }, delay)
     }
 }
 

@@ -62,7 +62,7 @@ fn header_map(request: &Request) -> HeaderMap {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_receiver_can_verify_what_it_is_told_and_is_told_once() {
+async fn the_receiver_can_verify_the_notification_and_receives_it_once() {
     let server = HttpServer::start(|_, _| Answer::status(204)).await;
     let harness = harness_with(loopback()).await;
     let job = cancelled_job(&harness, &format!("{}/hook?token=secret", server.url)).await;
@@ -84,14 +84,14 @@ async fn the_receiver_can_verify_what_it_is_told_and_is_told_once() {
         unreachable!()
     };
     assert_eq!((host.as_str(), *attempt, *http_status), ("127.0.0.1", 1, 204));
-    // The stream is lost, and the message with it: nothing is told twice.
+    // The stream is lost, and the message with it: no notification is sent twice.
     crate::topology::jetstream(&harness.deps.nats).delete_stream("YTCAPTION_EVENTS").await.unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_in_trouble_is_told_again_by_the_schedule_and_then_given_up() {
+async fn an_unhealthy_receiver_is_notified_again_by_the_schedule_and_then_abandoned() {
     let server = HttpServer::start(|request, before| match request.path.as_str() {
         "/recovers" if before >= 1 => Answer::status(200),
         "/gone" => Answer::status(410),
@@ -111,24 +111,24 @@ async fn a_receiver_in_trouble_is_told_again_by_the_schedule_and_then_given_up()
 
     let gone = cancelled_job(&harness, &format!("{}/gone", server.url)).await;
     let expected = ["WebhookAttemptFailed", "WebhookAbandoned"];
-    until("a receiver that is gone is given up", async || names(&harness, gone).await == expected).await;
+    until("a receiver that is gone is abandoned", async || names(&harness, gone).await == expected).await;
 
     for path in ["/never", "/elsewhere"] {
         let never = cancelled_job(&harness, &format!("{}{path}", server.url)).await;
         let expected = ["WebhookAttemptFailed", "WebhookAttemptFailed", "WebhookAttemptFailed", "WebhookAbandoned"];
-        until("it was given up", async || names(&harness, never).await == expected).await;
+        until("it was abandoned", async || names(&harness, never).await == expected).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_address_inside_is_connected_to() {
+async fn no_private_address_is_connected_to() {
     let server = HttpServer::start(|_, _| Answer::status(200)).await;
     let port = server.url.rsplit(':').next().unwrap().to_owned();
     let harness = harness_with(AddressPolicy::default()).await;
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
         let job = cancelled_job(&harness, &format!("http://{host}:{port}/hook")).await;
         let expected = ["WebhookAttemptFailed", "WebhookAbandoned"];
-        until("it was given up", async || names(&harness, job).await == expected).await;
+        until("it was abandoned", async || names(&harness, job).await == expected).await;
         let DeliveryEvent::WebhookAttemptFailed { reason, .. } = &delivery_events(&harness, job).await[0] else {
             unreachable!()
         };
@@ -138,7 +138,7 @@ async fn no_address_inside_is_connected_to() {
 }
 
 #[test]
-fn a_secret_that_is_none_is_refused_at_start() {
+fn an_invalid_secret_is_refused_at_start() {
     let settings = WebhookSettings { secret: Some("whsec_???".into()), ..settings() };
     let refused = Client::new(&settings, AddressPolicy::default()).err();
     assert!(matches!(refused, Some(StartError::Secret)));

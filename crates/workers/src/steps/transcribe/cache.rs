@@ -1,4 +1,4 @@
-//! The audio of the jobs at hand as local files, so that the chunks of a job fetch it once.
+//! The audio of current jobs as local files, so that it is fetched once for all chunks of a job.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,13 @@ use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey, BlobStore};
 
 use crate::steps::temp_dirs;
 
-/// Kind of the folder that a process keeps its audio in.
-const FOLDER: &str = "audio";
+/// Kind of the directory in which a process keeps its audio.
+const DIRECTORY: &str = "audio";
 
-/// A bounded folder of audio files.
+/// A directory of audio files, bounded in bytes.
 pub(super) struct AudioCache {
     blobs: Arc<dyn BlobStore>,
-    folder: TempDir,
+    directory: TempDir,
     limit: u64,
     /// Least recently used first.
     entries: Mutex<Vec<Arc<Entry>>>,
@@ -25,18 +25,18 @@ struct Entry {
     key: BlobKey,
     bytes: u64,
     path: PathBuf,
-    /// Set once the file is whole.
+    /// Set once the file is complete.
     fetched: OnceCell<()>,
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // Never fetched, or swept away with the folder already.
+        // An error says that it was never fetched, or was removed with the directory.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// A local file that stays while this lives.
+/// A local file that exists until this is dropped.
 pub(super) struct LocalAudio(Arc<Entry>);
 
 impl LocalAudio {
@@ -46,19 +46,19 @@ impl LocalAudio {
 }
 
 impl AudioCache {
-    /// An empty cache in a new folder within `parent`, which is removed when the process ends well.
+    /// An empty cache in a new directory within `parent`, which is removed when the cache is dropped.
     pub(super) fn new(parent: &Path, limit: u64, blobs: Arc<dyn BlobStore>) -> std::io::Result<Self> {
-        temp_dirs::sweep(parent, FOLDER)?;
-        let folder = temp_dirs::folder(parent, FOLDER)?;
-        Ok(Self { blobs, folder, limit, entries: Mutex::default() })
+        temp_dirs::clean(parent, DIRECTORY)?;
+        let directory = temp_dirs::create(parent, DIRECTORY)?;
+        Ok(Self { blobs, directory, limit, entries: Mutex::default() })
     }
 
-    /// The local copy of a blob that is still what its job `recorded`; fetched if it is not there. Callers that ask for
-    /// the same one wait for one fetch.
+    /// The local copy of a blob that is still what its job has `recorded`; fetched if it is not in the cache. Callers that
+    /// request the same one wait for one fetch.
     pub(super) async fn get(&self, key: &BlobKey, recorded: &BlobInfo) -> Result<LocalAudio, BlobError> {
         let entry = self.entry(key, recorded.bytes);
         let fetch = || async {
-            // Whoever replaced the blob may have replaced the storage's own note of its fingerprint.
+            // If the blob was replaced, the checksum that the storage keeps may have been replaced with it.
             let found = self.blobs.download_to(key, &entry.path).await?.sha256;
             if found == recorded.sha256 {
                 return Ok(());
@@ -74,11 +74,11 @@ impl AudioCache {
         let entry = if let Some(known) = entries.iter().position(|entry| entry.key == *key) {
             entries.remove(known)
         } else {
-            let path = self.folder.path().join(key.as_str().replace('/', "_"));
+            let path = self.directory.path().join(key.as_str().replace('/', "_"));
             Arc::new(Entry { key: key.clone(), bytes, path, fetched: OnceCell::new() })
         };
         entries.push(Arc::clone(&entry));
-        // What is dropped here and still in use stays until its last user is done.
+        // A file that is dropped here and still in use exists until its last user is done.
         let mut total: u64 = entries.iter().map(|entry| entry.bytes).sum();
         while total > self.limit && entries.len() > 1 {
             total -= entries.remove(0).bytes;
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_blob_is_fetched_once_and_the_oldest_makes_room() {
+    async fn a_blob_is_fetched_once_and_the_oldest_is_removed() {
         let root = tempfile::tempdir().unwrap();
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalDirectory::open(&root.path().join("blobs")).await.unwrap());
         let keys = ["a", "b", "c"].map(|name| BlobKey::new(format!("audio/{name}.flac")).unwrap());
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(std::fs::read(first.path()).unwrap(), b"0123456789", "a file in use stays");
         let path = first.path().to_owned();
         drop((first, again));
-        assert!(!path.exists(), "the oldest made room");
+        assert!(!path.exists(), "the oldest was removed");
         assert!(matches!(cache.get(&keys[0], &recorded).await, Err(BlobError::NotFound { .. })));
     }
 }

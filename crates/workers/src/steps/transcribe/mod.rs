@@ -1,76 +1,72 @@
-//! `ChunkScheduled` → the text of that chunk.
+//! The step `transcribe`: a scheduled chunk of a job's audio becomes text.
 //!
 //! ```text
-//! StartChunk ─▶ audio from the blob store, kept for its other chunks ─▶ Whisper ─▶ RecordChunk
+//! StartChunk ─▶ audio from the blob store, cached for the job's other chunks ─▶ Whisper ─▶ RecordChunk
 //! ```
 
-mod beam;
 mod cache;
-mod language;
+mod options;
 mod settings;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
-use ytcaption_domain::Span;
-use ytcaption_domain::job::{Job, JobCommand, JobEvent, JobRejection};
-use ytcaption_domain::language::AUTO;
+use ytcaption_domain::job::{Failure, Job, JobCommand, JobEvent, JobRejection};
+use ytcaption_domain::step::{Step, TRANSCRIBE};
 use ytcaption_domain::upcast::PayloadError;
-use ytcaption_domain::{CommandContext, JobId};
+use ytcaption_domain::{CommandContext, JobId, Span};
+use ytcaption_eventstore::work::WorkUnit;
 use ytcaption_eventstore::{CommandError, Executed};
 use ytcaption_telemetry::metrics;
-use ytcaption_whisper::{
-    CacheError, CacheSettings, FileError, ModelCache, TranscribeError, TranscribeOptions, Transcriber, timing,
-    transcribe_chunk,
-};
+use ytcaption_whisper::{CacheError, CacheSettings, FileError, ModelCache, TranscribeError, timing, transcribe_chunk};
 
 pub use settings::TranscribeSettings;
 
-use super::attempt::{Attempt, Step};
-use super::commands::{outcome_of, unreadable};
+use super::attempt::{Attempt, StepUnit};
+use super::commands::{outcome_from, outcome_of_unreadable};
 use super::error::{StepError, sentence};
 use crate::cloud_event::CloudEvent;
-use crate::consumer::{self, Message, Outcome, Queue, StepWorker, by_priority};
+use crate::consumer::{self, Message, Outcome, StepWorker};
 use crate::{StartError, WorkerDeps};
 use cache::AudioCache;
 
-const QUEUES: [Queue; 3] = by_priority("transcribe-high", "transcribe-normal", "transcribe-low");
-
-/// Deliveries after which a job that was begun with a model that nobody has any more is given up; each but the first
-/// comes [`OTHER_MODEL_PAUSE`] after the one before.
+/// Deliveries after which a job fails that was started with a model that no worker has any more; each but the first comes
+/// [`OTHER_MODEL_DELAY`] after the one before.
 const OTHER_MODEL_DELIVERIES: u64 = 40;
-/// How long a chunk waits for a worker with the model its job was begun with.
-const OTHER_MODEL_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a chunk waits for a worker with the model its job was started with.
+const OTHER_MODEL_DELAY: Duration = Duration::from_secs(5);
 
-/// Loads the default model and transcribes until `shutdown`; other models are loaded when a job wants them.
+/// Loads the default model and transcribes until `shutdown`; other models are loaded when a job requests them.
 ///
 /// # Errors
-/// The default model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache folder cannot be made.
+/// The default model cannot be loaded, its settings are wrong, NATS cannot be used, or the cache directory cannot be
+/// created.
 pub async fn run(
     deps: WorkerDeps,
     models: CacheSettings,
     settings: TranscribeSettings,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
-    timing::observe(|step, took| metrics::transcription_step(step.name(), took));
+    timing::observe(|phase, took| metrics::transcription_phase(phase.name(), took));
     let models = ModelCache::new(models);
-    let usual = models.catalogue().default_model().name.clone();
-    let replicas = match shutdown.run_until_cancelled(models.get(&usual)).await {
+    let default = models.catalogue().default_model().name.clone();
+    let replicas = match shutdown.run_until_cancelled(models.get(&default)).await {
         None => return Ok(()),
         Some(loaded) => loaded?.replicas(),
     };
     let cache =
         AudioCache::new(&settings.cache_dir, settings.cache_bytes, Arc::clone(&deps.blobs)).map_err(|source| {
-            StartError::Io { what: format!("the cache folder {} cannot be made", settings.cache_dir.display()), source }
+            let what = format!("the cache directory {} cannot be created", settings.cache_dir.display());
+            StartError::Io { what, source }
         })?;
     let concurrency = if settings.concurrency == 0 { replicas } else { settings.concurrency };
-    let (nats, grace) = (deps.nats.clone(), deps.grace);
-    let worker = Arc::new(Transcribe { deps, settings, models, cache });
-    // On the heap: with what it waits for it is large.
-    Box::pin(consumer::run(worker, &QUEUES, concurrency, &nats, grace, shutdown)).await?;
-    Ok(())
+    let worker = Arc::new(Transcribe { deps: deps.clone(), settings, models, cache });
+    // On the heap: the future is large.
+    Ok(Box::pin(consumer::run(worker, &deps, concurrency, shutdown)).await?)
 }
 
 struct Transcribe {
@@ -80,198 +76,205 @@ struct Transcribe {
     cache: AudioCache,
 }
 
-/// What a `ChunkScheduled` says.
-struct Scheduled {
-    chunk: u32,
-    start_ms: u64,
-    end_ms: u64,
+/// A chunk of a job, as its `ChunkScheduled` has it.
+pub(super) struct Scheduled {
+    pub(super) job_id: JobId,
+    pub(super) chunk: u32,
+    pub(super) span: Span,
 }
 
 impl Scheduled {
-    fn read(event: &CloudEvent) -> Result<Self, PayloadError> {
-        let wanted = |event| match event {
-            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => Some(Self { chunk, start_ms, end_ms }),
+    fn from_event(job_id: JobId, event: &CloudEvent) -> Result<Self, PayloadError> {
+        let scheduled = |event| match event {
+            JobEvent::ChunkScheduled { chunk, start_ms, end_ms } => {
+                Some(Self { job_id, chunk, span: Span { start_ms, end_ms } })
+            }
             _ => None,
         };
-        event.decode()?.into_iter().find_map(wanted).ok_or(PayloadError::UnknownType)
+        event.decode()?.into_iter().find_map(scheduled).ok_or(PayloadError::UnknownType)
+    }
+}
+
+impl StepUnit for &Scheduled {
+    type Aggregate = Job;
+    const STEP: Step = TRANSCRIBE;
+
+    fn work_unit(&self) -> WorkUnit {
+        WorkUnit { job_id: self.job_id, part: Some(self.chunk) }
+    }
+
+    fn aggregate_id(&self) -> Uuid {
+        self.job_id.0
+    }
+
+    fn latest_attempt(&self, job: &Job) -> Option<u32> {
+        job.chunk(self.chunk).filter(|chunk| job.is_open() && chunk.result.is_none()).map(|chunk| chunk.attempt)
+    }
+
+    fn record_failure(&self, attempt: u32, failure: Failure, retry_in_ms: Option<u64>) -> JobCommand {
+        JobCommand::RecordChunkFailure { chunk: self.chunk, attempt, failure, retry_in_ms }
     }
 }
 
 impl StepWorker for Transcribe {
-    const NAME: &'static str = "transcribe";
+    const STEP: Step = TRANSCRIBE;
 
     async fn work(&self, message: Message) -> Outcome {
-        let scheduled = match Scheduled::read(&message.event) {
+        let job_id = match message.job_id() {
+            Ok(job_id) => job_id,
+            Err(error) => return error.into(),
+        };
+        let scheduled = match Scheduled::from_event(job_id, &message.event) {
             Ok(scheduled) => scheduled,
-            Err(error) => return unreadable(&error.into()),
+            Err(error) => return outcome_of_unreadable(&error.into()),
         };
-        let context = self.deps.context(Self::NAME, &message.event);
-        let attempt = |number| Attempt {
-            deps: &self.deps,
-            context: &context,
-            job_id: message.job_id,
-            step: Step::Chunk(scheduled.chunk),
-            number,
-        };
-        let started = match self.start(message.job_id, scheduled.chunk, &context).await {
+        let context = self.deps.context(TRANSCRIBE.name, &message.event);
+        let job = match self.start(&scheduled, &context).await {
             Ok(started) if started.events.is_empty() => return Outcome::Done,
-            Ok(started) => started,
-            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: begun, .. })) => {
-                return self.other_model(&begun, &message, &attempt(0), message.job_id).await;
+            Ok(started) => started.aggregate,
+            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: wanted, .. })) => {
+                return self.model_not_here(&wanted, message.deliveries, &scheduled, &context).await;
             }
-            Err(error) => return outcome_of(&error),
+            Err(error) => return outcome_from(&error),
         };
-        let job = started.aggregate;
-        let number = job.chunk(scheduled.chunk).map_or(0, |chunk| chunk.attempt);
-        let attempt = attempt(number);
-        attempt.run(self.settings.retry, Box::pin(self.transcribe(&attempt, &job, &scheduled))).await
+        let attempt = self.attempt(&scheduled, &context, &job);
+        attempt.run(self.settings.retry, Box::pin(self.transcribe(&attempt, &job))).await
     }
 }
 
+type ChunkAttempt<'a> = Attempt<'a, &'a Scheduled>;
+
 impl Transcribe {
-    /// Begins a chunk with the default model, or with the one its job wants, if that is here.
+    fn attempt<'a>(&'a self, unit: &'a Scheduled, context: &'a CommandContext, job: &Job) -> ChunkAttempt<'a> {
+        let number = unit.latest_attempt(job).unwrap_or_default();
+        Attempt { deps: &self.deps, bus: &self.deps.jobs, context, unit, number }
+    }
+
+    /// Starts a chunk with the default model, or with the one that its job requests, if this worker has it.
     async fn start(
         &self,
-        job_id: JobId,
-        chunk: u32,
+        Scheduled { job_id, chunk, .. }: &Scheduled,
         context: &CommandContext,
     ) -> Result<Executed<Job>, CommandError<JobRejection>> {
-        let worker = self.deps.worker_of(Self::NAME);
-        let begin = |model: String| {
-            let command = JobCommand::StartChunk { chunk, worker: worker.clone(), model };
+        let worker = self.deps.worker_of(TRANSCRIBE.name);
+        let start = |model: String| {
+            let command = JobCommand::StartChunk { chunk: *chunk, worker: worker.clone(), model };
             self.deps.jobs.execute(job_id.0, command, context)
         };
         let models = self.models.catalogue();
-        match begin(models.default_model().name.clone()).await {
-            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: begun, .. }))
-                if models.find(&begun).is_some() =>
+        match start(models.default_model().name.clone()).await {
+            Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: wanted, .. }))
+                if models.find(&wanted).is_some() =>
             {
-                begin(begun).await
+                start(wanted).await
             }
             outcome => outcome,
         }
     }
 
-    async fn transcribe(
-        &self,
-        attempt: &Attempt<'_>,
-        job: &Job,
-        scheduled: &Scheduled,
-    ) -> Result<JobCommand, StepError> {
-        let usual = &self.models.catalogue().default_model().name;
-        let model =
-            self.models.get(job.model.as_ref().unwrap_or(usual)).await.map_err(|error| self.no_model(&error))?;
-        let mut options = self.options(job, &model)?;
+    async fn transcribe(&self, attempt: &ChunkAttempt<'_>, job: &Job) -> Result<JobCommand, StepError> {
+        let default = &self.models.catalogue().default_model().name;
+        let model = self.models.get(job.model.as_ref().unwrap_or(default)).await;
+        let model = model.map_err(|error| self.model_unusable(&error))?;
+        let mut options = options::requested(job, self.settings.beam_size);
+        model.check(&options).map_err(|error| StepError::from(FileError::Transcribe(error)))?;
         let audio = job.audio.as_ref().ok_or_else(|| {
-            StepError::permanent("audio_missing", "The job's audio was never recorded: submit the recording again.")
+            StepError::permanent("audio_missing", "The audio of the job was never recorded: submit the media again.")
         })?;
         let recorded = BlobInfo { bytes: audio.bytes, sha256: audio.sha256.clone() };
-        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, &recorded).await.map_err(no_audio)?;
-        options.language = language::language(attempt, job, &model, local.path(), &options).await?;
-        options.beam_size = beam::beam_size(attempt, job, options.beam_size).await?;
-        let span = Span { start_ms: scheduled.start_ms, end_ms: scheduled.end_ms };
-        let transcript = transcribe_chunk(&model, local.path(), span, &options, &mut |_| ControlFlow::Continue(()))
-            .await
-            .map_err(step_error)?;
+        let local = self.cache.get(&BlobKey::new(audio.key.clone())?, &recorded).await.map_err(audio_unusable)?;
+        options.language = options::language(attempt, job, &model, local.path(), &options).await?;
+        options.beam_size = options::beam_size(attempt, job, options.beam_size).await?;
+        let span = attempt.unit.span;
+        let transcript =
+            transcribe_chunk(&model, local.path(), span, &options, &mut |_| ControlFlow::Continue(())).await?;
         Ok(JobCommand::RecordChunk {
-            chunk: scheduled.chunk,
+            chunk: attempt.unit.chunk,
             attempt: attempt.number,
             language: transcript.language,
             segments: transcript.segments,
         })
     }
 
-    fn options(&self, job: &Job, model: &Transcriber) -> Result<TranscribeOptions, StepError> {
-        let asked = job.transcription.clone();
-        let default = TranscribeOptions { beam_size: self.settings.beam_size, ..TranscribeOptions::default() };
-        let options = TranscribeOptions {
-            language: Some(asked.language).filter(|language| language != AUTO),
-            task: asked.task,
-            initial_prompt: asked.initial_prompt,
-            hotwords: asked.hotwords,
-            word_timestamps: asked.word_timestamps.unwrap_or(default.word_timestamps),
-            ..default
-        };
-        model.check(&options).map_err(|error| step_error(FileError::Transcribe(error)))?;
-        Ok(options)
-    }
-
-    /// The job wants another model than this worker has.
-    async fn other_model(&self, wanted: &str, message: &Message, attempt: &Attempt<'_>, job_id: JobId) -> Outcome {
-        let job = match self.deps.jobs.load(job_id.0).await {
+    /// The job needs a model that this worker does not have.
+    async fn model_not_here(
+        &self,
+        wanted: &str,
+        deliveries: u64,
+        scheduled: &Scheduled,
+        context: &CommandContext,
+    ) -> Outcome {
+        let job = match self.deps.jobs.load(scheduled.job_id.0).await {
             Ok((job, _)) => job,
-            Err(error) => return outcome_of(&error),
+            Err(error) => return outcome_from(&error),
         };
-        let begun = job.chunks.iter().any(|chunk| chunk.attempt > 0);
-        let here = self.names();
-        if begun && message.deliveries < OTHER_MODEL_DELIVERIES {
-            // Others with that model are at work on it; this worker was only asked by chance.
-            tracing::info!(wanted, here, "the chunk waits for a worker with the model its job was begun with");
-            return Outcome::RetryAfter(OTHER_MODEL_PAUSE);
+        let was_started = job.chunks.iter().any(|chunk| chunk.attempt > 0);
+        let here = self.usable_models();
+        if was_started && deliveries < OTHER_MODEL_DELIVERIES {
+            // Workers with that model are busy with the job; this one received the message by chance.
+            tracing::info!(wanted, here, "the chunk waits for a worker with the model its job was started with");
+            return Outcome::RetryAfter(OTHER_MODEL_DELAY);
         }
-        let chunk_attempt = match attempt.step {
-            Step::Chunk(chunk) => job.chunk(chunk).map_or(0, |chunk| chunk.attempt),
-            Step::Download => 0,
-        };
-        let message = if begun {
-            format!("The job was begun with the model `{wanted}`, which no worker has any more: submit it again.")
+        let message = if was_started {
+            format!("The job was started with the model `{wanted}`, which no worker has any more: submit it again.")
         } else {
             format!("There is no model `{wanted}`. This server has: {here}.")
         };
-        let attempt = Attempt { number: chunk_attempt, ..*attempt };
+        let attempt = self.attempt(scheduled, context, &job);
         attempt.fail(StepError::permanent("unknown_model", message), self.settings.retry).await
     }
 
-    /// Why a model could not be had, in words for the client; what is wrong with its folder is for the log.
-    fn no_model(&self, error: &CacheError) -> StepError {
-        tracing::error!(%error, "a job's model cannot be used; `ytcaption models verify` says more");
+    /// The model of a job cannot be used. What is wrong with its directory is for the log only.
+    fn model_unusable(&self, error: &CacheError) -> StepError {
+        tracing::error!(%error, "the model of a job cannot be used; run `ytcaption models verify`");
         match error {
             CacheError::Unknown { .. } => StepError::permanent("unknown_model", format!("{}.", sentence(error))),
-            // Another worker may have a sound copy, or more memory.
+            // Another worker may have a complete copy, or more memory.
             CacheError::Broken { name, .. } | CacheError::TooLarge { name, .. } => StepError::transient(
                 "model_unusable",
                 format!(
-                    "The model `{name}` cannot be used on this server; its log says why. There are: {}.",
-                    self.names()
+                    "The model `{name}` cannot be used on this server; its log says why. Other models: {}.",
+                    self.usable_models()
                 ),
             ),
         }
     }
 
-    /// Names of the models that can be used here, separated by commas.
-    fn names(&self) -> String {
+    /// Names of the models that this worker can use, separated by commas.
+    fn usable_models(&self) -> String {
         self.models.usable().join(", ")
     }
 }
 
 /// The audio that a download worker has stored cannot be fetched.
-fn no_audio(error: BlobError) -> StepError {
+fn audio_unusable(error: BlobError) -> StepError {
     match error {
         BlobError::NotFound { .. } => StepError::permanent(
             "audio_missing",
-            "The job's audio is gone from storage: submit the recording again. If this happens to every job, the \
+            "The audio of the job is no longer in storage: submit the media again. If this happens to every job, the \
              workers do not share their storage.",
         ),
         BlobError::Corrupt { .. } => {
-            StepError::permanent("audio_damaged", "The job's audio is damaged in storage: submit the recording again.")
+            StepError::permanent("audio_corrupt", "The audio of the job is corrupt in storage: submit the media again.")
         }
         other => other.into(),
     }
 }
 
-fn step_error(error: FileError) -> StepError {
-    match error {
-        FileError::Media(error) => error.into(),
-        FileError::Transcribe(error @ TranscribeError::UnknownLanguage { .. }) => {
-            StepError::permanent("unknown_language", format!("{}.", sentence(&error)))
+impl From<FileError> for StepError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Media(error) => error.into(),
+            FileError::Transcribe(error) => {
+                let message = format!("{}.", sentence(&error));
+                match error {
+                    TranscribeError::UnknownLanguage { .. } => Self::permanent("unknown_language", message),
+                    TranscribeError::CannotTranslate => Self::permanent("cannot_translate", message),
+                    error if error.is_permanent() => Self::permanent("invalid_option", message),
+                    _ => Self::transient("transcription_failed", message),
+                }
+            }
         }
-        FileError::Transcribe(error @ TranscribeError::CannotTranslate) => {
-            StepError::permanent("cannot_translate", format!("{}.", sentence(&error)))
-        }
-        FileError::Transcribe(error) if error.is_permanent() => {
-            StepError::permanent("invalid_option", format!("{}.", sentence(&error)))
-        }
-        FileError::Transcribe(error) => StepError::transient("transcription_failed", format!("{}.", sentence(&error))),
     }
 }
 

@@ -26,9 +26,9 @@ async fn talk(harness: &TestHarness) -> Audio {
         espeak-ng -v en-us -s 160 -w b.wav 'Tomorrow is Friday.' && \
         ffmpeg -v error -nostdin -i a.wav -f lavfi -t 2 -i anullsrc=r=22050:cl=mono -i b.wav \
         -filter_complex '[0][1][2]concat=n=3:v=0:a=1' -ar 16000 -ac 1 talk.flac";
-    let made = Command::new("sh").args(["-c", script]).current_dir(harness.folder.path()).output().unwrap();
+    let made = Command::new("sh").args(["-c", script]).current_dir(harness.directory.path()).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let path = harness.folder.path().join("talk.flac");
+    let path = harness.directory.path().join("talk.flac");
     let duration_ms =
         ytcaption_media::plan_chunks(&path, ytcaption_media::PlanSettings::default()).await.unwrap().duration_ms;
     let key = BlobKey::new("audio/talk.flac").unwrap();
@@ -46,10 +46,10 @@ async fn job_with(harness: &TestHarness, audio: &Audio, chunks: Vec<Span>) -> Jo
     job
 }
 
-/// The model at `default`, and those in the harness's folder `models`.
+/// The model at `default`, and those in the harness's directory `models`.
 fn models(harness: &TestHarness, default: &Path) -> CacheSettings {
     CacheSettings {
-        catalogue: Catalogue::new(harness.folder.path().join("models"), ModelEntry::new(default)),
+        catalogue: Catalogue::new(harness.directory.path().join("models"), ModelEntry::new(default)),
         model: ModelSettings::default(),
         memory_bytes: default_memory_bytes(),
     }
@@ -57,7 +57,7 @@ fn models(harness: &TestHarness, default: &Path) -> CacheSettings {
 
 fn settings(harness: &TestHarness) -> TranscribeSettings {
     TranscribeSettings {
-        cache_dir: harness.folder.path().join("cache"),
+        cache_dir: harness.directory.path().join("cache"),
         concurrency: 2,
         ..TranscribeSettings::default()
     }
@@ -92,7 +92,7 @@ async fn failure_of(harness: &TestHarness, job: JobId) -> Failure {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn chunks_become_text_at_the_times_of_the_recording() {
+async fn chunks_become_text_at_the_times_of_the_media() {
     let mut harness = TestHarness::new().await;
     let audio = talk(&harness).await;
     let (models, settings) = (models(&harness, &model()), settings(&harness));
@@ -116,10 +116,10 @@ async fn chunks_become_text_at_the_times_of_the_recording() {
     assert_eq!(worker, "transcribe@test:1");
 }
 
-/// Says each text in its voice, with pauses between, as a FLAC file in the blob store; and where each begins.
+/// Each text in its voice, with silence between, as a FLAC file in the blob store; and the start of each.
 async fn said(harness: &TestHarness, name: &str, parts: &[(&str, &str)]) -> (Audio, Vec<u64>) {
-    let folder = harness.folder.path().join(name);
-    std::fs::create_dir(&folder).unwrap();
+    let directory = harness.directory.path().join(name);
+    std::fs::create_dir(&directory).unwrap();
     let (mut begins, mut list) = (vec![], String::new());
     let mut end_ms = 0;
     for (number, (voice, text)) in parts.iter().enumerate() {
@@ -127,24 +127,24 @@ async fn said(harness: &TestHarness, name: &str, parts: &[(&str, &str)]) -> (Aud
             "espeak-ng -v {voice} -s 160 -w {number}.wav '{text}' && ffmpeg -v error -nostdin -i {number}.wav \
              -af apad=pad_dur=1.5 -ar 16000 -ac 1 {number}.flac"
         );
-        let made = Command::new("sh").args(["-c", &script]).current_dir(&folder).output().unwrap();
+        let made = Command::new("sh").args(["-c", &script]).current_dir(&directory).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         begins.push(end_ms);
-        let piece = folder.join(format!("{number}.flac"));
+        let piece = directory.join(format!("{number}.flac"));
         end_ms += ytcaption_media::plan_chunks(&piece, <_>::default()).await.unwrap().duration_ms;
         list.extend(["file '", &number.to_string(), ".flac'\n"]);
     }
-    std::fs::write(folder.join("list"), list).unwrap();
+    std::fs::write(directory.join("list"), list).unwrap();
     let script = "ffmpeg -v error -nostdin -f concat -i list -ar 16000 -ac 1 talk.flac";
-    let made = Command::new("sh").args(["-c", script]).current_dir(&folder).output().unwrap();
+    let made = Command::new("sh").args(["-c", script]).current_dir(&directory).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let key = BlobKey::new(format!("audio/{name}.flac")).unwrap();
-    let info = harness.deps.blobs.put_file(&key, &folder.join("talk.flac")).await.unwrap();
+    let info = harness.deps.blobs.put_file(&key, &directory.join("talk.flac")).await.unwrap();
     (Audio { key: key.to_string(), bytes: info.bytes, sha256: info.sha256, duration_ms: end_ms }, begins)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_chunks_are_in_the_language_of_the_recording() {
+async fn all_chunks_are_in_the_language_of_the_media() {
     let mut harness = TestHarness::new().await;
     let english =
         ("en-us", "The harness is white and the dog is black. Please open the window now. We want three red cars.");
@@ -176,7 +176,7 @@ async fn all_chunks_are_in_the_language_of_the_recording() {
     let of_chunks: Vec<_> = shared.iter().filter(|language| !language.starts_with("all")).collect();
     assert_eq!(of_chunks, ["en", "en"], "{shared:?}");
     let alone = languages(&said(&harness, "portuguese", &[portuguese]).await.0, vec![]).await;
-    assert_eq!(alone, ["pt"], "the second chunk alone would be heard as something else");
+    assert_eq!(alone, ["pt"], "the second chunk alone would be detected as another language");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +190,7 @@ async fn a_chunk_whose_audio_is_gone_ends_the_job_and_says_so() {
     harness.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let failure = failure_of(&harness, job).await;
     assert_eq!(failure.code, "audio_missing");
-    assert!(failure.message.contains("submit the recording again"), "{failure:?}");
+    assert!(failure.message.contains("submit the media again"), "{failure:?}");
     assert_eq!(harness.names(job).await.iter().filter(|name| *name == "ChunkStarted").count(), 1, "not tried again");
 }
 
@@ -199,8 +199,8 @@ async fn a_chunk_whose_audio_is_not_what_was_stored_ends_the_job_and_writes_noth
     let mut harness = TestHarness::new().await;
     let audio = talk(&harness).await;
     let key = BlobKey::new(audio.key.clone()).unwrap();
-    let other = harness.folder.path().join("other.flac");
-    let whole = std::fs::read(harness.folder.path().join("talk.flac")).unwrap();
+    let other = harness.directory.path().join("other.flac");
+    let whole = std::fs::read(harness.directory.path().join("talk.flac")).unwrap();
     // Sound all the same, and the storage knows its fingerprint: it is not what the job's event says.
     std::fs::write(&other, &whole[..whole.len() / 2]).unwrap();
     harness.deps.blobs.put_file(&key, &other).await.unwrap();
@@ -209,8 +209,8 @@ async fn a_chunk_whose_audio_is_not_what_was_stored_ends_the_job_and_writes_noth
     harness.start_relay();
     harness.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let failure = failure_of(&harness, job).await;
-    assert_eq!(failure.code, "audio_damaged");
-    assert!(failure.message.contains("submit the recording again"), "{failure:?}");
+    assert_eq!(failure.code, "audio_corrupt");
+    assert!(failure.message.contains("submit the media again"), "{failure:?}");
     assert!(!harness.names(job).await.contains(&"ChunkTranscribed".to_owned()), "no half of it passes for the whole");
 }
 
@@ -231,36 +231,38 @@ async fn an_unknown_model_or_language_fails_and_says_what_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_is_heard_with_the_model_it_asks_for_and_a_broken_one_harms_no_other() {
+async fn a_job_uses_the_model_that_it_requests_and_a_broken_one_harms_no_other() {
     let mut harness = TestHarness::new().await;
     let audio = talk(&harness).await;
     for (name, weights) in [("second", None), ("broken", Some(&[0_u8; 100]))] {
-        let folder = harness.folder.path().join("models").join(name);
-        std::fs::create_dir_all(&folder).unwrap();
+        let directory = harness.directory.path().join("models").join(name);
+        std::fs::create_dir_all(&directory).unwrap();
         for file in ["model.bin", "config.json", "vocabulary.json"] {
-            std::fs::copy(model().join(file), folder.join(file)).unwrap();
+            std::fs::copy(model().join(file), directory.join(file)).unwrap();
         }
         if let Some(bytes) = weights {
-            std::fs::write(folder.join("model.bin"), bytes).unwrap();
+            std::fs::write(directory.join("model.bin"), bytes).unwrap();
         }
     }
-    let retry = RetrySettings { attempts: 2, first_pause: Duration::ZERO, longest_pause: Duration::ZERO };
+    let retry = RetrySettings { max_attempts: 2, min_delay: Duration::ZERO, max_delay: Duration::ZERO };
     let models = models(&harness, &model());
     let settings = TranscribeSettings { retry, ..settings(&harness) };
     harness.start_relay();
     harness.start(|deps, stop| Box::pin(run(deps, models, settings, stop)));
     let broken = job_for(&harness, &audio, with_model("broken")).await;
-    // The default model went by the name of its folder once: jobs of that time go on.
-    for (asked, used) in [(with_model("second"), "second"), (with_model("model"), "model"), (<_>::default(), "demo")] {
-        let job = job_for(&harness, &audio, asked).await;
+    // The default model went by the name of its directory once: jobs of that time go on.
+    for (requested, used) in
+        [(with_model("second"), "second"), (with_model("model"), "model"), (<_>::default(), "demo")]
+    {
+        let job = job_for(&harness, &audio, requested).await;
         harness.wait_for(job, |event| matches!(event, JobEvent::JobCompleted { .. })).await;
         let started = harness.wait_for(job, |event| matches!(event, JobEvent::ChunkStarted { .. })).await;
         assert!(matches!(&started, JobEvent::ChunkStarted { model, .. } if model == used), "{started:?}");
     }
     let failure = failure_of(&harness, broken).await;
     assert_eq!(failure.code, "model_unusable");
-    assert!(failure.message.contains("There are: demo, second"), "{failure:?}");
-    assert!(!failure.message.contains("model.bin"), "where things lie on this machine is not for clients: {failure:?}");
+    assert!(failure.message.contains("Other models: demo, second"), "{failure:?}");
+    assert!(!failure.message.contains("model.bin"), "paths of this machine are not for clients: {failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -298,7 +300,7 @@ async fn a_job_begun_with_another_model_waits_for_a_worker_that_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_without_its_model_does_not_start() {
     let harness = TestHarness::new().await;
-    let nowhere = harness.folder.path().join("nowhere");
+    let nowhere = harness.directory.path().join("nowhere");
     let ended =
         run(harness.deps.clone(), models(&harness, &nowhere), settings(&harness), CancellationToken::new()).await;
     assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("no model directory at")), "{ended:?}");

@@ -1,0 +1,103 @@
+//! The files that follow from the step table: `nats/consumers/*.json` and `docs/steps.md`.
+//!
+//! `UPDATE_EXPECT=1 cargo test -p ytcaption-workers --lib generated_files` writes them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ytcaption_domain::step::{STEPS, Step, Unit};
+
+use crate::topology::{consumer_configs, consumer_json};
+
+const HOW: &str =
+    "run `UPDATE_EXPECT=1 cargo test -p ytcaption-workers --lib generated_files` and commit what it writes";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn is_updating() -> bool {
+    std::env::var_os("UPDATE_EXPECT").is_some()
+}
+
+#[test]
+fn the_files_of_the_consumers_show_the_step_table() {
+    let directory = repository().join("nats/consumers");
+    let expected: BTreeMap<String, String> = consumer_configs(&STEPS)
+        .iter()
+        .map(|config| {
+            (format!("{}.json", config.durable_name.as_deref().unwrap()), format!("{:#}\n", consumer_json(config)))
+        })
+        .collect();
+    if is_updating() {
+        std::fs::remove_dir_all(&directory).unwrap();
+        std::fs::create_dir(&directory).unwrap();
+        for (name, text) in &expected {
+            std::fs::write(directory.join(name), text).unwrap();
+        }
+    }
+    let committed: BTreeMap<String, String> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read_to_string(entry.path()).unwrap()))
+        .collect();
+    assert!(committed == expected, "nats/consumers differs from the step table: {HOW}");
+}
+
+#[test]
+fn the_document_of_the_steps_shows_the_step_table() {
+    let path = repository().join("docs/steps.md");
+    let expected = document(&STEPS);
+    if is_updating() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == expected, "docs/steps.md differs from the step table: {HOW}");
+}
+
+fn document(steps: &[Step]) -> String {
+    let mut text = String::from(
+        "# The steps of a job\n\n\
+         Generated from the step table in `crates/domain/src/step.rs`; do not edit.\n\n\
+         A step's work begins with one of its triggers and is pending until one of its done events is recorded. The relay \
+         publishes a lost trigger again while its work is pending. Each queue is a durable JetStream consumer \
+         (`nats/consumers`), a value of the label `queue` of `queue_depth`, and the name of the step is a value of the label \
+         `step` of other metrics and the argument of `ytcaption worker`.\n",
+    );
+    for step in steps {
+        write_step(&mut text, step).unwrap();
+    }
+    text
+}
+
+fn write_step(text: &mut String, step: &Step) -> std::fmt::Result {
+    let names = |names: Vec<&str>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let unit = match step.unit {
+        Unit::Job => "the job".to_owned(),
+        Unit::Part(member) => format!("a part of the job, by the member `{member}` of its events"),
+    };
+    let started = step.started.map_or_else(
+        || "is not recorded: an attempt is recorded when it has ended".to_owned(),
+        |event| format!("`{}`", event.name),
+    );
+    let queues = step.queues();
+    let turns: usize = queues.iter().map(|queue| queue.weight).sum();
+    writeln!(text, "\n## {}\n\nWorks on {}.\n\n| | |\n|---|---|", step.name, step.description)?;
+    writeln!(text, "| triggered by | {} |", names(step.trigger_names()))?;
+    if let Some(member) = step.needs {
+        writeln!(text, "| needed by | jobs whose creation event has the member `{member}` |")?;
+    }
+    writeln!(text, "| unit of work | {unit} |")?;
+    writeln!(text, "| attempts recorded by | the aggregate `{}` |", step.recorded_by())?;
+    writeln!(text, "| start of an attempt | {started} |")?;
+    writeln!(text, "| failure of an attempt | `{}` |", step.failed.name)?;
+    writeln!(text, "| done | {} |", names(step.done_names()))?;
+    let end = if step.ends_with_job { "obsolete" } else { "still pending" };
+    writeln!(text, "| when the job has ended | {end} |")?;
+    let queues: Vec<String> =
+        queues.iter().map(|queue| format!("`{}` ({} of {turns} turns)", queue.consumer, queue.weight)).collect();
+    writeln!(text, "| queues | {} |", queues.join(", "))?;
+    writeln!(text, "| most messages in progress | {} in each queue |", step.max_ack_pending)
+}
