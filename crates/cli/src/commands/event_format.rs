@@ -157,7 +157,7 @@ mod tests {
         let line = EventFormat::Csv.line(&event()).expect("plain data");
         assert_eq!(
             line,
-            "2026-01-31T14:05:00.000000Z,job,a,3,JobCancelled,1,\"client:ana, of the office\",default,\
+            "2026-01-31T14:05:00.000000Z,job,a,3,JobCancelled,1,\"client:ana, of the office\",local,\
              00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002,,,\
              \"{\"\"reason\"\":\"\"wrong, \\\"\"really\\\"\"\\n\"\"}\""
         );
