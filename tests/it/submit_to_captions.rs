@@ -160,11 +160,22 @@ async fn the_command_line(client: &Client, system: &System) {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // Only the captions, so that the output can be redirected into a file.
         let printed = String::from_utf8(output.stdout).unwrap();
-        let newest: Value = client.get(&format!("{JOBS}?status=completed&limit=100")).await.json().await.unwrap();
-        let uploads = newest["transcriptions"].as_array().unwrap().iter();
-        let id = uploads.into_iter().find(|job| job["source"]["name"] == "talk.mp4").unwrap()["job_id"].clone();
-        assert_eq!(printed, client.result(id.as_str().unwrap(), format).await);
+        let id = newest_completed(client, "talk.mp4").await;
+        assert_eq!(printed, client.result(&id, format).await);
     }
+}
+
+/// The newest completed job of that file name. The list is a read model: it may lag behind the stream of the job.
+async fn newest_completed(client: &Client, file_name: &str) -> String {
+    for _ in 0..200 {
+        let newest: Value = client.get(&format!("{JOBS}?status=completed&limit=100")).await.json().await.unwrap();
+        let mut jobs = newest["transcriptions"].as_array().unwrap().iter();
+        if let Some(job) = jobs.find(|job| job["source"]["name"] == file_name) {
+            return job["job_id"].as_str().unwrap().to_owned();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("no completed job of {file_name} is listed after 10 s");
 }
 
 async fn a_cancelled_job(client: &Client, system: &System) {
