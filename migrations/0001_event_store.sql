@@ -66,7 +66,7 @@ CREATE TRIGGER seals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON seals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Makes events that pg_restore brought from another cluster visible to the feed, in their order: their transaction ids
--- are those of the old cluster and lie in this one's future. All get the same id, older than any real one, and positions
+-- are those of the old cluster and are in this one's future. All get the same id, older than any real one, and positions
 -- in the order of the feed; every table that holds a cursor (columns transaction_id and position) is changed with them.
 -- Returns how many events there are, or 0 if none lay in the future and nothing was done. The owner calls it before
 -- anything else connects.

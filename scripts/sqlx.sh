@@ -3,14 +3,14 @@
 # build reads it instead of a database (SQLX_OFFLINE in .cargo/config.toml).
 #
 #   scripts/sqlx.sh prepare   after a statement or a migration was changed; commit what it writes
-#   scripts/sqlx.sh check     fails if the committed folder differs; `make lint` runs it
+#   scripts/sqlx.sh check     fails if the committed directory differs; `make lint` runs it
 #
 # Both start a private Postgres, apply migrations/ to it, and let the compiler ask it about every statement.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
 
-FOLDER=.sqlx
+DIRECTORY=.sqlx
 OWNER=ytcaption
 # A line that begins a checked statement.
 MACRO='\bquery(_as|_scalar)?!\s*\('
@@ -25,7 +25,7 @@ esac
 mapfile -t sources < <(grep -rlP --include='*.rs' "$MACRO" crates tests benches 2>/dev/null | sort)
 shopt -s nullglob
 # Hash of everything that the answers depend on.
-state() { cat /dev/null "${sources[@]}" migrations/*.sql Cargo.lock "$FOLDER"/*.json | sha256sum | cut -c1-16; }
+state() { cat /dev/null "${sources[@]}" migrations/*.sql Cargo.lock "$DIRECTORY"/*.json | sha256sum | cut -c1-16; }
 
 # What was found to be right is not looked at again.
 stamp="$CARGO_TARGET_DIR/sqlx-checked"
@@ -80,13 +80,13 @@ SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$work/answers" \
     cargo check --quiet --locked --workspace --all-targets $YTCAPTION_FEATURES
 
 if [ "$mode" = prepare ]; then
-    rm -rf "$FOLDER"
-    cp -r "$work/answers" "$FOLDER"
-    chmod 755 "$FOLDER"
-    echo "sqlx: $FOLDER holds $(find "$FOLDER" -name '*.json' | wc -l) statements"
+    rm -rf "$DIRECTORY"
+    cp -r "$work/answers" "$DIRECTORY"
+    chmod 755 "$DIRECTORY"
+    echo "sqlx: $DIRECTORY holds $(find "$DIRECTORY" -name '*.json' | wc -l) statements"
 else
-    diff -rq "$FOLDER" "$work/answers" >&2 ||
-        fail "$FOLDER differs from the statements in the code: run 'scripts/sqlx.sh prepare' and commit what it writes."
+    diff -rq "$DIRECTORY" "$work/answers" >&2 ||
+        fail "$DIRECTORY differs from the statements in the code: run 'scripts/sqlx.sh prepare' and commit what it writes."
 fi
 mkdir -p "$CARGO_TARGET_DIR"
 state >"$stamp"

@@ -106,7 +106,7 @@ impl SealedStore {
         let found = self.findings(&["--checkpoint", text(&forged)]).await;
         assert_eq!(found, [json!({ "finding": "untrusted_checkpoint" })]);
         let refused = run(&self.system, &["events", "verify", "--public-key", "not-a-key"]).await;
-        assert!(said(&refused).contains("is no public key of seals"), "{}", said(&refused));
+        assert!(said(&refused).contains("is not a public key of seals"), "{}", said(&refused));
     }
 
     async fn a_change_by_the_superuser_is_detected(&self, job: &str) {

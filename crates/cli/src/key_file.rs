@@ -15,7 +15,7 @@ pub(crate) fn read_or_create(
     path: &Path,
     generate: impl FnOnce() -> anyhow::Result<SecretString>,
 ) -> anyhow::Result<(SecretString, bool)> {
-    if let Some(text) = read(path)? {
+    if let Some(text) = load(path)? {
         return Ok((text, false));
     }
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -39,7 +39,7 @@ pub(crate) fn read_or_create(
 ///
 /// # Errors
 /// It is there and cannot be read.
-pub(crate) fn read(path: &Path) -> io::Result<Option<SecretString>> {
+pub(crate) fn load(path: &Path) -> io::Result<Option<SecretString>> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.into())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

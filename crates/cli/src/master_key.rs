@@ -32,14 +32,14 @@ pub(crate) fn load_if_set(settings: &Settings) -> anyhow::Result<Option<MasterKe
     let encryption = &settings.encryption;
     let current = match &encryption.master_key {
         Some(key) => key.clone(),
-        None => match read(&encryption.master_key_file)? {
+        None => match load_key(&encryption.master_key_file)? {
             Some(key) => key,
             None => return Ok(None),
         },
     };
     let mut previous = Vec::new();
     for file in &encryption.previous_key_files {
-        let key = read(file)?;
+        let key = load_key(file)?;
         previous
             .push(key.with_context(|| format!("{}: no such file (encryption.previous_key_files)", file.display()))?);
     }
@@ -47,8 +47,8 @@ pub(crate) fn load_if_set(settings: &Settings) -> anyhow::Result<Option<MasterKe
     keys.context("encryption: a master key cannot be used").map(Some)
 }
 
-fn read(file: &Path) -> anyhow::Result<Option<SecretString>> {
-    key_file::read(file).with_context(|| format!("reading the master key in {}", file.display()))
+fn load_key(file: &Path) -> anyhow::Result<Option<SecretString>> {
+    key_file::load(file).with_context(|| format!("reading the master key in {}", file.display()))
 }
 
 /// Creates a master key if none is set and the file is missing.
@@ -65,7 +65,7 @@ pub(crate) fn create_if_missing(settings: &Settings) -> anyhow::Result<()> {
     if created {
         tracing::info!(
             file = %file.display(),
-            "made the master key that personal content is encrypted with; without it nobody can read the jobs again, so \
+            "made the master key that personal content is encrypted with; without it the personal content of all jobs is unreadable, so \
              keep a copy elsewhere"
         );
     }

@@ -138,7 +138,7 @@ where
         }
     }
 
-    /// The aggregate as it stands and its version; the default and 0 if it does not exist.
+    /// The current state of the aggregate and its version; the default and 0 if it does not exist.
     ///
     /// # Errors
     /// The store does not answer, or holds events that this program cannot read.
@@ -160,8 +160,8 @@ where
             Ok(events) => events,
             Err(error) => return CommandError::Unavailable(error.to_string()),
         };
-        let fault = events.iter().find_map(|event| event.decode::<A::Event>().err());
-        CommandError::Unreadable(fault.map_or_else(|| error.to_string(), |fault| fault.to_string()))
+        let error_of_event = events.iter().find_map(|event| event.decode::<A::Event>().err());
+        CommandError::Unreadable(error_of_event.map_or_else(|| error.to_string(), |error| error.to_string()))
     }
 
     /// The data key of a command's events: a new one if the aggregate is created with it, else the stored one.

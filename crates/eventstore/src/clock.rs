@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// Tells the time. Cheap to copy.
+/// Returns the current time. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(fn() -> DateTime<Utc>);
 

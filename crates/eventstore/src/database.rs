@@ -16,8 +16,8 @@ use crate::{rights, schema};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that was idle for longer is asked for a sign of life before it is used: its server may be another one
-/// by now. Under load connections are never idle so long, and nobody pays for the question.
+/// A connection that was idle for longer is pinged before it is used: its server may be another one
+/// by now. Under load connections are never idle that long, so that the ping costs nothing.
 pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// Delay between attempts to reach a database that does not answer at start.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Database {
         Self::open_as(PROGRAM, url, max_connections)
     }
 
-    /// The same, under a name that tells an operator which part of the system a session in `pg_stat_activity` is.
+    /// The same, under a name that shows an operator which component a session in `pg_stat_activity` belongs to.
     ///
     /// # Errors
     /// The URL is malformed.
@@ -139,7 +139,7 @@ impl Database {
         found.map_or(Ok(()), |found| Err(DatabaseError::NewerSchema { found, newest: newest_migration() }))
     }
 
-    /// Asks the server for a sign of life.
+    /// Checks that the server answers.
     ///
     /// # Errors
     /// It does not answer in time.
@@ -148,10 +148,10 @@ impl Database {
         Ok(())
     }
 
-    /// Where the server is: host and port, or the folder of its socket.
+    /// Where the server is: host and port, or the directory of its socket.
     fn server(&self) -> String {
         match self.options.get_socket() {
-            Some(folder) => folder.display().to_string(),
+            Some(directory) => directory.display().to_string(),
             None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
         }
     }

@@ -111,7 +111,7 @@ pub struct Exporter {
     chain: Chain,
     newest_seal: u64,
     read_seal: u64,
-    /// Seals whose place in the export has not been reached.
+    /// Seals that end after the last exported event.
     seals: std::collections::VecDeque<Seal>,
     ended: bool,
 }
@@ -186,7 +186,7 @@ impl Exporter {
     /// Writes the seals that end with the last event.
     async fn due_seals(&mut self, lines: &mut Vec<String>) -> Result<(), sqlx::Error> {
         while let Some(seal) = self.next_seal().await? {
-            // One that cannot be read has lost its place; whoever verifies the export will see it.
+            // A seal that cannot be read is written here; verification of the export reports it.
             if Checkpoint::parse(&seal.note).is_some_and(|said| said.chain.events > self.chain.events) {
                 self.seals.push_front(seal);
                 return Ok(());

@@ -16,7 +16,7 @@ pub struct ExportedEvent {
     pub aggregate_type: String,
     /// Identity of the aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's own life, from 1.
+    /// Its sequence number within the aggregate, from 1.
     pub sequence: u64,
     /// Its name.
     pub event_type: String,

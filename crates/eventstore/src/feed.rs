@@ -1,6 +1,6 @@
 //! All events in commit order, without gaps.
 //!
-//! Positions are given out before transactions commit, so a reader that only asks for greater positions misses
+//! Positions are given out before transactions commit, so a reader that only requests greater positions misses
 //! whatever commits late. This feed orders by (transaction, position) and stops at the oldest open transaction:
 //! everything before that horizon is final.
 

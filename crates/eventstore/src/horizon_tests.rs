@@ -53,7 +53,7 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     assert!(said.starts_with(&begins) && said.ends_with("last query: INSERT INTO notes VALUES (…"), "{said}");
     assert!(!view.is_stalled(), "a moment is normal");
 
-    sqlx::query(&blocking.remedy()).execute(database.pool()).await.expect("it can be done as it stands");
+    sqlx::query(&blocking.remedy()).execute(database.pool()).await.expect("the statement is valid as it is");
     until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;
     assert_eq!(feed.after(Cursor::default(), 10).await.expect("the feed answers").len(), 1);
 
@@ -70,7 +70,7 @@ async fn a_forgotten_transaction_is_named_and_can_be_ended_as_is_said() {
     let (sql, how) = remedy.split_once(" (or COMMIT PREPARED), ").expect("it names both ways");
     assert_eq!(how, "connected to the database test_1");
     let mut there = PgConnection::connect(&elsewhere).await.expect("it is reached");
-    sqlx::query(sql).execute(&mut there).await.expect("it can be done as it stands");
+    sqlx::query(sql).execute(&mut there).await.expect("the statement is valid as it is");
     until(&horizon, |view| view.waiting.is_zero() && view.blocking.is_none()).await;
     assert_eq!(feed.after(Cursor::default(), 10).await.expect("the feed answers").len(), 2);
 }

@@ -167,7 +167,7 @@ enum Next {
     Framing,
 }
 
-/// What has been read so far: enough to tell whether the next line can follow.
+/// What has been read so far: enough to decide whether the next line can follow.
 #[derive(Debug, Default)]
 struct Check {
     lines: u64,
@@ -182,10 +182,10 @@ struct Check {
 impl Check {
     fn next(&mut self, line: &str) -> Result<Next, ImportError> {
         self.lines += 1;
-        self.read(line).map_err(|error| ImportError::Line { line: self.lines, error })
+        self.parse_line(line).map_err(|error| ImportError::Line { line: self.lines, error })
     }
 
-    fn read(&mut self, line: &str) -> Result<Next, LineError> {
+    fn parse_line(&mut self, line: &str) -> Result<Next, LineError> {
         let line = ExportLine::parse(line).map_err(malformed)?;
         if self.ended {
             return Err(LineError::Misplaced);

@@ -59,7 +59,7 @@ impl Subscription {
     pub async fn wait(&mut self) {
         match tokio::time::timeout(self.delay, self.appended.changed()).await {
             Ok(Ok(())) => self.delay = HIDDEN_DELAY,
-            // A timeout is no error: looking without a notification is the fallback.
+            // A timeout is expected: polling is the fallback when no notification comes.
             Err(_) => self.delay = POLL_INTERVAL.min(self.delay * 2),
             // The listener was dropped.
             Ok(Err(_)) => tokio::time::sleep(POLL_INTERVAL).await,

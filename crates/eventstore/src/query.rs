@@ -154,7 +154,7 @@ impl EventReader {
     pub async fn find(&self, event_id: Uuid) -> Result<Option<RecordedEvent>, sqlx::Error> {
         let event = stored_events!("WHERE e.metadata->>'event_id' = $1", event_id.to_string());
         let event = event.fetch_optional(self.database.pool()).await?;
-        event.map(|event| event.read(self.database.data_keys())).transpose()
+        event.map(|event| event.into_recorded(self.database.data_keys())).transpose()
     }
 
     async fn page_before(

@@ -14,7 +14,7 @@ use crate::{
     Appender, Clock, CommandBus, Cursor, Database, EventListener, EventQuery, EventReader, IdGenerator, RecordedEvent,
 };
 
-/// Two jobs; the first was cancelled and its webhook told. Five events.
+/// Two jobs; the first was cancelled and its webhook notified. Five events.
 async fn two_jobs(database: &Database) -> [JobId; 2] {
     let bus = bus(database);
     let jobs = [JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2))];
@@ -30,8 +30,8 @@ async fn two_jobs(database: &Database) -> [JobId; 2] {
     let end = first(4, database).await.pop().expect("four events");
     let deliveries: CommandBus<Delivery> =
         CommandBus::new(database, Appender::start(&database), Clock::system(), IdGenerator::system());
-    let told = DeliveryCommand::RecordDelivered { job_id: jobs[0], host: "example.org".into(), http_status: 200 };
-    deliveries.create(delivery_id(end.metadata.event_id), told, &context()).await.expect("a new delivery");
+    let delivered = DeliveryCommand::RecordDelivered { job_id: jobs[0], host: "example.org".into(), http_status: 200 };
+    deliveries.create(delivery_id(end.metadata.event_id), delivered, &context()).await.expect("a new delivery");
     first(5, database).await;
     jobs
 }
@@ -67,8 +67,8 @@ async fn every_filter_finds_its_events_and_no_others() {
         let found = reader.page(&query, Cursor::default(), 100).await.expect("an answer");
         assert_eq!(found.len(), expected, "{query:?} found {:?}", names(&found));
     }
-    let story = reader.with_data_key(jobs[0].0).await.expect("an answer");
-    assert_eq!(names(&story), ["JobCreated", "JobCancelled", "WebhookDelivered"]);
+    let events = reader.with_data_key(jobs[0].0).await.expect("an answer");
+    assert_eq!(names(&events), ["JobCreated", "JobCancelled", "WebhookDelivered"]);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn pages_go_on_where_they_ended_and_the_newest_come_in_order() {
 }
 
 #[tokio::test]
-async fn a_follower_sees_what_comes_and_only_what_it_asked_for() {
+async fn a_follower_sees_new_events_of_its_query_only() {
     let database = database().await;
     let reader = EventReader::new(&database);
     let query = EventQuery { event_type: Some("DownloadStarted".into()), ..EventQuery::default() };

@@ -19,13 +19,13 @@ pub(crate) const DATA_KEY: &str = "data_key";
 /// An event with all that the store knows of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedEvent {
-    /// Its place in the feed.
+    /// Its cursor in the feed.
     pub cursor: Cursor,
     /// Kind of the aggregate, for example `job`.
     pub aggregate_type: String,
     /// Identity of the aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's own life, from 1.
+    /// Its sequence number within the aggregate, from 1.
     pub sequence: u64,
     /// Its name.
     pub event_type: String,
@@ -94,13 +94,13 @@ pub struct EventRef {
     pub aggregate_type: String,
     /// Identity of the aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's life.
+    /// Its sequence number within the aggregate, from 1.
     pub sequence: u64,
     /// Its name.
     pub event_type: String,
     /// Its version.
     pub event_version: String,
-    /// Its place in the feed.
+    /// Its cursor in the feed.
     pub cursor: Cursor,
 }
 
@@ -115,8 +115,8 @@ impl fmt::Display for EventRef {
 }
 
 impl RecordedEvent {
-    /// The typed events that it stands for, in order; at least one, and one only if it was written in its version of
-    /// today. They share its sequence: whoever applies it applies them all.
+    /// The typed events that it decodes to, in order: one if it was written in its current version, else one or more. They
+    /// share its sequence: a reader applies all of them or none.
     ///
     /// # Errors
     /// It is of a type, version or shape that this program cannot read.
@@ -174,9 +174,9 @@ macro_rules! stored_events {
 pub(crate) use stored_events;
 
 impl StoredEvent {
-    /// The event, its personal content decrypted. One corrupt event must not hide the others of its page, so that is no
+    /// The event, its personal content decrypted. One corrupt event must not hide the others of its page, so it is not an
     /// error.
-    pub(crate) fn read(mut self, keys: &DataKeys) -> Result<RecordedEvent, sqlx::Error> {
+    pub(crate) fn into_recorded(mut self, keys: &DataKeys) -> Result<RecordedEvent, sqlx::Error> {
         let sequence = u64::try_from(self.sequence).map_err(|error| column_error("sequence", error))?;
         let (erased, undecrypted) = match self.decrypt(sequence, keys) {
             Ok(erased) => (erased, None),
@@ -213,7 +213,7 @@ impl StoredEvent {
 
 /// The events of a page.
 pub(crate) fn read_all(stored: Vec<StoredEvent>, keys: &DataKeys) -> Result<Vec<RecordedEvent>, sqlx::Error> {
-    stored.into_iter().map(|event| event.read(keys)).collect()
+    stored.into_iter().map(|event| event.into_recorded(keys)).collect()
 }
 
 fn parse_metadata(stored: Value, recorded_at: DateTime<Utc>) -> (EventMetadata, Option<Corruption>) {

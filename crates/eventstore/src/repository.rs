@@ -37,7 +37,7 @@ impl EventRepository {
     }
 
     /// Reads the rows and, beside them, the data key that they name unless it is that of another aggregate.
-    async fn read(
+    async fn decrypt_stored(
         &self,
         aggregate_id: &str,
         stored: impl Future<Output = Result<Vec<SerializedEvent>, PersistenceError>>,
@@ -83,7 +83,7 @@ fn decrypt(event: &mut SerializedEvent, key: Option<DataKey>) -> Result<(), Pers
 
 impl PersistedEventRepository for EventRepository {
     async fn get_events<A: Aggregate>(&self, aggregate_id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.read(aggregate_id, self.stored.get_events::<A>(aggregate_id)).await
+        self.decrypt_stored(aggregate_id, self.stored.get_events::<A>(aggregate_id)).await
     }
 
     async fn get_last_events<A: Aggregate>(
@@ -91,7 +91,7 @@ impl PersistedEventRepository for EventRepository {
         aggregate_id: &str,
         last_sequence: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.read(aggregate_id, self.stored.get_last_events::<A>(aggregate_id, last_sequence)).await
+        self.decrypt_stored(aggregate_id, self.stored.get_last_events::<A>(aggregate_id, last_sequence)).await
     }
 
     async fn get_snapshot<A: Aggregate>(
@@ -128,7 +128,7 @@ fn unsupported(instead: &'static str) -> PersistenceError {
 fn upcast_to_current(mut event: SerializedEvent, upcast: Upcast) -> Result<Vec<SerializedEvent>, PersistenceError> {
     let payload = event.payload.take();
     let mut parts = upcast(&event.event_type, &event.event_version, payload)
-        .map_err(|fault| PersistenceError::DeserializationError(Box::new(fault)))?;
+        .map_err(|error| PersistenceError::DeserializationError(Box::new(error)))?;
     let last = parts.pop();
     let mut events: Vec<_> = parts.into_iter().map(|payload| SerializedEvent { payload, ..event.clone() }).collect();
     events.extend(last.map(|payload| SerializedEvent { payload, ..event }));

@@ -141,7 +141,7 @@ async fn events_of_another_cluster_are_noticed_and_adopted_in_their_order() {
         after.iter().map(|event| event.aggregate_id.parse::<uuid::Uuid>().expect("an id").as_u128()).collect();
     assert_eq!(jobs, order);
     assert_eq!(before.len(), after.len());
-    // The checkpoint stands behind the same event as before, and what comes then follows on all.
+    // The checkpoint is after the same event as before, and later events follow all others.
     let third = crate::Checkpoints::new(service.pool().clone(), "third").get().await.expect("a place");
     assert_eq!(third, after[2].cursor);
     bus.create(uuid::Uuid::from_u128(6), create(), &context()).await.expect("a new job");

@@ -95,7 +95,7 @@ pub async fn read_event(
         aggregate_id,
         sequence,
     );
-    stored.fetch_optional(database.pool()).await?.map(|event| event.read(database.data_keys())).transpose()
+    stored.fetch_optional(database.pool()).await?.map(|event| event.into_recorded(database.data_keys())).transpose()
 }
 
 /// The versions of some aggregates of one type: for each id how many events the aggregate has, 0 if none.

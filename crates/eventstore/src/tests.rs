@@ -155,7 +155,7 @@ async fn the_events_of_one_command_keep_their_order() {
 const WRITERS: u32 = 20;
 const EVENTS_PER_WRITER: u32 = 510;
 
-/// Appends single events with random pauses before the commit, some rolled back; returns how many were committed.
+/// Appends single events with random delays before the commit, some rolled back; returns how many were committed.
 async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
     let mut committed = 0;
     for n in 1..=EVENTS_PER_WRITER {
@@ -229,12 +229,12 @@ async fn follow(database: Database, naive: bool, mut done: tokio::sync::watch::R
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_feed_misses_nothing_where_a_naive_reader_does() {
     let database = database().await;
-    let (tell, done) = tokio::sync::watch::channel(false);
+    let (stop, done) = tokio::sync::watch::channel(false);
     let readers = [false, true].map(|naive| tokio::spawn(follow(database.clone(), naive, done.clone())));
     let writers = (0..WRITERS).map(|writer| tokio::spawn(write_slowly(database.pool().clone(), writer)));
     let committed: u32 = join_all(writers).await.into_iter().map(|n| n.expect("a writer ends well")).sum();
     assert!(committed >= 9_500, "{committed} committed");
-    tell.send(true).expect("the readers listen");
+    stop.send(true).expect("the readers listen");
     let [feed, naive] = readers;
     let (feed, naive) = (feed.await.expect("a reader"), naive.await.expect("a reader"));
 
@@ -249,12 +249,12 @@ async fn the_feed_misses_nothing_where_a_naive_reader_does() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_moves_only_from_where_it_stands() {
+async fn a_checkpoint_moves_only_from_its_current_cursor() {
     let database = database().await;
     let checkpoint = Checkpoints::new(database.pool().clone(), "reader");
     let start = checkpoint.get().await.expect("it is made");
     let next = Cursor { transaction_id: 900, position: 4 };
-    checkpoint.advance(database.pool(), start, next).await.expect("it stands there");
+    checkpoint.advance(database.pool(), start, next).await.expect("that is its cursor");
     assert_eq!(checkpoint.get().await.expect("it answers"), next);
     let late = checkpoint.advance(database.pool(), start, next).await;
     assert!(matches!(late, Err(CheckpointError::Moved(_))), "{late:?}");
@@ -299,7 +299,7 @@ async fn what_is_appended_while_a_reader_is_busy_wakes_it_all_the_same() {
 
 #[tokio::test]
 async fn a_database_that_is_gone_is_said_to_be_gone() {
-    let database = Database::open(&"postgres://nobody@127.0.0.1:1/none".into(), 1)
+    let database = Database::open(&"postgres://someone@127.0.0.1:1/none".into(), 1)
         .expect("a valid URL")
         .with_master_keys(master_keys());
     let outcome = bus(&database).create(Uuid::from_u128(1), create(), &context()).await;

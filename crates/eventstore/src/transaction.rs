@@ -1,4 +1,4 @@
-//! Beginning a transaction, so that whoever waits for it may stop waiting.
+//! Begins a transaction so that a caller that waits for it may be dropped.
 
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
@@ -7,7 +7,7 @@ use sqlx::{Postgres, Transaction};
 ///
 /// `sqlx::Pool::begin` must not be dropped while it waits: the connection would go back to the pool with the transaction
 /// open (<https://github.com/launchbadge/sqlx/issues/4393>), and what others write over it would never be committed. Here
-/// a task of its own waits, so that a caller may be dropped at any time; a transaction that nobody takes is rolled back.
+/// a task of its own waits, so that a caller may be dropped at any time; a transaction without a caller is rolled back.
 ///
 /// # Errors
 /// There is no connection, or the database does not answer.
@@ -46,7 +46,7 @@ mod tests {
         (one, other)
     }
 
-    /// Waits for a transaction for so many polls, then no longer.
+    /// Waits for a transaction for that number of polls, then drops it.
     async fn give_up(begun: impl Future<Output = Result<Transaction<'static, Postgres>, sqlx::Error>>, polls: u32) {
         let mut begun = pin!(begun);
         for _ in 0..polls {
@@ -66,10 +66,10 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn whoever_stops_waiting_leaves_no_transaction_behind() {
+    async fn a_dropped_caller_leaves_no_open_transaction() {
         let pools = pools().await;
         for round in 0..50 {
-            // Given up at every stage: not begun, asked for, being answered.
+            // Dropped at every point: before it begins, while it is requested, while it is answered.
             give_up(begin(pools.0.pool()), round % 5).await;
             assert!(is_committed(&pools, round).await, "round {round}");
         }

@@ -1,4 +1,4 @@
-//! Events of every version, of the future, and damaged ones, in a real store.
+//! Events of every version, newer ones and corrupt ones, in a real store.
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
@@ -70,25 +70,25 @@ async fn an_event_of_the_future_stops_its_own_job_and_no_other() {
 }
 
 #[tokio::test]
-async fn one_damaged_event_hides_no_other() {
+async fn one_corrupt_event_hides_no_other() {
     let database = database().await;
-    let mut damaged = metadata(1);
-    damaged["correlation_id"] = json!("none");
+    let mut corrupt = metadata(1);
+    corrupt["correlation_id"] = json!("none");
     let id = Uuid::from_u128(1);
-    store(database.pool(), "job", id, 1, ("JobCreated", "1"), created(), damaged.clone()).await;
+    store(database.pool(), "job", id, 1, ("JobCreated", "1"), created(), corrupt.clone()).await;
     store(database.pool(), "job", id, 2, ("JobCancelled", "1"), json!({ "type": "JobCancelled" }), json!([1])).await;
     let id = Uuid::from_u128(2);
     store(database.pool(), "job", id, 1, ("JobCreated", "1"), created(), metadata(3)).await;
     let page = first(3, &database).await;
-    let faults: Vec<Option<String>> =
+    let errors: Vec<Option<String>> =
         page.iter().map(|event| event.corrupt.as_ref().map(|corrupt| corrupt.to_string())).collect();
     let said = |key| Some(format!("event metadata: `{key}` is missing or malformed"));
-    assert_eq!(faults, [said("correlation_id"), said("metadata"), None]);
+    assert_eq!(errors, [said("correlation_id"), said("metadata"), None]);
     assert_eq!(page[0].metadata.context.actor.to_string(), "client:test", "what can be read is shown");
-    let refusal = page[0].decode::<JobEvent>().expect_err("nobody acts on a damaged event").to_string();
+    let refusal = page[0].decode::<JobEvent>().expect_err("a corrupt event is not applied").to_string();
     assert!(refusal.contains("`correlation_id` is missing") && refusal.contains("from a backup"), "{refusal}");
     let shown = json!(page[0]);
-    assert_eq!((&shown["metadata"], &shown["corrupt"]), (&damaged, &json!(faults[0])));
+    assert_eq!((&shown["metadata"], &shown["corrupt"]), (&corrupt, &json!(errors[0])));
     assert_eq!(json!(page[2]).get("corrupt"), None);
     let query = EventQuery { event_type: Some("JobCreated".into()), ..EventQuery::default() };
     let reader = EventReader::new(&database);

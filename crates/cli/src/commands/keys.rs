@@ -24,7 +24,7 @@ pub(super) enum Keys {
 Examples:
   ytcaption keys status
 
-A master key is shown by its id, which does not tell the key. One that is not available here is in no setting of this
+A master key is shown by its id, which does not reveal the key. One that is not available here is in no setting of this
 process: jobs whose data keys it wraps cannot be read.
 {WHERE}"))]
 pub(super) struct Status {

@@ -32,7 +32,7 @@ pub struct DataKeys {
 /// How many data keys a master key wraps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyCount {
-    /// The master key; none where a row of the table is damaged.
+    /// The master key; none where a row of the table is corrupt.
     pub master_key: Option<MasterKeyId>,
     /// Whether this process has it.
     pub available: bool,

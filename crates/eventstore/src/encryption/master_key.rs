@@ -18,7 +18,7 @@ const ID_BYTES: usize = 4;
 /// Hashed before a key to make its id, so that the id is a hash of nothing else.
 const ID_CONTEXT: &[u8] = b"ytcaption master key id\n";
 
-/// Names a master key without telling it: the first four bytes of a hash, written as eight hexadecimal digits.
+/// Identifies a master key without revealing it: the first four bytes of a hash, written as eight hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MasterKeyId([u8; ID_BYTES]);
 

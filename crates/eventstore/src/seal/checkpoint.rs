@@ -1,4 +1,4 @@
-//! What a seal says: so many events, this hash, this time.
+//! The content of a seal: a number of events, the hash of their chain, the time.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +31,7 @@ impl Checkpoint {
         note::sign(&format!("{ORIGIN}\n{}\n{hash}\n{TIME}{time}\n", self.chain.events), key)
     }
 
-    /// What a note says, whoever signed it; none if it is no checkpoint.
+    /// The content of a note, whatever its signature; none if it is not a checkpoint.
     pub fn parse(note: &str) -> Option<Self> {
         let mut lines = note::text(note)?.lines();
         let (origin, events, hash, time) = (lines.next()?, lines.next()?, lines.next()?, lines.next()?);

@@ -31,11 +31,11 @@ struct Awaited {
     number: u64,
     fingerprint: Fingerprint,
     seal: u64,
-    /// Its place under that seal.
+    /// Its index under that seal.
     place: usize,
 }
 
-/// An event that stands under another number than it was sealed with.
+/// An event whose number differs from the one it was sealed with.
 struct Displaced {
     was: u64,
     is: u64,
@@ -84,12 +84,12 @@ impl Comparison {
         }
     }
 
-    /// No seal tells what stood under these numbers.
+    /// No seal covers these numbers.
     pub(super) fn uncovered(&mut self, numbers: Range<u64>) {
         self.uncovered.push(numbers);
     }
 
-    /// An event that stands under that number.
+    /// The event of that number.
     pub(super) fn met(&mut self, number: u64, met: Present) {
         let identity = identity_of(&met.link.fingerprint);
         match take(&mut self.awaited, identity) {
@@ -123,7 +123,7 @@ impl Comparison {
         }
     }
 
-    /// Ends the comparison: what is left over is told apart, and what stands elsewhere.
+    /// Ends the comparison: classifies the events that are missing, unknown or moved.
     pub(super) fn finish(&mut self) -> Unmatched {
         self.pair_changed_identities();
         let mut removed: Vec<(u64, Identity)> = self
@@ -141,7 +141,7 @@ impl Comparison {
         Unmatched { removed, inserted }
     }
 
-    /// An event that is gone and one that nobody knows, with the same contents, are one whose identity was changed.
+    /// A missing event and an unknown one with the same contents are one event whose identity was changed.
     fn pair_changed_identities(&mut self) {
         let contents = |fingerprint: &Fingerprint| -> [u8; 2 * PART_BYTES] {
             let mut contents = [0; 2 * PART_BYTES];
@@ -169,7 +169,7 @@ impl Comparison {
         }
     }
 
-    /// Numbers shift behind what was removed or inserted; what stands elsewhere beyond that was moved.
+    /// Numbers shift behind removed or inserted events; an event with another number beyond that shift was moved.
     fn find_moved(&mut self, removed: &[(u64, Identity)], inserted: &[(u64, Present)]) {
         self.displaced.sort_unstable_by_key(|displaced| displaced.is);
         let mut run: Option<(EventRef, u64, u64, u64)> = None;

@@ -50,7 +50,7 @@ async fn the_chain_is_what_its_description_says() {
     let mut export = Exporter::begin(&database).await.expect("an answer");
     let mut lines = export.next_lines().await.expect("an answer");
     lines.extend(export.next_lines().await.expect("an answer"));
-    // Anybody's SHA-256 over the lines as they stand in the file.
+    // SHA-256 over the lines as they are in the file.
     let script = "import base64, hashlib, json, sys\n\
         h = bytes(32)\n\
         for line in sys.stdin.buffer.read().splitlines():\n\

@@ -14,7 +14,7 @@ pub struct EventRef {
     pub aggregate_type: String,
     /// Identity of the aggregate.
     pub aggregate_id: String,
-    /// Its place in the aggregate's own life.
+    /// Its sequence number within the aggregate, from 1.
     pub sequence: u64,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Identity => "identity (aggregate or sequence)",
-            Self::TypeAndTime => "type, version or time of recording",
+            Self::TypeAndTime => "type, version or recorded time",
             Self::Payload => "payload",
             Self::Metadata => "metadata",
         })
@@ -96,7 +96,7 @@ pub enum Finding {
     Changed {
         /// Its number in the chain, from 1.
         number: u64,
-        /// Its place in the feed of the database; none in a file.
+        /// Its cursor in the feed of the database; none in a file.
         #[serde(serialize_with = "as_text")]
         cursor: Option<Cursor>,
         /// The event as it is now.
@@ -111,17 +111,17 @@ pub enum Finding {
         /// Which one it was; none if its aggregate has no events left.
         event: Option<EventRef>,
     },
-    /// An event stands among sealed ones and was not sealed.
+    /// An event among sealed ones was not sealed.
     Inserted {
         /// The number it has now.
         number: u64,
-        /// Its place in the feed of the database; none in a file.
+        /// Its cursor in the feed of the database; none in a file.
         #[serde(serialize_with = "as_text")]
         cursor: Option<Cursor>,
         /// The event.
         event: EventRef,
     },
-    /// Events stand elsewhere than they did.
+    /// Events are in another order than they were sealed in.
     Moved {
         /// The first of them.
         event: EventRef,
@@ -139,14 +139,14 @@ pub enum Finding {
         /// What is wrong with it.
         defect: SealDefect,
     },
-    /// A checkpoint kept elsewhere tells of more events than the seals do.
+    /// A checkpoint that was kept elsewhere covers more events than the seals.
     CutOff {
         /// How many events there were then.
         then: u64,
         /// How many the seals cover now.
         now: u64,
     },
-    /// A checkpoint kept elsewhere tells of another history.
+    /// A checkpoint that was kept elsewhere has another hash.
     Rewritten {
         /// How many events there were then.
         then: u64,
@@ -197,7 +197,7 @@ impl fmt::Display for Finding {
             }
             Self::Seal { seal, defect } => write!(f, "seal {seal}: {defect}"),
             Self::CutOff { then, now } => {
-                write!(f, "cut off: there were {then} events when the checkpoint was signed, and seals tell of {now}")
+                write!(f, "cut off: there were {then} events when the checkpoint was signed, and seals cover {now}")
             }
             Self::Rewritten { then } => {
                 write!(f, "rewritten: the first {then} events are not those of the checkpoint, whatever the seals say")

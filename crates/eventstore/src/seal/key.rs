@@ -22,15 +22,15 @@ const PEM_END: &str = "-----END PRIVATE KEY-----";
 /// Characters of a line in PEM.
 const PEM_LINE: usize = 64;
 
-/// A text that is no key.
+/// A text that is not a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// It is no private key.
+    /// It is not a private key.
     #[error("it holds no Ed25519 key in PEM (PKCS #8); `openssl genpkey -algorithm ed25519` makes one")]
     Private,
-    /// It is no public key.
+    /// It is not a public key.
     #[error(
-        "`{0}` is no public key of seals; expected {NAME}+<8 hex digits>+<base64>, as `ytcaption events checkpoint --json` prints it"
+        "`{0}` is not a public key of seals; expected {NAME}+<8 hex digits>+<base64>, as `ytcaption events checkpoint --json` prints it"
     )]
     Public(String),
     /// The random source failed.

@@ -1,4 +1,4 @@
-//! What is done to the seals, and what only a checkpoint that was kept elsewhere can tell.
+//! Tampering with seals, and what only a checkpoint that was kept elsewhere reveals.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn a_store_that_was_sealed_anew_by_somebody_else_is_found_by_the_key_and_b
     let both = vec![key.verifying_key(), forger.verifying_key()];
     let by_checkpoint = verify(&database, Verifier::trusting(both).with_checkpoint(kept)).await;
     assert_eq!(by_checkpoint.findings, [Finding::Rewritten { then: 8 }]);
-    // Without both there is nothing to tell it by.
+    // Without both it cannot be detected.
     assert_eq!(verify(&database, Verifier::trusting(vec![])).await.findings, vec![]);
     let not_mine =
         verify(&database, Verifier::trusting(vec![forger.verifying_key()]).with_checkpoint(Some(checkpoint)));

@@ -68,7 +68,7 @@ impl Sealer {
         loop {
             match SealLag::look(&self.pool).await {
                 Ok(SealLag { events, waiting }) => metrics::seal_lag(events, waiting),
-                Err(error) => tracing::debug!(%error, "how far the seals are behind cannot be told"),
+                Err(error) => tracing::debug!(%error, "the lag of the seals cannot be measured"),
             }
             tokio::time::sleep(EVERY).await;
         }

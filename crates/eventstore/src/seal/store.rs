@@ -46,7 +46,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<Seal, sqlx::Error> {
+    fn into_seal(self) -> Result<Seal, sqlx::Error> {
         let number = u64::try_from(self.number).map_err(|error| column_error("number", error))?;
         Ok(Seal { number, fingerprints: self.fingerprints, note: self.note, signed_by: self.signed_by })
     }
@@ -69,7 +69,7 @@ pub async fn newest_seal(executor: impl PgExecutor<'_>) -> Result<Option<(Seal, 
         note: newest.note,
         signed_by: newest.signed_by,
     };
-    Ok(Some((row.read()?, cursor)))
+    Ok(Some((row.into_seal()?, cursor)))
 }
 
 /// Up to `limit` seals after that number and up to `last`, in order.
@@ -90,7 +90,7 @@ pub(crate) async fn seals_after(
         i64::try_from(last).unwrap_or(i64::MAX),
         i64::from(limit),
     );
-    rows.fetch_all(executor).await?.into_iter().map(Row::read).collect()
+    rows.fetch_all(executor).await?.into_iter().map(Row::into_seal).collect()
 }
 
 /// Adds the seal that follows the newest; false if another process has added that one meanwhile.

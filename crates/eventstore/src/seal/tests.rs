@@ -54,7 +54,7 @@ pub(super) async fn tamper(database: &Database, sql: &str) {
     transaction.commit().await.expect("an answer");
 }
 
-/// What is found after tampering, without the places in the feed, which differ from run to run.
+/// What is found after tampering, without the cursors, which differ from run to run.
 pub(super) async fn found_after(sql: &str) -> Vec<String> {
     let key = key();
     let database = sealed(&key).await;
@@ -71,7 +71,7 @@ fn without_place(finding: &Finding) -> String {
     }
 }
 
-pub(super) fn of(sequence: u64, number: u128) -> String {
+pub(super) fn event_name(sequence: u64, number: u128) -> String {
     format!("event {sequence} of job {}", Uuid::from_u128(number))
 }
 
@@ -110,13 +110,13 @@ async fn two_sealers_make_one_chain() {
 async fn what_was_changed_is_named_with_its_part() {
     for (change, part) in [
         ("payload = payload || '{\"language\": \"pt\"}'", "payload"),
-        ("metadata = metadata || '{\"actor\": \"client:nobody\"}'", "metadata"),
-        ("event_type = 'JobCancelled'", "type, version or time of recording"),
-        ("event_version = '99'", "type, version or time of recording"),
-        ("recorded_at = recorded_at + interval '1 microsecond'", "type, version or time of recording"),
+        ("metadata = metadata || '{\"actor\": \"client:other\"}'", "metadata"),
+        ("event_type = 'JobCancelled'", "type, version or recorded time"),
+        ("event_version = '99'", "type, version or recorded time"),
+        ("recorded_at = recorded_at + interval '1 microsecond'", "type, version or recorded time"),
     ] {
         let found = found_after(&format!("UPDATE events SET {change} WHERE {}", event(1, 3))).await;
-        assert_eq!(found, [format!("changed: number 3, {}: {part}", of(1, 3))]);
+        assert_eq!(found, [format!("changed: number 3, {}: {part}", event_name(1, 3))]);
     }
     for change in ["sequence = 7", "aggregate_id = 'another'", "aggregate_type = 'other'"] {
         let found = found_after(&format!("UPDATE events SET {change} WHERE {}", event(2, 2))).await;
@@ -130,7 +130,7 @@ async fn what_was_changed_is_named_with_its_part() {
 async fn what_was_removed_is_named() {
     for (sequence, number, place) in [(1, 1, 1), (1, 3, 3), (2, 1, 5), (2, 4, 8)] {
         let found = found_after(&format!("DELETE FROM events WHERE {}", event(sequence, number))).await;
-        assert_eq!(found, [format!("removed: number {place}, {}", of(sequence, number))]);
+        assert_eq!(found, [format!("removed: number {place}, {}", event_name(sequence, number))]);
     }
     let whole_job = found_after(&format!("DELETE FROM events WHERE aggregate_id = '{}'", Uuid::from_u128(2))).await;
     let nameless = |number| format!("removed: number {number}, of an aggregate that has no events left");
@@ -139,7 +139,7 @@ async fn what_was_removed_is_named() {
 
 #[tokio::test]
 async fn what_was_inserted_moved_or_swapped_is_named() {
-    // With the same transaction and a smaller position it stands before the event that it was copied from.
+    // With the same transaction and a smaller position it comes before the event that it was copied from.
     let forge = format!(
         "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
                              position, transaction_id) OVERRIDING SYSTEM VALUE
@@ -160,7 +160,10 @@ async fn what_was_inserted_moved_or_swapped_is_named() {
     swapped.sort();
     assert_eq!(
         swapped,
-        [format!("moved: {}: from number 2 to 4", of(1, 2)), format!("moved: {}: from number 4 to 2", of(1, 4)),]
+        [
+            format!("moved: {}: from number 2 to 4", event_name(1, 2)),
+            format!("moved: {}: from number 4 to 2", event_name(1, 4)),
+        ]
     );
     // The first one goes back to just before the seventh; those between move up together.
     let last = format!(
@@ -171,8 +174,8 @@ async fn what_was_inserted_moved_or_swapped_is_named() {
     assert_eq!(
         found_after(&last).await,
         [
-            format!("moved: {} and the 4 after it: from number 2 to 1", of(1, 2)),
-            format!("moved: {}: from number 1 to 6", of(1, 1)),
+            format!("moved: {} and the 4 after it: from number 2 to 1", event_name(1, 2)),
+            format!("moved: {}: from number 1 to 6", event_name(1, 1)),
         ]
     );
 }
@@ -189,9 +192,9 @@ async fn several_at_once_are_all_named() {
     assert_eq!(
         found,
         [
-            format!("changed: number 4, {}: payload", of(2, 1)),
-            format!("removed: number 2, {}", of(1, 2)),
-            format!("removed: number 7, {}", of(2, 3)),
+            format!("changed: number 4, {}: payload", event_name(2, 1)),
+            format!("removed: number 2, {}", event_name(1, 2)),
+            format!("removed: number 7, {}", event_name(2, 3)),
         ]
     );
 }

@@ -32,7 +32,7 @@ pub struct Report {
     pub checkpoint: Option<String>,
     /// The keys that signed the seals.
     pub signed_by: Vec<String>,
-    /// Whether those are the keys that were asked for; false if none was.
+    /// Whether those are the trusted keys; false if none was given.
     pub trusted: bool,
     /// When the first event that no seal covers was recorded.
     pub unsealed_since: Option<DateTime<Utc>>,
@@ -74,7 +74,7 @@ impl Verifier {
         self
     }
 
-    /// So many seals will come. Events behind the last of them are counted only.
+    /// The number of seals that follow. Events after the last of them are only counted.
     pub fn expect_seals(&mut self, seals: u64) {
         self.expected_seals = seals;
     }
@@ -125,7 +125,7 @@ impl Verifier {
             self.look_at_kept(said);
         } else {
             defects.push(SealDefect::Unreadable);
-            // Its fingerprints still tell its events from others.
+            // Its fingerprints still identify its events.
             self.comparison.sealed(seal.number, self.covered + 1, &seal.fingerprints, None, Hash::default());
             self.covered += (seal.fingerprints.len() / FINGERPRINT_BYTES) as u64;
         }

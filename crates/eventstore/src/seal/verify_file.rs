@@ -36,12 +36,12 @@ impl FileVerifier {
     /// The next line, without its end.
     pub fn line(&mut self, line: &str) {
         self.lines += 1;
-        if let Err(defect) = self.read(line) {
+        if let Err(defect) = self.add_line(line) {
             self.defect(defect);
         }
     }
 
-    fn read(&mut self, line: &str) -> Result<(), String> {
+    fn add_line(&mut self, line: &str) -> Result<(), String> {
         let no_event = |error: serde_json::Error| format!("it is not an exported event: {error}");
         let line = ExportLine::parse(line).map_err(no_event)?;
         if self.ended {
@@ -84,7 +84,7 @@ impl FileVerifier {
                 Finding::Line {
                     line: 1,
                     defect: "the first line of an export is missing; one of an earlier version has no seals, \
-                            and nothing could tell whether it was changed"
+                            and whether it was changed cannot be verified"
                         .to_owned(),
                 },
             ),

@@ -13,7 +13,7 @@ const PAGE_EVENTS: u32 = 500;
 const PAGE_SEALS: u32 = 64;
 
 impl Verifier {
-    /// Verifies the events of a database that are final now. `progress` is told how many events were looked at.
+    /// Verifies the events of a database that are final now. `progress` is called with the number of events verified so far.
     ///
     /// # Errors
     /// The database does not answer, or a row cannot be read.
