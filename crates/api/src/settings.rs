@@ -1,4 +1,5 @@
 //! How the REST interface is set up: the section `[api]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Which blob store is used and how it is reached: the section `[storage]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! How logs are written: the section `[log]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::io::IsTerminal as _;
 

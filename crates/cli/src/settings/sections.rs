@@ -1,4 +1,5 @@
 //! The sections of the settings that belong to no other crate.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -74,7 +75,7 @@ pub(crate) struct NetworkSettings {
 pub(crate) struct EncryptionSettings {
     /// The master key: 32 random bytes in base64, as `openssl rand -base64 32` makes them. All processes of a system need
     /// the same one. Default: the key in master_key_file.
-    #[schemars(with = "Option<String>", extend("format" = "password"), example = &"…")]
+    #[schemars(with = "Option<String>", extend("format" = "password"), example = &"keep it out of files: YTCAPTION_ENCRYPTION__MASTER_KEY")]
     pub(crate) master_key: Option<SecretString>,
     /// A file with the master key, used if master_key is not set. `ytcaption up` creates it. A relative path is within
     /// data_dir.

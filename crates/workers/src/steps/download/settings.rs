@@ -1,4 +1,5 @@
 //! How media is downloaded: the section `[download]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! How webhooks are sent: the section `[webhook]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! How chunks are transcribed: the section `[transcription]` of the settings.
+#![expect(clippy::doc_markdown, reason = "these texts are comments in ytcaption.toml, which is not Markdown")]
 
 use std::path::PathBuf;
 
