@@ -25,7 +25,7 @@ pub(super) fn check(settings: &Settings, r: &mut Reader<'_>) {
         r.error("api.allowed_hosts", "each must be a host name such as captions.example.org, without scheme and port");
     }
     if let Err(error) = AddressPolicy::new(&settings.network.allow) {
-        r.error("network.allow", &format!("{error}; each must be a network such as 10.1.0.0/16"));
+        r.error("network.allow", &error.to_string());
     }
     let is_token = |token: &SecretString| token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
     if !settings.models.token.as_ref().is_none_or(is_token) {
