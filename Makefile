@@ -26,7 +26,8 @@ test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo
 	@$(ENVIRONMENT); python3 -m unittest discover --quiet --start-directory scripts --pattern '*_test.py'
 	@$(ENVIRONMENT); cargo test --locked --workspace $$YTCAPTION_FEATURES
 
-lint: setup deny ## Formatting, clippy (warnings are errors), the checked SQL statements, and the dependency rules
+lint: setup deny ## Vocabulary, formatting, clippy (warnings are errors), the checked SQL statements, and the dependency rules
+	@python3 scripts/vocabulary.py
 	@$(ENVIRONMENT); scripts/engine.sh
 	@cargo fmt --all --check || { echo "lint: run 'cargo fmt --all' to fix the formatting." >&2; exit 1; }
 	@$(ENVIRONMENT); cargo clippy --locked --workspace --all-targets $$YTCAPTION_FEATURES -- -D warnings
