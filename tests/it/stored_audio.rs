@@ -24,7 +24,7 @@ async fn stored(cluster: &Cluster, history: &History, job: &str) -> PathBuf {
 async fn assert_failed(job: &Value, history: &History, code: &str) {
     assert_eq!((job["status"].as_str(), job["error"]["code"].as_str()), (Some("failed"), Some(code)), "{job:#}");
     let message = job["error"]["message"].as_str().unwrap();
-    assert!(message.contains("submit the recording again"), "{message}");
+    assert!(message.contains("submit the media again"), "{message}");
     let id = job["job_id"].as_str().unwrap();
     assert_eq!(history.count(id, "ChunkTranscribed").await, 0);
 }

@@ -1,6 +1,6 @@
 //! An export as evidence, and the forms that others must be able to read.
 
-use super::tests::{key, of, sealed};
+use super::tests::{event_name, key, sealed};
 use super::*;
 use crate::Exporter;
 use secrecy::ExposeSecret as _;
@@ -27,19 +27,19 @@ async fn a_changed_export_is_found_without_a_database() {
     assert_eq!(found_in_export(|_| ()).await, Vec::<String>::new());
     let other_end = |line| format!("line {line}: the events before it are not those that were exported");
     let changed = found_in_export(|lines| lines[3] = lines[3].replace("\"auto\"", "\"pt\"")).await;
-    assert_eq!(changed, [format!("changed: number 3, {}: payload", of(1, 3)), other_end(13)]);
+    assert_eq!(changed, [format!("changed: number 3, {}: payload", event_name(1, 3)), other_end(13)]);
     let removed = found_in_export(|lines| drop(lines.remove(4))).await;
-    assert_eq!(removed, [format!("removed: number 4, {}", of(1, 4)), other_end(12)]);
+    assert_eq!(removed, [format!("removed: number 4, {}", event_name(1, 4)), other_end(12)]);
     let swapped = found_in_export(|lines| lines.swap(2, 3)).await;
     assert_eq!(swapped.len(), 3, "{swapped:?}");
     let twice = found_in_export(|lines| lines.insert(2, lines[1].clone())).await;
-    assert_eq!(twice, [format!("inserted: number 2, {}", of(1, 1)), other_end(14)]);
+    assert_eq!(twice, [format!("inserted: number 2, {}", event_name(1, 1)), other_end(14)]);
     let cut_off = found_in_export(|lines| lines.truncate(9)).await;
     let cut = "line 10: the last line is missing: the export is cut off".to_owned();
     assert_eq!(cut_off, [cut, "seal 2: it is missing at the end".to_owned()]);
     let garbled = found_in_export(|lines| lines[2].truncate(50)).await;
     assert!(garbled[0].starts_with("line 3: it is not an exported event"), "{garbled:?}");
-    assert_eq!(garbled[1], format!("removed: number 2, {}", of(1, 2)));
+    assert_eq!(garbled[1], format!("removed: number 2, {}", event_name(1, 2)));
     let no_end = found_in_export(|lines| drop(lines.remove(0))).await;
     assert!(no_end[0].contains("of an earlier version"), "{no_end:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tests::{event, found_after, key, of, sealed, sealer, tamper, verify};
+use super::tests::{event, event_name, found_after, key, sealed, sealer, tamper, verify};
 use super::*;
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn what_was_done_to_the_seals_is_named() {
         "UPDATE seals SET fingerprints = set_byte(fingerprints, 20, 255 - get_byte(fingerprints, 20)) WHERE number = 1",
     )
     .await;
-    assert_eq!(fingerprint, [format!("changed: number 1, {}: payload", of(1, 1))]);
+    assert_eq!(fingerprint, [format!("changed: number 1, {}: payload", event_name(1, 1))]);
 }
 
 #[tokio::test]
