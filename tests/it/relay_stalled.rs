@@ -74,5 +74,5 @@ async fn a_blocking_transaction_is_named_and_ended() {
     session.close().await.unwrap();
     client.completed(&job).await;
     wait_for_age(&client, |age| age < 5.0).await;
-    assert!(system.log().contains("the feed goes on"));
+    assert!(system.log().contains("the feed continues"));
 }

@@ -77,7 +77,7 @@ async fn replaying_completed_jobs_starts_no_work_and_sends_no_webhook() {
     let before = last_sequence(&jetstream).await;
     let said = replay(&system, &["--all"]);
     let text = String::from_utf8(said.stdout).unwrap();
-    assert!(text.contains("add --yes") && text.contains(&format!("0 of {events} still need work")), "{text}");
+    assert!(text.contains("add --yes") && text.contains(&format!("The work of 0 of {events} is pending")), "{text}");
     let created = text.lines().find(|line| line.contains("job.JobCreated.normal.*")).unwrap();
     assert!(created.ends_with(" download"), "{created}");
     assert_eq!(last_sequence(&jetstream).await, before);
