@@ -115,7 +115,7 @@ async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Clie
     );
     let parked = said(&run(system.command(&["replay", "parked", "--json"])).await);
     assert!(parked.contains(newer) && parked.contains("`correlation_id` is missing or malformed"), "{parked}");
-    assert!(system.log().contains("the message waits for a worker that can read the job"), "the message is kept");
+    assert!(system.log().contains("the message waits for a worker that can read it"), "the message is kept");
 }
 
 async fn a_newer_schema_is_rejected(system: &System) {
