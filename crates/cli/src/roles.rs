@@ -46,7 +46,7 @@ pub(crate) enum Role {
     /// Keeps the read models up to date.
     Projector,
     /// Does the work of a step.
-    Worker(Step),
+    Worker(&'static Step),
     /// Seals events.
     Seal,
 }
@@ -54,7 +54,8 @@ pub(crate) enum Role {
 impl Role {
     /// The whole system.
     pub(crate) fn all() -> Vec<Self> {
-        let workers = STEPS.into_iter().map(Self::Worker);
+        let steps: &'static [Step] = &STEPS;
+        let workers = steps.iter().map(Self::Worker);
         [Self::Api, Self::Relay, Self::Projector, Self::Seal].into_iter().chain(workers).collect()
     }
 
@@ -113,7 +114,7 @@ pub(crate) async fn run(
                 Role::Api => {}
                 Role::Relay => running.start(role.name(), run_relay(deps, stop)),
                 Role::Projector => running.start(role.name(), run_projector(deps, stop)),
-                Role::Worker(step) => running.start(step.name, run_worker(*step, deps, settings, stop)),
+                Role::Worker(worked) => running.start(role.name(), run_worker(worked, deps, settings, stop)),
                 Role::Seal => running.start(role.name(), run_seal(deps, settings, stop)),
             }
         }
@@ -133,11 +134,17 @@ async fn run_projector(deps: Deps, stop: CancellationToken) -> anyhow::Result<()
 }
 
 /// Runs the worker of a step: here a new step gets its line.
-async fn run_worker(step: Step, deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    match step {
-        step::DOWNLOAD => run_download(deps, settings, stop).await,
-        step::TRANSCRIBE => run_transcribe(deps, settings, stop).await,
-        step::NOTIFY => run_notify(deps, settings, stop).await,
+async fn run_worker(
+    worked: &'static Step,
+    deps: Deps,
+    settings: Settings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    match *worked {
+        // On the heap: the futures are large.
+        step::DOWNLOAD => Box::pin(run_download(deps, settings, stop)).await,
+        step::TRANSCRIBE => Box::pin(run_transcribe(deps, settings, stop)).await,
+        step::NOTIFY => Box::pin(run_notify(deps, settings, stop)).await,
         other => anyhow::bail!("this program has no worker for the step `{}`", other.name),
     }
 }

@@ -72,17 +72,18 @@ impl Seal {
 pub(super) struct Worker {
     /// The step
     #[arg(value_parser = step_parser())]
-    step: Step,
+    step: &'static Step,
     /// For transcribe, the default model: a name that `ytcaption models list` shows, or a directory in CTranslate2 format
     #[arg(long, value_name = "NAME|DIRECTORY")]
     model: Option<std::path::PathBuf>,
 }
 
 /// The names of the step table, each with its description.
-fn step_parser() -> impl TypedValueParser<Value = Step> {
-    let names = STEPS.map(|step| PossibleValue::new(step.name).help(step.description));
-    PossibleValuesParser::new(names).map(|name| {
-        let named = STEPS.into_iter().find(|step| step.name == name);
+fn step_parser() -> impl TypedValueParser<Value = &'static Step> {
+    let steps: &'static [Step] = &STEPS;
+    let values = steps.iter().map(|step| PossibleValue::new(step.name).help(step.description));
+    PossibleValuesParser::new(values).map(|name| {
+        let named = steps.iter().find(|step| step.name == name);
         named.expect("the parser accepts the names of steps only")
     })
 }
@@ -90,7 +91,7 @@ fn step_parser() -> impl TypedValueParser<Value = Step> {
 impl Worker {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let overrides = match self.model {
-            Some(_) if self.step != TRANSCRIBE => bail!("--model is an option of `ytcaption worker transcribe` only"),
+            Some(_) if *self.step != TRANSCRIBE => bail!("--model is an option of `ytcaption worker transcribe` only"),
             model => Overrides { model, ..global.overrides() },
         };
         run_one(Role::Worker(self.step), &format!("worker-{}", self.step.name), overrides).await

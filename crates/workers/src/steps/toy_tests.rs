@@ -31,6 +31,7 @@ use crate::topology;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, EventFamily)]
 #[event_family(aggregate = "toy", data_key = job_id)]
 #[serde(tag = "type")]
+#[expect(clippy::enum_variant_names, reason = "names of events are unique in the store")]
 enum ToyEvent {
     /// A worker has started an attempt.
     ToyStarted { job_id: JobId, attempt: u32, worker: String },
@@ -75,7 +76,12 @@ impl Aggregate for Toy {
     type Error = ToyRejection;
     type Services = ();
 
-    async fn handle(&mut self, command: ToyCommand, _: &(), sink: &EventSink<Self>) -> Result<(), ToyRejection> {
+    async fn handle(
+        &mut self,
+        command: ToyCommand,
+        _services: &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), ToyRejection> {
         if self.is_made || self.has_failed {
             return Ok(());
         }

@@ -142,16 +142,11 @@ pub(super) fn classify(stderr: &str) -> StepError {
     let last = stderr.lines().rfind(|line| line.starts_with("ERROR:")).unwrap_or(stderr).trim();
     tracing::debug!(error = last, "yt-dlp failed");
     let matches = |known: &&KnownError| known.texts.iter().any(|text| last.contains(text));
-    match KNOWN_ERRORS.iter().find(matches) {
-        Some(known) => StepError::new(known.retry_class, known.code, known.message),
-        None => {
-            let text: String = last.trim_start_matches("ERROR:").trim().chars().take(200).collect();
-            StepError::transient(
-                "download_failed",
-                format!("The media could not be downloaded; yt-dlp reports: {text}."),
-            )
-        }
+    if let Some(known) = KNOWN_ERRORS.iter().find(matches) {
+        return StepError::new(known.retry_class, known.code, known.message);
     }
+    let text: String = last.trim_start_matches("ERROR:").trim().chars().take(200).collect();
+    StepError::transient("download_failed", format!("The media could not be downloaded; yt-dlp reports: {text}."))
 }
 
 #[cfg(test)]
