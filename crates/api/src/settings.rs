@@ -40,7 +40,7 @@ pub struct ApiSettings {
     #[schemars(range(min = 1, max = 3600))]
     pub header_timeout: Duration,
     /// Host names that the API answers to, beside localhost, IP addresses and the host of api.public_url, such as
-    /// ["captions.example.org"]. Empty: on loopback no other, elsewhere any. Requests for other hosts are refused,
+    /// `["captions.example.org"]`. Empty: on loopback no other, elsewhere any. Requests for other hosts are refused,
     /// because a web page can make a name of its own resolve to this address (DNS rebinding).
     pub allowed_hosts: Vec<String>,
     /// URL at which clients reach the API; the URLs in webhooks begin with it. Default: from api.listen.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use ytcaption_eventstore::encryption::{MasterKeys, generate_master_key};
 
 use crate::key_file;
@@ -43,7 +43,7 @@ pub(crate) fn load_if_set(settings: &Settings) -> anyhow::Result<Option<MasterKe
         previous
             .push(key.with_context(|| format!("{}: no such file (encryption.previous_key_files)", file.display()))?);
     }
-    let keys = MasterKeys::parse(current.expose_secret(), previous.iter().map(|key| key.expose_secret()));
+    let keys = MasterKeys::parse(current.expose_secret(), previous.iter().map(SecretString::expose_secret));
     keys.context("encryption: a master key cannot be used").map(Some)
 }
 

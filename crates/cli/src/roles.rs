@@ -38,6 +38,7 @@ const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A part of the system that can run on its own, in any number of copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a process has a handful of roles")]
 pub(crate) enum Role {
     /// Serves the REST interface.
     Api,
@@ -114,7 +115,7 @@ pub(crate) async fn run(
                 Role::Api => {}
                 Role::Relay => running.start(role.name(), run_relay(deps, stop)),
                 Role::Projector => running.start(role.name(), run_projector(deps, stop)),
-                Role::Worker(worked) => running.start(role.name(), run_worker(worked, deps, settings, stop)),
+                Role::Worker(work) => running.start(work.name, run_worker(*work, deps, settings, stop)),
                 Role::Seal => running.start(role.name(), run_seal(deps, settings, stop)),
             }
         }
@@ -134,14 +135,8 @@ async fn run_projector(deps: Deps, stop: CancellationToken) -> anyhow::Result<()
 }
 
 /// Runs the worker of a step: here a new step gets its line.
-async fn run_worker(
-    worked: &'static Step,
-    deps: Deps,
-    settings: Settings,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    match *worked {
-        // On the heap: the futures are large.
+async fn run_worker(work: Step, deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    match work {
         step::DOWNLOAD => Box::pin(run_download(deps, settings, stop)).await,
         step::TRANSCRIBE => Box::pin(run_transcribe(deps, settings, stop)).await,
         step::NOTIFY => Box::pin(run_notify(deps, settings, stop)).await,

@@ -37,13 +37,11 @@ impl Checkpoints {
             r#"SELECT transaction_id::text AS "tx!", position FROM checkpoints WHERE name = $1"#,
             self.name
         );
-        match stored.fetch_optional(&self.pool).await? {
-            Some(stored) => Cursor::from_row(&stored.tx, stored.position),
-            None => {
-                self.insert_if_missing(&self.pool).await?;
-                Ok(Cursor::default())
-            }
+        if let Some(stored) = stored.fetch_optional(&self.pool).await? {
+            return Cursor::from_row(&stored.tx, stored.position);
         }
+        self.insert_if_missing(&self.pool).await?;
+        Ok(Cursor::default())
     }
 
     /// The same, locked until the transaction of this connection ends.

@@ -29,7 +29,7 @@ async fn two_jobs(database: &Database) -> [JobId; 2] {
     bus.execute(jobs[0].0, JobCommand::Cancel { reason: None }, &context()).await.expect("it is cancelled");
     let end = first(4, database).await.pop().expect("four events");
     let deliveries: CommandBus<Delivery> =
-        CommandBus::new(database, Appender::start(&database), Clock::system(), IdGenerator::system());
+        CommandBus::new(database, Appender::start(database), Clock::system(), IdGenerator::system());
     let delivered = DeliveryCommand::RecordDelivered { job_id: jobs[0], host: "example.org".into(), http_status: 200 };
     deliveries.create(delivery_id(end.metadata.event_id), delivered, &context()).await.expect("a new delivery");
     first(5, database).await;

@@ -32,7 +32,7 @@ pub(crate) async fn database() -> Database {
 }
 
 pub(crate) fn bus(database: &Database) -> CommandBus<Job> {
-    let appender = Appender::start(&database);
+    let appender = Appender::start(database);
     CommandBus::new(database, appender, Clock::system(), IdGenerator::system())
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn start() -> JobCommand {
 
 /// The first `count` events. Tests in other databases of the server hold the horizon back, so this may take a while.
 pub(crate) async fn first(count: usize, database: &Database) -> Vec<RecordedEvent> {
-    let feed = Feed::new(&database);
+    let feed = Feed::new(database);
     loop {
         let events = feed.after(Cursor::default(), 10_000).await.expect("the feed answers");
         if events.len() >= count {

@@ -7,7 +7,7 @@ use crate::tests::{bus, context, create, database, first, start};
 use crate::{Clock, Database, Exporter, ImportError, Imported, Importer};
 
 async fn lines(database: &Database) -> Vec<String> {
-    let mut export = Exporter::begin(&database).await.expect("an answer");
+    let mut export = Exporter::begin(database).await.expect("an answer");
     let mut lines = vec![];
     loop {
         let page = export.next_lines().await.expect("an answer");

@@ -81,7 +81,7 @@ async fn one_corrupt_event_hides_no_other() {
     store(database.pool(), "job", id, 1, ("JobCreated", "1"), created(), metadata(3)).await;
     let page = first(3, &database).await;
     let errors: Vec<Option<String>> =
-        page.iter().map(|event| event.corrupt.as_ref().map(|corrupt| corrupt.to_string())).collect();
+        page.iter().map(|event| event.corrupt.as_ref().map(ToString::to_string)).collect();
     let said = |key| Some(format!("event metadata: `{key}` is missing or malformed"));
     assert_eq!(errors, [said("correlation_id"), said("metadata"), None]);
     assert_eq!(page[0].metadata.context.actor.to_string(), "client:test", "what can be read is shown");

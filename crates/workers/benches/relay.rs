@@ -152,7 +152,7 @@ async fn main() {
     match (words.first().map(String::as_str), number(1), number(2)) {
         (Some("throughput"), Some(events), _) => throughput(Arc::new(TestHarness::open().await), events.into()).await,
         (Some("latency"), Some(rate), Some(seconds)) => {
-            latency(Arc::new(TestHarness::open().await), rate, seconds).await
+            latency(Arc::new(TestHarness::open().await), rate, seconds).await;
         }
         _ => println!("usage: relay throughput EVENTS | relay latency EVENTS_PER_SECOND SECONDS"),
     }

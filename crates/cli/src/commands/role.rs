@@ -79,12 +79,11 @@ pub(super) struct Worker {
 }
 
 /// The names of the step table, each with its description.
-fn step_parser() -> impl TypedValueParser<Value = &'static Step> {
-    let steps: &'static [Step] = &STEPS;
-    let values = steps.iter().map(|step| PossibleValue::new(step.name).help(step.description));
-    PossibleValuesParser::new(values).map(|name| {
-        let named = steps.iter().find(|step| step.name == name);
-        named.expect("the parser accepts the names of steps only")
+fn step_parser() -> impl TypedValueParser<Value = Step> {
+    let names = STEPS.map(|step| PossibleValue::new(step.name).help(step.description));
+    PossibleValuesParser::new(names).map(|name| {
+        let step = STEPS.into_iter().find(|step| step.name == name);
+        step.expect("the parser accepts the names of steps only")
     })
 }
 

@@ -62,7 +62,7 @@ impl Field {
     /// The value is empty or out of range; the text completes "the value …".
     pub(super) fn parse(&self, raw: &Raw) -> Result<Value, String> {
         let value = match raw {
-            Raw::Text(text) => self.value_type.from_text(text.trim()),
+            Raw::Text(text) => self.value_type.parse_text(text.trim()),
             Raw::Toml(Value::String(text)) => Value::String(text.trim().to_owned()),
             Raw::Toml(value) => value.clone(),
         };
@@ -118,13 +118,13 @@ impl ValueType {
     }
 
     /// A value from an environment variable or a flag; what is not of this type stays text, for serde to reject.
-    fn from_text(&self, text: &str) -> Value {
+    fn parse_text(&self, text: &str) -> Value {
         let parsed = match self {
             Self::Integer { .. } => text.parse().map(Value::Integer).ok(),
             Self::Boolean => text.parse().map(Value::Boolean).ok(),
             Self::List(item) => {
                 let items = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-                Some(Value::Array(items.map(|part| item.from_text(part)).collect()))
+                Some(Value::Array(items.map(|part| item.parse_text(part)).collect()))
             }
             Self::OneOf(_) | Self::Url | Self::Secret | Self::Text => None,
         };

@@ -65,7 +65,7 @@ pub(crate) struct NatsSettings {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct NetworkSettings {
     /// Private networks that are exempt from the ban on private, loopback and link-local addresses,
-    /// such as ["10.1.0.0/16", "127.0.0.1/32"].
+    /// such as `["10.1.0.0/16", "127.0.0.1/32"]`.
     pub(crate) allow: Vec<String>,
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::source::Layers;
 use super::{Loaded, Overrides, Settings, SettingsError, load_from, sample};
@@ -31,7 +31,7 @@ fn errors(toml: &str, pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn text(secret: Option<&SecretString>) -> Option<&str> {
-    secret.map(|secret| secret.expose_secret())
+    secret.map(SecretString::expose_secret)
 }
 
 #[test]

@@ -175,8 +175,8 @@ async fn a_job_whose_key_was_destroyed_reads_as_erased_everywhere() {
     for line in &lines {
         importer.add(line).await.expect("a sound export");
     }
-    let imported = importer.finish(Some(&keys.join("\n"))).await.expect("a sound export");
-    assert_eq!((imported.events, imported.data_keys), (7, 1));
+    let result = importer.finish(Some(&keys.join("\n"))).await.expect("a sound export");
+    assert_eq!((result.events, result.data_keys), (7, 1));
     assert_erased(&copy, jobs).await;
 }
 

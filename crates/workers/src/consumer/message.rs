@@ -20,7 +20,7 @@ pub struct Message {
 /// A message that a worker cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// The payload is not a [`CloudEvent`].
+    /// The payload is not a `CloudEvent`.
     #[error("the message is not a CloudEvent: {0}")]
     NotACloudEvent(String),
     /// The event belongs to something else than a job.

@@ -31,7 +31,7 @@ use crate::topology;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, EventFamily)]
 #[event_family(aggregate = "toy", data_key = job_id)]
 #[serde(tag = "type")]
-#[expect(clippy::enum_variant_names, reason = "names of events are unique in the store")]
+#[expect(clippy::enum_variant_names, reason = "the names of the events begin with that of their aggregate")]
 enum ToyEvent {
     /// A worker has started an attempt.
     ToyStarted { job_id: JobId, attempt: u32, worker: String },
@@ -76,12 +76,7 @@ impl Aggregate for Toy {
     type Error = ToyRejection;
     type Services = ();
 
-    async fn handle(
-        &mut self,
-        command: ToyCommand,
-        _services: &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), ToyRejection> {
+    async fn handle(&mut self, command: ToyCommand, (): &(), sink: &EventSink<Self>) -> Result<(), ToyRejection> {
         if self.is_made || self.has_failed {
             return Ok(());
         }

@@ -30,7 +30,7 @@ model.
 pub(in crate::commands) struct Projection {
     /// The read model
     #[arg(value_name = "NAME")]
-    projection: RegisteredProjection,
+    read_model: RegisteredProjection,
     /// Switch even if this would park events that the live read model has applied
     #[arg(long)]
     accept_parked: bool,
@@ -47,7 +47,7 @@ impl Projection {
     async fn rebuild(self, global: &Global) -> anyhow::Result<()> {
         let database = read_models(global).await?;
         let (mut out, began) = (Output::new(), Instant::now());
-        let mut rebuild = Rebuild::begin(&database, self.projection).await?;
+        let mut rebuild = Rebuild::begin(&database, self.read_model).await?;
         let mut progress = Progress::new(self.json);
         while rebuild.advance().await? {
             progress.set(rebuild.progress(), &mut out)?;
@@ -67,12 +67,12 @@ impl Projection {
         let seconds = began.elapsed().as_secs_f64();
         if self.json {
             let result = json!({
-                "step": "switched", "projection": self.projection.name(), "events": events, "parked": parked,
+                "step": "switched", "projection": self.read_model.name(), "events": events, "parked": parked,
                 "generation": generation, "seconds": seconds,
             });
             out.line(&result.to_string())?;
         } else {
-            let name = self.projection.name();
+            let name = self.read_model.name();
             out.line(&format!("Queries see the new read model `{name}`: {events} events in {seconds:.1} s."))?;
             if parked > 0 {
                 out.line(&format!("{parked} of them are parked; `ytcaption replay parked` says why."))?;

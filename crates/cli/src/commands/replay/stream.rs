@@ -105,7 +105,7 @@ impl Stream {
 }
 
 async fn must_exist(database: &Database, job: JobId) -> anyhow::Result<()> {
-    match read_event(&database, "job", &job.to_string(), 1).await? {
+    match read_event(database, "job", &job.to_string(), 1).await? {
         Some(_) => Ok(()),
         None => bail!("there is no job {job}; `ytcaption audit --type JobCreated` lists them"),
     }

@@ -137,11 +137,11 @@ impl StepWorker for Download {
         let work = async {
             let result = self.in_time(&attempt, &job).await;
             if let Some(host) = &host {
-                let is_unhealthy = |error: &StepError| UNHEALTHY.contains(&error.failure.code.as_str());
-                if result.as_ref().is_err_and(is_unhealthy) {
-                    self.breakers.record_failure(host);
-                } else {
-                    self.breakers.record_success(host);
+                match &result {
+                    Err(error) if UNHEALTHY.contains(&error.failure.code.as_str()) => {
+                        self.breakers.record_failure(host);
+                    }
+                    _ => self.breakers.record_success(host),
                 }
             }
             result
