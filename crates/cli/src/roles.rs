@@ -38,7 +38,6 @@ const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A part of the system that can run on its own, in any number of copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a process has a handful of roles")]
 pub(crate) enum Role {
     /// Serves the REST interface.
     Api,
@@ -115,7 +114,7 @@ pub(crate) async fn run(
                 Role::Api => {}
                 Role::Relay => running.start(role.name(), run_relay(deps, stop)),
                 Role::Projector => running.start(role.name(), run_projector(deps, stop)),
-                Role::Worker(work) => running.start(work.name, run_worker(*work, deps, settings, stop)),
+                Role::Worker(work) => running.start(work.name, run_worker(**work, deps, settings, stop)),
                 Role::Seal => running.start(role.name(), run_seal(deps, settings, stop)),
             }
         }
