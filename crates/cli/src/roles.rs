@@ -54,8 +54,7 @@ pub(crate) enum Role {
 impl Role {
     /// The whole system.
     pub(crate) fn all() -> Vec<Self> {
-        let steps: &'static [Step] = &STEPS;
-        let workers = steps.iter().map(Self::Worker);
+        let workers = STEPS.iter().map(Self::Worker);
         [Self::Api, Self::Relay, Self::Projector, Self::Seal].into_iter().chain(workers).collect()
     }
 

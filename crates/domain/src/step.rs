@@ -118,7 +118,7 @@ pub const NOTIFY: Step = Step {
 };
 
 /// Every step, in the order of a job's life.
-pub const STEPS: [Step; 3] = [DOWNLOAD, TRANSCRIBE, NOTIFY];
+pub static STEPS: [Step; 3] = [DOWNLOAD, TRANSCRIBE, NOTIFY];
 
 impl Step {
     /// Its queues, the most urgent first.

@@ -79,10 +79,10 @@ pub(super) struct Worker {
 }
 
 /// The names of the step table, each with its description.
-fn step_parser() -> impl TypedValueParser<Value = Step> {
+fn step_parser() -> impl TypedValueParser<Value = &'static Step> {
     let names = STEPS.map(|step| PossibleValue::new(step.name).help(step.description));
     PossibleValuesParser::new(names).map(|name| {
-        let step = STEPS.into_iter().find(|step| step.name == name);
+        let step = STEPS.iter().find(|step| step.name == name);
         step.expect("the parser accepts the names of steps only")
     })
 }
