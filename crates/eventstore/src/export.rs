@@ -2,7 +2,7 @@
 //! transaction ids and positions.
 //!
 //! ```text
-//! {"ytcaption_events_export":{"format":2,"seals":1}}
+//! {"ytcaption_events_export":{"format":1,"seals":1}}
 //! {"aggregate_type":"job",…}
 //! {"seal":{"number":1,…}}                              after the last event that it covers
 //! {"aggregate_type":"job",…}                           not sealed yet
@@ -24,7 +24,7 @@ const PAGE_EVENTS: u32 = 500;
 /// Seals read at a time.
 const PAGE_SEALS: u32 = 64;
 /// The format that this program writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 1;
 
 /// What a line of an export can hold beside an event.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ enum Framing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
-    /// The format of what follows; this program knows 2.
+    /// The format of what follows; this program knows 1.
     pub format: u32,
     /// How many seals are in it.
     pub seals: u64,
@@ -67,7 +67,7 @@ impl End {
 /// A line of an export.
 #[derive(Debug)]
 pub enum ExportLine {
-    /// The first one. Exports of earlier versions have none, nor seals or an end.
+    /// The first one.
     Begin(Begin),
     /// An event.
     Event(Box<ExportedEvent>),

@@ -28,8 +28,6 @@ pub struct Imported {
     pub seals: u64,
     /// How many data keys.
     pub data_keys: u64,
-    /// Whether the file could be checked for completeness; exports of earlier versions have no last line.
-    pub checked: bool,
 }
 
 /// An import under way. Nothing is there before [`Importer::finish`]; dropped, it leaves no trace.
@@ -82,7 +80,7 @@ impl Importer {
     /// # Errors
     /// The export is cut off, the file of data keys is malformed, or the database refuses the last lines or does not answer.
     pub async fn finish(mut self, data_keys: Option<&str>) -> Result<Imported, ImportError> {
-        if self.check.begun.is_some() && !self.check.ended {
+        if !self.check.ended {
             return Err(ImportError::CutOff(self.check.lines));
         }
         self.flush().await?;
@@ -92,12 +90,7 @@ impl Importer {
             None => 0,
         };
         self.transaction.commit().await?;
-        Ok(Imported {
-            events: self.check.chain.events,
-            seals: self.seals.len() as u64,
-            data_keys,
-            checked: self.check.begun.is_some(),
-        })
+        Ok(Imported { events: self.check.chain.events, seals: self.seals.len() as u64, data_keys })
     }
 
     async fn insert_seals(&mut self) -> Result<(), sqlx::Error> {
@@ -193,12 +186,12 @@ impl Check {
         match line {
             ExportLine::Begin(begin) if self.lines == 1 && begin.is_known() => self.begun = Some(begin),
             ExportLine::Begin(_) => return Err(LineError::Begin),
+            _ if self.begun.is_none() => return Err(LineError::NoBegin),
             ExportLine::Event(event) => {
                 self.event(&event)?;
                 self.chain.add(Link::from_event(&event).map_err(malformed)?.hash);
                 return Ok(Next::Event(event));
             }
-            ExportLine::Seal(_) | ExportLine::End(_) if self.begun.is_none() => return Err(LineError::Misplaced),
             ExportLine::Seal(seal) => {
                 self.seals += 1;
                 let fits = |said: Checkpoint| said.chain == self.chain && seal.number == self.seals;

@@ -84,8 +84,11 @@ pub enum LineError {
     /// It is the first line of an export in another place, or of another format.
     #[error("the first line of an export is not expected here, or it is of a newer version of this program")]
     Begin,
-    /// It follows the last line of the export, or does not belong to its format.
-    #[error("it does not belong here: the export has ended before, or its first line is missing")]
+    /// The file does not begin as an export does, so what it holds cannot be checked.
+    #[error("the first line of an export is missing; take a complete copy of it")]
+    NoBegin,
+    /// It follows the last line of the export.
+    #[error("it does not belong here: the export has ended before")]
     Misplaced,
     /// The events are not those that the export was written with.
     #[error(

@@ -40,8 +40,8 @@ async fn a_changed_export_is_found_without_a_database() {
     let garbled = found_in_export(|lines| lines[2].truncate(50)).await;
     assert!(garbled[0].starts_with("line 3: it is not an exported event"), "{garbled:?}");
     assert_eq!(garbled[1], format!("removed: number 2, {}", event_name(1, 2)));
-    let no_end = found_in_export(|lines| drop(lines.remove(0))).await;
-    assert!(no_end[0].contains("of an earlier version"), "{no_end:?}");
+    let no_begin = found_in_export(|lines| drop(lines.remove(0))).await;
+    assert!(no_begin[0].contains("the first line of an export is missing"), "{no_begin:?}");
 }
 
 #[tokio::test]

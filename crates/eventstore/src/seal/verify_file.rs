@@ -83,8 +83,7 @@ impl FileVerifier {
                 0,
                 Finding::Line {
                     line: 1,
-                    defect: "the first line of an export is missing; one of an earlier version has no seals, \
-                            and whether it was changed cannot be verified"
+                    defect: "the first line of an export is missing: whether it is complete cannot be verified"
                         .to_owned(),
                 },
             ),

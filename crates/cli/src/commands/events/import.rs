@@ -26,8 +26,7 @@ Examples:
 
 The database in DATABASE_URL (or database.url; with database.owner_url, as its owner) must contain no events; the command
 creates the schema if it is missing. It rejects a gap, a duplicate or an invalid line with the line number, and also an
-export that is truncated or was changed; then it imports nothing. (Exports of earlier versions cannot be checked for that;
-they are imported with a warning.) A system that runs on the store continues the unfinished jobs. It needs the same storage
+export that is truncated or was changed; then it imports nothing. A system that runs on the store continues the unfinished jobs. It needs the same storage
 for their audio, and the same master key.")]
 pub(in crate::commands) struct Import {
     /// The export; - reads standard input
@@ -57,16 +56,10 @@ impl Import {
         let bar = Bar::new("importing");
         let outcome = import(Importer::begin(database.pool()).await?, keys.as_deref(), input, bytes, &bar).await;
         bar.clear();
-        let Imported { events, seals, data_keys, checked } = outcome?;
-        if !checked {
-            eprintln!(
-                "ytcaption: this export is of an earlier version and has no last line: whether it was cut off \
-                 cannot be checked"
-            );
-        }
+        let Imported { events, seals, data_keys } = outcome?;
         let mut out = Output::new();
         if self.json {
-            out.json(&json!({ "events": events, "seals": seals, "data_keys": data_keys, "checked": checked }))?;
+            out.json(&json!({ "events": events, "seals": seals, "data_keys": data_keys }))?;
         } else {
             out.line(&format!("{events} events are in the store now."))?;
         }
