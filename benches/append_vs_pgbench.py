@@ -29,8 +29,8 @@ OWNER = "ytcaption"
 PGBENCH_SCRIPT = """
 INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
 VALUES ('job', gen_random_uuid()::text, 1, 'JobCreated', '1',
- '{"type":"JobCreated","account":"local","source":{"kind":"url","url":{"encrypted":"RCCCPP3m8cJrMPkOx90B5Ih1NKIPCw0Ew27YDnHg/XewdnDrlAvVM1+XParYYZuR/8kR9XzO1Fi7vyzgN1PJvfoP8BadyVc=","as":"text"}},"options":{"kind":"transcription","language":"auto","task":"transcribe"},"priority":"normal"}',
- '{"event_id":"0199c1f0-0000-7000-8000-000000000000","occurred_at":"2026-01-02T03:04:05.000006Z","route":"normal","data_key":"0199c1f0-0000-7000-8000-000000000001","account":"local","actor":"client:bench","correlation_id":"00000000-0000-0000-0000-000000000007","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}');
+ '{"type":"JobCreated","account":"local","source":{"kind":"url","url":{"encrypted_text":"RCCCPP3m8cJrMPkOx90B5Ih1NKIPCw0Ew27YDnHg/XewdnDrlAvVM1+XParYYZuR/8kR9XzO1Fi7vyzgN1PJvfoP8BadyVc="}},"options":{"kind":"transcription","language":"auto","task":"transcribe"},"priority":"normal"}',
+ '{"event_id":"0199c1f0-0000-7000-8000-000000000000","occurred_at":"2026-01-02T03:04:05.000006Z","route":"normal","account":"local","actor":"client:bench","correlation_id":"00000000-0000-0000-0000-000000000007","traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}');
 """
 
 

@@ -21,5 +21,6 @@ pub(crate) fn create() -> JobCommand {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     }
 }

@@ -16,13 +16,21 @@ CREATE TABLE events (
 );
 
 CREATE UNIQUE INDEX events_feed ON events (transaction_id, position);
--- A job and its deliveries share a data key, so this finds all events about a job.
-CREATE INDEX events_data_key ON events ((metadata->>'data_key'));
+-- Events of aggregates that share the data key of a job; an event of the job itself names no key and is not in it.
+CREATE INDEX events_of_data_key ON events ((metadata->>'data_key')) WHERE metadata->>'data_key' IS NOT NULL;
+
+-- All events about a job: its own, and those of aggregates that share its data key, such as its deliveries. Inlined into the
+-- statements that call it.
+CREATE FUNCTION events_about(job_id text) RETURNS SETOF events LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT * FROM events WHERE aggregate_type = 'job' AND aggregate_id = job_id
+    UNION ALL
+    SELECT * FROM events WHERE metadata->>'data_key' = job_id
+$$;
 
 -- The keys that encrypt the personal content of events, one for each job, wrapped by a master key (docs/encryption.md).
 -- Backups hold this table in a file of its own. A deleted row makes the content of its events unreadable for good.
 CREATE TABLE data_keys (
-    -- The id of the job; `data_key` in the metadata of the events.
+    -- The id of the job.
     id      text  PRIMARY KEY,
     -- The id of the master key (4 bytes), a nonce (12), the encrypted key (32) and its tag (16).
     wrapped bytea NOT NULL

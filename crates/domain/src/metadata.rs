@@ -50,8 +50,9 @@ pub struct EventMetadata {
     pub occurred_at: DateTime<Utc>,
     /// Routing token of the aggregate, see [`Routed`].
     pub route: String,
-    /// Id of the data key that encrypts the event's personal parts: the id of the job (see [`crate::personal`]).
-    pub data_key: Uuid,
+    /// Id of the data key that encrypts the event's personal parts, see [`crate::personal`]; `None` if it is the id of the
+    /// event's aggregate. The events of a delivery name the key of its job.
+    pub data_key: Option<Uuid>,
     /// The context of the command that produced the event.
     pub context: CommandContext,
 }
@@ -68,25 +69,21 @@ pub struct MetadataError {
 }
 
 impl EventMetadata {
-    /// The flat form that is stored.
-    pub fn to_map(&self) -> HashMap<String, String> {
+    /// The flat form that is stored: a JSON object of strings, in the order of their names.
+    pub fn to_json(&self) -> Value {
         let context = &self.context;
-        let mut map = HashMap::from([
-            (EVENT_ID.to_owned(), self.event_id.to_string()),
-            (OCCURRED_AT.to_owned(), self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            (ROUTE.to_owned(), self.route.clone()),
-            (DATA_KEY.to_owned(), self.data_key.to_string()),
-            (ACCOUNT.to_owned(), context.account.to_string()),
-            (ACTOR.to_owned(), context.actor.to_string()),
-            (CORRELATION_ID.to_owned(), context.correlation_id.to_string()),
-        ]);
-        if let Some(id) = context.causation_id {
-            map.insert(CAUSATION_ID.to_owned(), id.to_string());
-        }
-        if let Some(traceparent) = &context.traceparent {
-            map.insert(TRACEPARENT.to_owned(), traceparent.clone());
-        }
-        map
+        let texts = [
+            (ACCOUNT, Some(context.account.to_string())),
+            (ACTOR, Some(context.actor.to_string())),
+            (CAUSATION_ID, context.causation_id.map(|id| id.to_string())),
+            (CORRELATION_ID, Some(context.correlation_id.to_string())),
+            (DATA_KEY, self.data_key.map(|id| id.to_string())),
+            (EVENT_ID, Some(self.event_id.to_string())),
+            (OCCURRED_AT, Some(self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true))),
+            (ROUTE, Some(self.route.clone())),
+            (TRACEPARENT, context.traceparent.clone()),
+        ];
+        texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), Value::from(text?)))).collect()
     }
 
     /// Reads the stored form back.
@@ -100,7 +97,7 @@ impl EventMetadata {
             event_id: uuid(EVENT_ID)?,
             occurred_at: text(OCCURRED_AT)?.parse().map_err(|_| MetadataError { key: OCCURRED_AT })?,
             route: text(ROUTE)?.clone(),
-            data_key: uuid(DATA_KEY)?,
+            data_key: map.contains_key(DATA_KEY).then(|| uuid(DATA_KEY)).transpose()?,
             context: CommandContext {
                 account: AccountId(text(ACCOUNT)?.clone()),
                 actor: text(ACTOR)?.parse().map_err(|_| MetadataError { key: ACTOR })?,
@@ -124,7 +121,7 @@ impl EventMetadata {
             event_id: id(EVENT_ID).unwrap_or_default(),
             occurred_at: text(OCCURRED_AT).and_then(|text| text.parse().ok()).unwrap_or(recorded_at),
             route: lossy_text(ROUTE),
-            data_key: id(DATA_KEY).unwrap_or_default(),
+            data_key: id(DATA_KEY),
             context: CommandContext {
                 account: AccountId(lossy_text(ACCOUNT)),
                 actor: actor.unwrap_or_else(|| Actor::Other { kind: UNREADABLE.to_owned(), id: lossy_text(ACTOR) }),
@@ -148,7 +145,7 @@ mod tests {
             event_id: Uuid::from_u128(1),
             occurred_at: "2026-01-02T03:04:05.000006Z".parse().expect("a valid time"),
             route: "normal".into(),
-            data_key: Uuid::from_u128(4),
+            data_key: Some(Uuid::from_u128(4)),
             context: CommandContext {
                 account: AccountId::local(),
                 actor: Actor::Worker("download@host:1".into()),
@@ -157,7 +154,8 @@ mod tests {
                 traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             },
         };
-        let read = EventMetadata::from_map(&metadata.to_map()).expect("what was written can be read");
+        let stored = serde_json::from_value(metadata.to_json()).expect("an object of strings");
+        let read = EventMetadata::from_map(&stored).expect("what was written can be read");
         assert_eq!(read, metadata);
     }
 

@@ -1,7 +1,7 @@
 //! Which values of a payload are personal, and how they are stored.
 //!
-//! A personal value is stored as `{"encrypted": "<base64>", "as": "text" | "list"}` in its own place, so that the rest of
-//! the payload can be read and queried without a key. When the key is gone, a text reads as [`ERASED`] and a list as
+//! A personal value is stored as `{"encrypted_text": "<base64>"}` or `{"encrypted_list": "<base64>"}` in its own place, so
+//! that the rest of the payload can be read and queried without a key. When the key is gone, a text reads as [`ERASED`] and a list as
 //! `[]`, so that every event of an erased job still decodes. Encryption itself is the event store's.
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,7 @@ use serde_json::Value;
 pub const ERASED: &str = "about:erased";
 
 /// JSON type of a personal value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PersonalKind {
     /// A string.
     Text,
@@ -31,13 +30,39 @@ pub struct PersonalPart {
 
 /// A personal value as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "Stored", from = "Stored")]
 pub struct EncryptedValue {
     /// Nonce and ciphertext in base64; empty if the key was gone when the event was written.
     pub encrypted: String,
     /// JSON type of the value.
-    #[serde(rename = "as")]
     pub kind: PersonalKind,
+}
+
+/// The JSON of an [`EncryptedValue`]: an object of one member, whose name says the type.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    #[serde(rename = "encrypted_text")]
+    Text(String),
+    #[serde(rename = "encrypted_list")]
+    List(String),
+}
+
+impl From<EncryptedValue> for Stored {
+    fn from(EncryptedValue { encrypted, kind }: EncryptedValue) -> Self {
+        match kind {
+            PersonalKind::Text => Self::Text(encrypted),
+            PersonalKind::List => Self::List(encrypted),
+        }
+    }
+}
+
+impl From<Stored> for EncryptedValue {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Text(encrypted) => Self { encrypted, kind: PersonalKind::Text },
+            Stored::List(encrypted) => Self { encrypted, kind: PersonalKind::List },
+        }
+    }
 }
 
 impl PersonalPart {
@@ -80,7 +105,7 @@ fn replace_below<E>(
     open: &mut impl FnMut(&str, EncryptedValue) -> Result<Value, E>,
 ) -> Result<(), E> {
     let Value::Object(members) = value else { return Ok(()) };
-    if members.contains_key("encrypted")
+    if members.len() == 1
         && let Ok(encrypted) = EncryptedValue::deserialize(&*value)
     {
         *value = open(path, encrypted)?;
@@ -121,7 +146,8 @@ mod tests {
             "failure": { "code": "x", "message": stored("AA", PersonalKind::Text) },
             "segments": stored("BB", PersonalKind::List),
             // Not the form of an encrypted value.
-            "other": { "encrypted": "CC" },
+            "other": { "encrypted_number": "CC" },
+            "another": { "encrypted_text": "CC", "more": 1 },
         });
         let mut seen = vec![];
         let replaced = replace_encrypted(&mut payload, |path, value| {
@@ -130,8 +156,12 @@ mod tests {
         });
         assert_eq!(replaced, Ok(()));
         assert_eq!(seen, [("failure.message".to_owned(), "AA".to_owned()), ("segments".to_owned(), "BB".to_owned())]);
-        let expected =
-            json!({ "failure": { "code": "x", "message": ERASED }, "segments": [], "other": { "encrypted": "CC" } });
+        let expected = json!({
+            "failure": { "code": "x", "message": ERASED },
+            "segments": [],
+            "other": { "encrypted_number": "CC" },
+            "another": { "encrypted_text": "CC", "more": 1 },
+        });
         assert_eq!(payload, expected);
     }
 

@@ -11,6 +11,10 @@ use ytcaption_domain::Span;
 use ytcaption_domain::job::{Audio, Job, JobCommand};
 use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, IdGenerator};
 
+// The allocator that the program has; linking it is enough.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+use tikv_jemalloc_sys as _;
+
 #[path = "../../../benches/command.rs"]
 mod command;
 

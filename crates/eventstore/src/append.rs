@@ -1,13 +1,16 @@
 //! Appends events durably, many commands in one insert.
 //!
-//! One writer task owns one connection. While the disk flushes one batch, the next one gathers: there is no
-//! artificial delay, so a lone command is written at once and concurrent commands share the flush.
+//! Two writers, each with a connection of its own, write batches in turn: while the disk flushes one batch, Postgres inserts
+//! the next, and the one after that gathers. There is no artificial delay, so a lone command is written at once and
+//! concurrent commands share the flush.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -15,12 +18,16 @@ use crate::Database;
 use crate::database::TRUSTED_IDLE;
 use crate::notify::Notifier;
 
+/// Batches that are written at a time.
+const WRITERS: usize = 2;
 /// Most commands in one insert.
 const BATCH_COMMANDS: usize = 128;
 /// Commands that may wait for the writer before callers wait to hand theirs in.
 const QUEUE_COMMANDS: usize = 1024;
 /// The constraints whose violation means that another command was faster; a data key is stored with the first event.
 const OPTIMISTIC_LOCKS: [&str; 2] = ["events_pkey", "data_keys_pkey"];
+/// Postgres' code for a transaction that it ended because two waited for each other; another process' batch was faster.
+const DEADLOCK_DETECTED: &str = "40P01";
 
 /// The events of one command.
 #[derive(Debug, Default)]
@@ -38,6 +45,10 @@ impl From<Vec<SerializedEvent>> for NewEvents {
 }
 
 impl NewEvents {
+    fn aggregate_id(&self) -> Option<&str> {
+        self.events.first().map(|event| event.aggregate_id.as_str())
+    }
+
     pub(crate) fn with_data_key(data_key: Option<(Uuid, Vec<u8>)>) -> Self {
         Self { events: vec![], data_key }
     }
@@ -49,23 +60,24 @@ struct Append {
     answer: oneshot::Sender<Result<(), PersistenceError>>,
 }
 
-/// Hands events to the writer. Cheap to clone; the writer ends with the last clone.
+/// Hands events to the writers. Cheap to clone; the writers end with the last clone.
 #[derive(Debug, Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Append>,
 }
 
 impl Appender {
-    /// Starts the writer, which opens its connection when the first events come.
+    /// Starts the writers. A writer opens its connection when events come for it.
     pub fn start(database: &Database) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_COMMANDS);
-        let writer = Writer {
+        let notifier = Arc::new(Notifier::start(database.pool().clone()));
+        let writer = || Writer {
             options: database.connect_options().clone(),
             connection: None,
             used: Instant::now(),
-            notifier: Notifier::start(database.pool().clone()),
+            notifier: Arc::clone(&notifier),
         };
-        tokio::spawn(writer.run(waiting));
+        tokio::spawn(dispatch(waiting, (0..WRITERS).map(|_| writer()).collect()));
         Self { queue }
     }
 
@@ -85,23 +97,38 @@ fn writer_gone() -> PersistenceError {
     PersistenceError::ConnectionError("the event writer has stopped".into())
 }
 
+/// Gives each batch to an idle writer: the one that was busy last, so that a lone caller keeps to one connection.
+async fn dispatch(mut waiting: mpsc::Receiver<Append>, writers: Vec<Writer>) {
+    let (permits, idle) = (Arc::new(Semaphore::new(writers.len())), Arc::new(Mutex::new(writers)));
+    loop {
+        // Commands gather while every writer is busy. The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let mut batch = Vec::with_capacity(BATCH_COMMANDS);
+        if waiting.recv_many(&mut batch, BATCH_COMMANDS).await == 0 {
+            return;
+        }
+        let Some(mut writer) = idle.lock().unwrap_or_else(PoisonError::into_inner).pop() else { return };
+        let idle = Arc::clone(&idle);
+        tokio::spawn(async move {
+            writer.write(batch).await;
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(writer);
+            drop(permit);
+        });
+    }
+}
+
 struct Writer {
     options: PgConnectOptions,
     connection: Option<PgConnection>,
     /// When the connection was last used.
     used: Instant,
-    notifier: Notifier,
+    notifier: Arc<Notifier>,
 }
 
 impl Writer {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Append>) {
-        let mut batch = Vec::with_capacity(BATCH_COMMANDS);
-        while waiting.recv_many(&mut batch, BATCH_COMMANDS).await > 0 {
-            self.write(std::mem::take(&mut batch)).await;
-        }
-    }
-
-    async fn write(&mut self, batch: Vec<Append>) {
+    async fn write(&mut self, mut batch: Vec<Append>) {
+        // In one order everywhere, so that no two batches wait for each other's aggregates.
+        batch.sort_by(|a, b| a.new.aggregate_id().cmp(&b.new.aggregate_id()));
         let all: Vec<&NewEvents> = batch.iter().map(|append| &append.new).collect();
         match self.insert(&all).await {
             Ok(()) => answer_all(batch, || Ok(())),
@@ -192,8 +219,10 @@ fn answer_all(batch: Vec<Append>, outcome: impl Fn() -> Result<(), PersistenceEr
 }
 
 fn is_conflict(error: &sqlx::Error) -> bool {
-    let constraint = error.as_database_error().and_then(|error| error.constraint());
-    constraint.is_some_and(|constraint| OPTIMISTIC_LOCKS.contains(&constraint))
+    error.as_database_error().is_some_and(|error| {
+        error.constraint().is_some_and(|constraint| OPTIMISTIC_LOCKS.contains(&constraint))
+            || error.code().is_some_and(|code| code == DEADLOCK_DETECTED)
+    })
 }
 
 fn into_persistence_error(error: sqlx::Error) -> PersistenceError {

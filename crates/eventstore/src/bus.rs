@@ -189,21 +189,18 @@ where
         let decided_at = self.clock.now().trunc_subsecs(STORED_TIME_DIGITS);
         if !events.is_empty() {
             let keys = self.keys(id, loaded.current_sequence, &events[0]).await.map_err(CommandError::from_key)?;
-            let mut new = NewEvents::with_data_key(keys.new.as_ref().map(|wrapped| (id, wrapped.clone())));
+            let mut new = NewEvents::with_data_key(keys.new.map(|wrapped| (id, wrapped)));
             for (event, sequence) in events.iter().zip(loaded.current_sequence as u64 + 1..) {
                 let metadata = EventMetadata {
                     event_id: self.ids.new_id(),
                     occurred_at: decided_at,
                     route: aggregate.route().to_owned(),
-                    data_key: event.data_key_id(id),
+                    data_key: Some(event.data_key_id(id)).filter(|key| *key != id),
                     context: context.clone(),
                 };
                 new.events.push(serialize::<A>(event, &loaded.aggregate_id, sequence, &metadata, keys.key.as_ref())?);
             }
             self.appender.append(new).await.map_err(AggregateError::from)?;
-            if let (Some(key), Some(_)) = (keys.key, keys.new) {
-                self.database.data_keys().cache(id, key);
-            }
         }
         for event in &events {
             ytcaption_telemetry::metrics::event_appended(&event.event_type());
@@ -245,6 +242,6 @@ where
         event_version: event.event_version(),
         event_type,
         payload,
-        metadata: serde_json::to_value(metadata.to_map()).map_err(unwritable)?,
+        metadata: metadata.to_json(),
     })
 }

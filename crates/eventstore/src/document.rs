@@ -1,10 +1,8 @@
 //! An event as JSON, for people and programs that look into the store.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{Corruption, RecordedEvent};
@@ -49,11 +47,10 @@ pub struct EventDocument {
 
 impl From<&RecordedEvent> for EventDocument {
     fn from(event: &RecordedEvent) -> Self {
-        let ordered = || event.metadata.to_map().into_iter().collect::<BTreeMap<String, String>>();
         let (metadata, corrupt) = match &event.corrupt {
-            None => (json!(ordered()), None),
+            None => (event.metadata.to_json(), None),
             Some(corruption @ Corruption::Metadata { stored, .. }) => (stored.clone(), Some(corruption.to_string())),
-            Some(corruption @ Corruption::Content(_)) => (json!(ordered()), Some(corruption.to_string())),
+            Some(corruption @ Corruption::Content(_)) => (event.metadata.to_json(), Some(corruption.to_string())),
         };
         Self {
             cursor: event.cursor.to_string(),

@@ -32,13 +32,15 @@ pub struct EventQuery {
     pub correlation_id: Option<Uuid>,
 }
 
-/// The events after a cursor and before a horizon that meet an [`EventQuery`], in `$order`.
+/// The events after a cursor and before a horizon that meet an [`EventQuery`], in `$order`. Those about a job are the ones
+/// of the function `events_about`, as a condition, so that the feed need not be scanned for them.
 macro_rules! matching_events {
     ($order:literal, $query:expr, $after:expr, $horizon:expr, $limit:expr) => {
         stored_events!(
             "WHERE (e.transaction_id, e.position) > ($1::text::xid8, $2)
                AND e.transaction_id < $3::text::xid8
-               AND ($5::text IS NULL OR e.metadata->>'data_key' = $5)
+               AND ($5::text IS NULL OR e.aggregate_type = 'job' AND e.aggregate_id = $5
+                    OR e.metadata->>'data_key' = $5)
                AND ($6::text IS NULL OR e.aggregate_type = $6)
                AND ($7::text IS NULL OR e.event_type = $7)
                AND ($8::text IS NULL OR starts_with(e.metadata->>'actor', $8))
@@ -141,7 +143,9 @@ impl EventReader {
     /// The database does not answer, or a row cannot be read.
     pub async fn with_data_key(&self, data_key: Uuid) -> Result<Vec<RecordedEvent>, sqlx::Error> {
         let events = stored_events!(
-            "WHERE e.metadata->>'data_key' = $1 ORDER BY e.transaction_id, e.position",
+            "WHERE (e.aggregate_type, e.aggregate_id, e.sequence) IN
+                   (SELECT aggregate_type, aggregate_id, sequence FROM events_about($1))
+             ORDER BY e.transaction_id, e.position",
             data_key.to_string(),
         );
         read_all(events.fetch_all(self.database.pool()).await?, self.database.data_keys())

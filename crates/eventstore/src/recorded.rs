@@ -166,7 +166,7 @@ macro_rules! stored_events {
             crate::recorded::StoredEvent,
             r#"SELECT e.transaction_id::text AS "tx!", e.position, e.aggregate_type, e.aggregate_id, e.sequence,
                       e.event_type, e.event_version, e.payload, e.metadata, e.recorded_at, k.wrapped AS "data_key?"
-                 FROM events e LEFT JOIN data_keys k ON k.id = e.metadata->>'data_key' "# + $first $(+ $more)*,
+                 FROM events e LEFT JOIN data_keys k ON k.id = coalesce(e.metadata->>'data_key', e.aggregate_id) "# + $first $(+ $more)*,
             $($argument),*
         )
     };
@@ -205,7 +205,7 @@ impl StoredEvent {
             sequence,
             event_type: &self.event_type,
         };
-        let id = self.metadata.get(DATA_KEY).and_then(Value::as_str).unwrap_or_default();
+        let id = self.metadata.get(DATA_KEY).and_then(Value::as_str).unwrap_or(&self.aggregate_id);
         let key = || self.data_key.as_deref().map(|wrapped| keys.unwrap(id, wrapped)).transpose();
         decrypt_payload(key, event, &mut self.payload)
     }

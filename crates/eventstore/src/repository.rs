@@ -36,7 +36,7 @@ impl EventRepository {
         }
     }
 
-    /// Reads the rows and, beside them, the data key that they name unless it is that of another aggregate.
+    /// Reads the rows and, beside them, the aggregate's own data key, which is theirs unless they name another.
     async fn decrypt_stored(
         &self,
         aggregate_id: &str,
@@ -45,9 +45,8 @@ impl EventRepository {
         let own = aggregate_id.parse().ok();
         let (stored, own_key) = tokio::join!(stored, self.key(own));
         let (stored, mut key) = (stored?, own_key?);
-        let named = stored.first().and_then(data_key_of);
-        if named != own {
-            key = self.key(named).await?;
+        if let Some(named) = stored.first().and_then(named_data_key) {
+            key = self.key(named.parse().ok()).await?;
         }
         let mut events = Vec::with_capacity(stored.len());
         for mut event in stored {
@@ -66,8 +65,8 @@ impl EventRepository {
     }
 }
 
-fn data_key_of(event: &SerializedEvent) -> Option<Uuid> {
-    event.metadata.get(DATA_KEY)?.as_str()?.parse().ok()
+fn named_data_key(event: &SerializedEvent) -> Option<&str> {
+    event.metadata.get(DATA_KEY)?.as_str()
 }
 
 fn decrypt(event: &mut SerializedEvent, key: Option<DataKey>) -> Result<(), PersistenceError> {

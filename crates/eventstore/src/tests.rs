@@ -53,6 +53,7 @@ pub(crate) fn create() -> JobCommand {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::High,
         webhook_url: None,
+        retry_of: None,
     }
 }
 
@@ -161,7 +162,7 @@ async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
     for n in 1..=EVENTS_PER_WRITER {
         let mut transaction = begin(&pool).await.expect("a connection");
         let metadata = ytcaption_domain::EventMetadata {
-            data_key: Uuid::nil(),
+            data_key: None,
             event_id: Uuid::from_u128(u128::from(writer) << 64 | u128::from(n)),
             occurred_at: Clock::system().now(),
             route: "normal".into(),
@@ -174,7 +175,7 @@ async fn write_slowly(pool: PgPool, writer: u32) -> u32 {
         )
         .bind(writer.to_string())
         .bind(i64::from(committed + 1))
-        .bind(sqlx::types::Json(metadata.to_map()))
+        .bind(sqlx::types::Json(metadata.to_json()))
         .execute(&mut *transaction)
         .await
         .expect("an insert");

@@ -69,8 +69,8 @@ pub async fn pending_events(
                             SELECT a.event_type = step.started
                                AND a.recorded_at > now() - interval '30 seconds'
                                                            * 2 ^ least((a.payload->>'attempt')::int - 1, 8)
-                              FROM events a
-                             WHERE a.metadata->>'data_key' = e.aggregate_id AND a.aggregate_type = step.recorded_by
+                              FROM events_about(e.aggregate_id) a
+                             WHERE a.aggregate_type = step.recorded_by
                                AND a.event_type IN (step.started, step.failed)
                                AND (step.part IS NULL OR a.payload->step.part = e.payload->step.part)
                              ORDER BY a.position DESC LIMIT 1), false)
@@ -82,8 +82,8 @@ pub async fn pending_events(
                                                      started text, failed text, done text[], ends_with_job boolean)
             ON e.event_type = ANY(step.triggers)
          WHERE NOT EXISTS (
-                   SELECT FROM events d
-                    WHERE d.metadata->>'data_key' = e.aggregate_id AND d.aggregate_type = step.recorded_by
+                   SELECT FROM events_about(e.aggregate_id) d
+                    WHERE d.aggregate_type = step.recorded_by
                       AND d.event_type = ANY(step.done)
                       AND (step.part IS NULL OR d.payload->step.part = e.payload->step.part))
            AND NOT (step.ends_with_job AND EXISTS (
@@ -117,9 +117,8 @@ pub async fn superseded_by(
     let job_has_ended = sqlx::query_scalar!(
         r#"
         SELECT e.aggregate_type = 'job' AND e.event_type = ANY($2) AS "job_has_ended!"
-          FROM events e
-         WHERE e.metadata->>'data_key' = $1
-           AND (e.aggregate_type = 'job' AND e.event_type = ANY($2)
+          FROM events_about($1) e
+         WHERE (e.aggregate_type = 'job' AND e.event_type = ANY($2)
                 OR e.aggregate_type = $3 AND e.event_type = $4 AND (e.payload->>'attempt')::bigint > $5
                    AND ($6::text IS NULL OR e.payload->>$6 = $7))
          ORDER BY 1 DESC LIMIT 1"#,
@@ -145,8 +144,8 @@ pub async fn unfinished_attempts(database: &Database, step: &Step, unit: WorkUni
     sqlx::query_scalar!(
         r#"
         SELECT count(*) FILTER (WHERE e.event_type = $3) - count(*) FILTER (WHERE e.event_type = $4) AS "unfinished!"
-          FROM events e
-         WHERE e.metadata->>'data_key' = $1 AND e.aggregate_type = $2 AND e.event_type IN ($3, $4)
+          FROM events_about($1) e
+         WHERE e.aggregate_type = $2 AND e.event_type IN ($3, $4)
            AND ($5::text IS NULL OR e.payload->>$5 = $6)"#,
         unit.job_id.to_string(),
         step.recorded_by(),

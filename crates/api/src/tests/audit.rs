@@ -105,7 +105,7 @@ async fn parked_events_are_listed_page_by_page_with_the_reason() {
     let job = api.submitted().await;
     let started = json!({"type": "DownloadStarted", "attempt": 1, "worker": "w"});
     for (sequence, event_type, payload) in [(2, "FromTheFuture", json!({})), (3, "DownloadStarted", started)] {
-        let metadata = json!(api.events(job).await[0].metadata.to_map());
+        let metadata = api.events(job).await[0].metadata.to_json();
         let (aggregate_id, event_version) = (job.to_string(), "1");
         RawEvent { aggregate_type: "job", aggregate_id, sequence, event_type, event_version, payload, metadata }
             .insert(api.database.pool())

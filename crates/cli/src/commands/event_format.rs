@@ -134,7 +134,7 @@ mod tests {
             event_version: "1".into(),
             payload: json!({ "reason": "wrong, \"really\"\n" }),
             metadata: EventMetadata {
-                data_key: Uuid::nil(),
+                data_key: None,
                 event_id: Uuid::from_u128(1),
                 occurred_at: recorded_at,
                 route: "normal".into(),

@@ -44,9 +44,8 @@ impl EventIdentity<'_> {
     fn aad(&self, path: &str) -> Aad<Vec<u8>> {
         let Self { aggregate_type, aggregate_id, sequence, event_type } = self;
         // As JSON, so that the parts cannot run into each other.
-        Aad::from(
-            serde_json::json!([aggregate_type, aggregate_id, sequence, event_type, path]).to_string().into_bytes(),
-        )
+        let parts = serde_json::to_vec(&(aggregate_type, aggregate_id, sequence, event_type, path));
+        Aad::from(parts.expect("texts and a number are JSON"))
     }
 }
 

@@ -64,11 +64,6 @@ impl DataKeys {
         self.master()?.new_data_key(&id.to_string())
     }
 
-    /// Caches a key that was just stored.
-    pub(crate) fn cache(&self, id: Uuid, key: DataKey) {
-        self.cache.insert(id, key);
-    }
-
     /// The data key of that id; none if it was destroyed, or never made.
     pub(crate) async fn get(&self, id: Uuid) -> Result<Option<DataKey>, KeyError> {
         if let Some(key) = self.cache.get(&id) {
@@ -212,7 +207,7 @@ impl DataKeys {
         let insert = sqlx::query!(
             "INSERT INTO data_keys (id, wrapped)
              SELECT new.id, new.wrapped FROM UNNEST($1::text[], $2::bytea[]) AS new(id, wrapped)
-              WHERE EXISTS (SELECT FROM events e WHERE e.metadata->>'data_key' = new.id)",
+              WHERE EXISTS (SELECT FROM events_about(new.id))",
             &ids,
             &wrapped,
         );

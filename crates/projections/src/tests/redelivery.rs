@@ -97,6 +97,7 @@ fn job_events(choices: &[u8]) -> Vec<JobEvent> {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: Some("https://example.org/hook".parse().expect("a URL")),
+        retry_of: None,
     };
     let (mut job, mut events) = (Job::default(), vec![]);
     let commands = choices.iter().copied().map(Some);
@@ -132,7 +133,7 @@ fn stored<E: DomainEvent>(aggregate_type: &str, id: Uuid, events: &[E]) -> Vec<S
     let stored = events.iter().map(|event| {
         sequence += 1;
         let metadata = EventMetadata {
-            data_key: Uuid::nil(),
+            data_key: None,
             event_id: IdGenerator::system().new_id(),
             occurred_at: Clock::system().now(),
             route: "normal".into(),
@@ -145,7 +146,7 @@ fn stored<E: DomainEvent>(aggregate_type: &str, id: Uuid, events: &[E]) -> Vec<S
             event_type: event.event_type(),
             event_version: event.event_version(),
             payload: serde_json::json!(event),
-            metadata: serde_json::json!(metadata.to_map()),
+            metadata: metadata.to_json(),
         }
     });
     stored.collect()

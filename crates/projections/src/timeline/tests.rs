@@ -34,6 +34,7 @@ impl TestJob {
             options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url: Some("https://hooks.example.org/in?token=secret".parse().expect("a URL")),
+            retry_of: None,
         };
         job.job(0, Actor::Client("anonymous".into()), &created);
         job
@@ -81,7 +82,7 @@ impl TestJob {
             event_version: version.into(),
             payload,
             metadata: EventMetadata {
-                data_key: Uuid::nil(),
+                data_key: None,
                 event_id: Uuid::from_u128(u128::from(number)),
                 occurred_at: Self::time(ms),
                 route: "normal".into(),
