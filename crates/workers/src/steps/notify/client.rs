@@ -28,13 +28,15 @@ pub(super) enum Reply {
     NoResponse(String),
     /// The policy forbids the address, for this reason.
     AddressBlocked(String),
+    /// Nothing was sent: the job was erased, so its URL is not known any more.
+    UrlErased,
 }
 
 impl Reply {
     /// Whether the receiver is unhealthy, and has not only refused this message.
     pub(super) fn is_unhealthy(&self) -> bool {
         match self {
-            Self::Accepted(_) | Self::AddressBlocked(_) => false,
+            Self::Accepted(_) | Self::AddressBlocked(_) | Self::UrlErased => false,
             Self::HttpError(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
             Self::NoResponse(_) => true,
         }

@@ -23,6 +23,7 @@ use url::Url;
 use ytcaption_domain::JobId;
 use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
 use ytcaption_domain::job::JobEvent;
+use ytcaption_domain::personal::ERASED;
 use ytcaption_domain::step::{NOTIFY, Step};
 use ytcaption_eventstore::{DecodeError, RecordedEvent, read_event};
 use ytcaption_telemetry::metrics;
@@ -154,25 +155,44 @@ impl Notify {
             Ok(Some(left)) => return Outcome::RetryAfter(left),
             Err(error) => return wait_for_database(&error),
         }
-        let host = host_of(url);
-        if let Err(delay) = self.breakers.check(&host) {
-            tracing::info!(host, retry_in_ms = as_ms(delay), "the receiver is unhealthy; the message waits");
-            return Outcome::RetryAfter(with_jitter(delay));
-        }
-        let body = Body::new(job_id, end.metadata.occurred_at, job_end, &self.public_url);
         let context = self.deps.context(NOTIFY.name, &message.event);
-        let reply = self.client.post(url, message.event.id, context.traceparent.as_deref(), &body).await;
-        if reply.is_unhealthy() {
-            self.breakers.record_failure(&host);
+        let reply = if url.as_str() == ERASED {
+            Reply::UrlErased
         } else {
-            self.breakers.record_success(&host);
-        }
+            let body = Body::new(job_id, end.metadata.occurred_at, job_end, &self.public_url);
+            match self.post(url, message, context.traceparent.as_deref(), &body).await {
+                Ok(reply) => reply,
+                Err(delay) => return Outcome::RetryAfter(delay),
+            }
+        };
         let (command, retry_after) = self.record(job_id, url, &delivery, reply);
         match (execute_with_retry(&self.deps.deliveries, id, command, &context).await, retry_after) {
             (Err(error), _) => outcome_from(&error),
             (Ok(_), Some(delay)) => Outcome::RetryAfter(delay),
             (Ok(_), None) => Outcome::Done,
         }
+    }
+
+    /// Sends the notification; an error is the delay while the receiver is known to be unhealthy.
+    async fn post(
+        &self,
+        url: &Url,
+        message: &Message,
+        traceparent: Option<&str>,
+        body: &Body,
+    ) -> Result<Reply, Duration> {
+        let host = host_of(url);
+        if let Err(delay) = self.breakers.check(&host) {
+            tracing::info!(host, retry_in_ms = as_ms(delay), "the receiver is unhealthy; the message waits");
+            return Err(with_jitter(delay));
+        }
+        let reply = self.client.post(url, message.event.id, traceparent, body).await;
+        if reply.is_unhealthy() {
+            self.breakers.record_failure(&host);
+        } else {
+            self.breakers.record_success(&host);
+        }
+        Ok(reply)
     }
 
     /// The time until the next attempt is due; `None` if it is due. After a restart of NATS a message may come early.
@@ -206,6 +226,7 @@ impl Notify {
             }
             Reply::HttpError(status) => (format!("it answered {status}"), status == StatusCode::GONE),
             Reply::AddressBlocked(reason) => (reason, true),
+            Reply::UrlErased => ("the job was erased, and with it the URL of its webhook".to_owned(), true),
             Reply::NoResponse(reason) => (reason, false),
         };
         let attempt = delivery.attempts + 1;

@@ -91,6 +91,23 @@ async fn the_receiver_can_verify_the_notification_and_receives_it_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_of_an_erased_job_is_abandoned_with_its_reason() {
+    let harness = harness_with(loopback()).await;
+    let source = MediaSource::Url { url: "http://example.org/a.mp4".parse().unwrap() };
+    let job = harness.submit(source, Some("http://127.0.0.1:9/hook".parse().unwrap())).await;
+    assert!(harness.deps.database.data_keys().destroy(job.0).await.unwrap());
+    harness.command(job, JobCommand::Cancel { reason: None }).await;
+    let expected = ["WebhookAttemptFailed", "WebhookAbandoned"];
+    until("it was abandoned", async || names(&harness, job).await == expected).await;
+    // The key is gone, so the reason is not stored either: nothing new about an erased job is kept in plaintext.
+    let DeliveryEvent::WebhookAttemptFailed { reason, retry_in_ms, .. } = &delivery_events(&harness, job).await[0]
+    else {
+        unreachable!()
+    };
+    assert_eq!((reason.as_str(), *retry_in_ms), (ERASED, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unhealthy_receiver_is_notified_again_by_the_schedule_and_then_abandoned() {
     let server = HttpServer::start(|request, before| match request.path.as_str() {
         "/recovers" if before >= 1 => Answer::status(200),
