@@ -15,6 +15,7 @@ mod crash_roles;
 mod crash_servers;
 mod crash_up;
 mod egress;
+mod erased;
 mod fairness;
 mod history;
 mod invalid_input;

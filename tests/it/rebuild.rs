@@ -111,6 +111,7 @@ async fn create(jobs: &CommandBus<Job>) -> JobId {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     };
     jobs.create(id, command, &context()).await.unwrap();
     JobId(id)

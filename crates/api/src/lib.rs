@@ -14,6 +14,7 @@ mod openapi;
 mod operations;
 mod page;
 mod parameters;
+mod prefer;
 mod principal;
 mod problem;
 mod router;

@@ -27,6 +27,7 @@ fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(transcriptions::captions::captions))
         .routes(routes!(transcriptions::stream::stream))
         .routes(routes!(transcriptions::cancel::cancel))
+        .routes(routes!(transcriptions::retry::retry))
         .routes(routes!(transcriptions::history::events))
         .routes(routes!(transcriptions::history::explain))
         .routes(routes!(models::list))

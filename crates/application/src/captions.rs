@@ -52,7 +52,7 @@ pub enum CaptionsError {
     NotFound(JobId),
     /// The job has no such version, or did not exist at that time.
     #[error("{0}")]
-    NoSuchMoment(String),
+    NoSuchVersion(String),
     /// The job has not ended, or had not ended at the requested moment.
     #[error("the job is {status}")]
     NotCompleted {
@@ -168,7 +168,7 @@ impl From<HistoryError> for CaptionsError {
         match error {
             HistoryError::Denied(denied) => Self::Denied(denied),
             HistoryError::NotFound(job) => Self::NotFound(job),
-            HistoryError::NoSuchMoment(detail) => Self::NoSuchMoment(detail),
+            HistoryError::NoSuchVersion(detail) => Self::NoSuchVersion(detail),
             HistoryError::Inconsistent(detail) => Self::Inconsistent(detail),
             HistoryError::Store(error) => Self::Store(error),
         }

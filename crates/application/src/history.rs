@@ -29,7 +29,7 @@ pub enum HistoryError {
     NotFound(JobId),
     /// The job has no such version, or did not exist at that time.
     #[error("{0}")]
-    NoSuchMoment(String),
+    NoSuchVersion(String),
     /// The events of the job do not follow from each other.
     #[error("{0}")]
     Inconsistent(String),
@@ -113,7 +113,7 @@ impl From<projections::HistoryError> for HistoryError {
         use projections::HistoryError as Source;
         match error {
             Source::NotFound(job) => Self::NotFound(job),
-            Source::UnknownVersion { .. } | Source::BeforeCreation { .. } => Self::NoSuchMoment(error.to_string()),
+            Source::UnknownVersion { .. } | Source::BeforeCreation { .. } => Self::NoSuchVersion(error.to_string()),
             Source::Inconsistent(_) => Self::Inconsistent(error.to_string()),
             Source::Unreadable(error) => Self::Store(error.into()),
             Source::Unavailable(error) => Self::Store(StoreError::unavailable(error)),

@@ -72,7 +72,7 @@ pub(crate) async fn earlier_job(
 
 /// Whether the event is what the command leads to. An upload has a key of its own each time; its content counts.
 fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
-    let JobCommand::Create { account, source, options, priority, webhook_url } = command else {
+    let JobCommand::Create { account, source, options, priority, webhook_url, retry_of } = command else {
         return false;
     };
     let JobEvent::JobCreated {
@@ -81,6 +81,7 @@ fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
         options: stored_options,
         priority: stored_priority,
         webhook_url: stored_webhook_url,
+        retry_of: stored_retry_of,
     } = event
     else {
         return false;
@@ -90,6 +91,7 @@ fn is_result_of(command: &JobCommand, event: &JobEvent) -> bool {
         && options == stored_options
         && priority == stored_priority
         && webhook_url == stored_webhook_url
+        && retry_of == stored_retry_of
 }
 
 fn is_same_media(a: &MediaSource, b: &MediaSource) -> bool {

@@ -10,7 +10,7 @@
 //!
 //! | door | use cases |
 //! |---|---|
-//! | [`Commands`] | [submit](Commands::submit), [store an upload](Commands::store_upload), [cancel](Commands::cancel) |
+//! | [`Commands`] | [submit](Commands::submit), [store an upload](Commands::store_upload), [cancel](Commands::cancel), [retry](Commands::retry) |
 //! | [`Queries`] | [get](Queries::get), [list](Queries::list), captions ([completed](Queries::completed), [captions](Queries::captions)), history ([events](Queries::events), [at](Queries::at), [difference](Queries::difference), [explain](Queries::explain)), [usage](Queries::usage), for operators [audit events](Queries::audit_events), [parked events](Queries::parked_events), [the owner of a job](Queries::as_owner_of) |
 //! | [`Subscriptions`] | [wait until a job has ended](Subscriptions::wait_until_ended), [follow its progress](Subscriptions::progress) |
 //!
@@ -31,6 +31,7 @@ mod principal;
 mod progress;
 mod queries;
 mod request;
+mod retry;
 mod stream;
 mod submit;
 mod subscriptions;
@@ -53,6 +54,7 @@ pub use principal::{Principal, Role, Scope};
 pub use progress::{InvalidPosition, Progress, ProgressMessage, ProgressPosition};
 pub use queries::Queries;
 pub use request::{FieldError, MediaLocation, SubmitRequest, SubmitTranscription};
+pub use retry::RetryError;
 pub use stream::{ProgressError, ProgressStream};
 pub use submit::{JobAccepted, SubmitError};
 pub use subscriptions::Subscriptions;

@@ -71,7 +71,19 @@ impl Commands {
             options: JobOptions::Transcription(request.transcription),
             priority: request.priority,
             webhook_url: request.webhook_url,
+            retry_of: None,
         };
+        self.create(principal, command, upload, key).await
+    }
+
+    /// Gives the command that creates a job; the id follows from the idempotency key if there is one.
+    pub(crate) async fn create(
+        &self,
+        principal: &Principal,
+        command: JobCommand,
+        upload: Option<StoredUpload>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<JobAccepted, SubmitError> {
         let job = key.map_or_else(|| JobId(self.ids.new_id()), |key| key.job_id(&principal.account));
         tracing::Span::current().record("job_id", tracing::field::display(job));
         let context = principal.context(self.ids.new_id());

@@ -74,6 +74,7 @@ impl TestHarness {
             options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url: webhook_url.map(|url| url.parse().expect("a URL")),
+            retry_of: None,
         };
         let id = IdGenerator::system().new_id();
         self.jobs.create(id, command, &context()).await.expect("a new job");

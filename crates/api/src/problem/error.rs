@@ -220,6 +220,23 @@ problems! {
         explanation: "A job that is completed or failed cannot be cancelled any more.",
         extensions: Extensions::of_job(*job, Some(*status)),
     }
+    JobNotRetryable(job: JobId, status: JobStatus) {
+        code: "job-not-retryable",
+        status: CONFLICT,
+        title: "The job is not done once more",
+        detail: format!("The job is {status}; only a job that failed or was cancelled is done once more."),
+        explanation: "Only a job that failed or was cancelled is done once more. A job that is not finished is retried by \
+                      itself where that helps; for captions with other options submit the media again.",
+        extensions: Extensions::of_job(*job, Some(*status)),
+    }
+    MediaGone(job: JobId) {
+        code: "media-gone",
+        status: GONE,
+        title: "The media of the job is gone",
+        detail: "What the job was made of is no longer stored. Submit the media again.",
+        explanation: "The job was erased, or its upload is no longer in the storage. Submit the media again.",
+        extensions: Extensions::of_job(*job, None),
+    }
     TooLarge(limit: u64) {
         code: "too-large",
         status: PAYLOAD_TOO_LARGE,

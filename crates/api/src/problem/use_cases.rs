@@ -3,7 +3,7 @@
 use ytcaption_application::permissions::PermissionDenied;
 use ytcaption_application::{
     AuditError, CancelError, CaptionsError, GetError, HistoryError, InvalidIdempotencyKey, ListError, ProgressError,
-    StoreError, SubmitError, UploadError, UsageError,
+    RetryError, StoreError, SubmitError, UploadError, UsageError,
 };
 
 use super::ApiError;
@@ -74,7 +74,7 @@ impl From<HistoryError> for ApiError {
         match error {
             HistoryError::Denied(denied) => denied.into(),
             HistoryError::NotFound(job) => Self::JobNotFound { job },
-            HistoryError::NoSuchMoment(detail) => Self::invalid_parameter(AT, detail),
+            HistoryError::NoSuchVersion(detail) => Self::invalid_parameter(AT, detail),
             HistoryError::Inconsistent(reason) => Self::Internal { reason },
             HistoryError::Store(error) => error.into(),
         }
@@ -86,7 +86,7 @@ impl From<CaptionsError> for ApiError {
         match error {
             CaptionsError::Denied(denied) => denied.into(),
             CaptionsError::NotFound(job) => Self::JobNotFound { job },
-            CaptionsError::NoSuchMoment(detail) => Self::invalid_parameter(AT, detail),
+            CaptionsError::NoSuchVersion(detail) => Self::invalid_parameter(AT, detail),
             CaptionsError::NotCompleted { job, status, at } => Self::JobNotCompleted { job, status, at },
             CaptionsError::Failed { job, failure } => Self::JobFailed { job, failure },
             CaptionsError::Cancelled(job) => Self::JobCancelled { job },
@@ -108,6 +108,19 @@ impl From<CancelError> for ApiError {
             CancelError::Rejected(rejection) => Self::Internal { reason: rejection.to_string() },
             CancelError::Busy => Self::Busy,
             CancelError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Denied(denied) => denied.into(),
+            RetryError::NotFound(job) => Self::JobNotFound { job },
+            RetryError::NotRetryable { job, status } => Self::JobNotRetryable { job, status },
+            RetryError::MediaGone(job) => Self::MediaGone { job },
+            RetryError::StorageUnavailable(reason) => Self::Unavailable { dependency: STORAGE, reason },
+            RetryError::Submit(error) => error.into(),
         }
     }
 }

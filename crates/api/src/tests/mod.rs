@@ -11,6 +11,7 @@ mod operations;
 mod outage;
 mod problems;
 mod result;
+mod retry;
 mod serve;
 mod show;
 mod stream;

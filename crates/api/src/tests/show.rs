@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
@@ -87,6 +89,7 @@ async fn jobs_of_another_account_are_not_there() {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     };
     let context = CommandContext {
         account: theirs,
@@ -101,4 +104,41 @@ async fn jobs_of_another_account_are_not_there() {
     api.post(&format!("{COLLECTION}/{job}/cancel"), &json!({})).await.problem(404, "job-not-found");
     assert_eq!(api.events(job).await.len(), 1, "it was not cancelled");
     assert_eq!(api.get(COLLECTION).await.json()["transcriptions"], json!([]));
+}
+
+#[tokio::test]
+async fn a_client_may_wait_for_the_end_of_a_job() {
+    let api = Api::new().await;
+    let job = api.submitted().await;
+    let path = format!("{COLLECTION}/{job}");
+    let short = api.get_with(&path, &[("prefer", "wait=1")]).await;
+    assert_eq!((&short.json()["status"], short.header("preference-applied")), (&json!("pending"), "wait=1"));
+
+    let cancel = async {
+        // The wait below has begun.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        api.post(&format!("{path}/cancel"), &json!({})).await
+    };
+    let (ended, _) = tokio::join!(api.get_with(&path, &[("prefer", "wait=20")]), cancel);
+    assert_eq!(ended.json()["status"], "cancelled");
+    let no_such = format!("{COLLECTION}/{}", Uuid::from_u128(1));
+    api.get_with(&no_such, &[("prefer", "wait=20")]).await.problem(404, "job-not-found");
+}
+
+#[tokio::test]
+async fn clients_that_wait_are_limited_and_do_not_hold_up_the_end_of_the_server() {
+    let api = Api::new().await;
+    let path = format!("{COLLECTION}/{}", api.submitted().await);
+    let wait = async || api.get_with(&path, &[("prefer", "wait=20")]).await;
+    let one_too_many = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let refused = wait().await;
+        api.stop.cancel();
+        refused
+    };
+    let (first, second, third, refused) = tokio::join!(wait(), wait(), wait(), one_too_many);
+    refused.problem(503, "too-many-streams");
+    for answer in [first, second, third] {
+        assert_eq!(answer.json()["status"], "pending");
+    }
 }

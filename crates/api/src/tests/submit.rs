@@ -44,6 +44,7 @@ async fn an_address_becomes_a_job() {
             }),
             priority: Priority::High,
             webhook_url: Some("https://example.org/hooks".parse().expect("a URL")),
+            retry_of: None,
         }
     );
 }

@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod captions;
 pub(crate) mod history;
 pub(crate) mod list;
+pub(crate) mod retry;
 pub(crate) mod show;
 pub(crate) mod stream;
 pub(crate) mod submit;

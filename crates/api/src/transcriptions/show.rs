@@ -1,23 +1,31 @@
 //! `GET /api/v1/transcriptions/{id}`
 
+use std::net::SocketAddr;
+
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, ETAG};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use tokio::time::sleep;
 use ytcaption_projections::{AsOf, JobView};
 
 use super::view::Transcription;
 use crate::ApiState;
 use crate::conditional::{REVALIDATE, is_known};
 use crate::parameters::{JobPath, Query};
+use crate::prefer;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
+
+/// Header with the preferences that were honoured (RFC 7240, section 3).
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// One job
 ///
 /// Its status, its progress, and why it failed if it did. Poll with `If-None-Match`: an unchanged job is
-/// answered with 304 and no body.
+/// answered with 304 and no body. With `Prefer: wait=20` the answer comes once the job has ended, or after so many seconds
+/// (25 at most) as the job then is.
 #[utoipa::path(
     get,
     operation_id = "getTranscription",
@@ -28,19 +36,25 @@ use crate::problem::{ApiError, Problem};
         ("at" = Option<String>, Query, example = "3",
          description = "The job as it was: right after its event of this number, or at this time (RFC 3339)"),
         ("If-None-Match" = Option<String>, Header, description = "`ETag` of the state that the client knows"),
+        ("Prefer" = Option<String>, Header, example = "wait=20",
+         description = "`wait=<seconds>`: answer when the job has ended, or after this time (RFC 7240); not with `at`"),
     ),
     responses(
         (status = 200, description = "The job", body = Transcription,
-         headers(("ETag" = String, description = "Version of the job"))),
+         headers(("ETag" = String, description = "Version of the job"),
+                 ("Preference-Applied" = String, description = "The wait that was granted"))),
         (status = 304, description = "The job has not changed since that `ETag`"),
         (status = 400, description = "The id is not a UUID, or the job has no such past", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer", body = Problem,
+        (status = 429, description = "Too many clients wait at this address", body = Problem,
+         content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too many clients wait", body = Problem,
          content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn show(
     State(state): State<ApiState>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     RawQuery(query): RawQuery,
@@ -49,12 +63,23 @@ pub(crate) async fn show(
     let mut query = Query::new(query.as_deref());
     let at = query.take("at", str::parse::<AsOf>);
     query.finish()?;
-    let view = match at {
-        None => state.queries.get(&principal, id).await?,
-        Some(moment) => state.queries.at(&principal, id, Some(moment)).await?.view,
+    let wait = prefer::wait(&headers).filter(|_| at.is_none());
+    let view = match (at, wait) {
+        (Some(moment), _) => state.queries.at(&principal, id, Some(moment)).await?.view,
+        (None, None) => state.queries.get(&principal, id).await?,
+        (None, Some(longest)) => {
+            let permit = state.streams.acquire(peer.ip())?;
+            tokio::select! {
+                ended = state.subscriptions.wait_until_ended(&principal, id) => ended?,
+                () = sleep(longest) => state.queries.get(&principal, id).await?,
+                () = permit.stopped() => state.queries.get(&principal, id).await?,
+            }
+        }
     };
     let tag = entity_tag(&view);
     let headers_of_job = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
+    let applied = wait.map(|longest| (PREFERENCE_APPLIED, format!("wait={}", longest.as_secs())));
+    let headers_of_job = AppendHeaders(headers_of_job.into_iter().chain(applied));
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers_of_job).into_response());
     }

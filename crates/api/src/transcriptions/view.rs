@@ -35,6 +35,8 @@ pub(crate) struct Transcription {
     pub(crate) job_id: Uuid,
     pub(crate) status: JobStatus,
     source: Source,
+    /// The failed or cancelled job that this one does once more.
+    retry_of: Option<Uuid>,
     /// Title of the media, once known.
     #[schema(example = "How captions came to be")]
     title: Option<String>,
@@ -147,6 +149,7 @@ impl From<JobView> for Transcription {
                 attempts: view.webhook_attempts,
             }),
             job_id: view.job_id.0,
+            retry_of: view.retry_of.map(|job| job.0),
             source: Source { kind: view.source_kind, name: view.source_name },
             title: view.title,
             language: view.language,

@@ -3,9 +3,9 @@
 use url::Url;
 
 use super::{Audio, Failure, JobOptions, MediaSource, Priority, Warning};
-use crate::AccountId;
 use crate::Span;
 use crate::captions::Segment;
+use crate::{AccountId, JobId};
 
 /// A command to a job. The job numbers the attempts at each step; a command of a superseded attempt is a no-op.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub enum JobCommand {
         priority: Priority,
         /// Notified when the job ends.
         webhook_url: Option<Url>,
+        /// The job, failed or cancelled, that this one does once more.
+        retry_of: Option<JobId>,
     },
     /// A download worker takes the job.
     StartDownload {

@@ -19,9 +19,9 @@ const WAITING_CHUNKS: usize = 1;
 /// # Errors
 /// The command is not possible in the job's state.
 pub fn decide(job: &Job, command: JobCommand) -> Result<Vec<JobEvent>, JobRejection> {
-    if let JobCommand::Create { account, source, options, priority, webhook_url } = command {
+    if let JobCommand::Create { account, source, options, priority, webhook_url, retry_of } = command {
         return match job.status {
-            None => Ok(vec![JobEvent::JobCreated { account, source, options, priority, webhook_url }]),
+            None => Ok(vec![JobEvent::JobCreated { account, source, options, priority, webhook_url, retry_of }]),
             Some(_) => Err(JobRejection::AlreadyExists),
         };
     }

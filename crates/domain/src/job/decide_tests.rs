@@ -33,6 +33,7 @@ fn create() -> JobCommand {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     }
 }
 
@@ -43,6 +44,7 @@ fn created() -> JobEvent {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     }
 }
 

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Audio, Failure, JobOptions, JobResult, MediaSource, Priority, Warning};
-use crate::AccountId;
 use crate::Span;
 use crate::captions::Segment;
 use crate::event::{EventFamily, EventType};
+use crate::{AccountId, JobId};
 
 /// A fact in the life of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, EventFamily)]
@@ -33,6 +33,9 @@ pub enum JobEvent {
         #[personal]
         #[serde(default, skip_serializing_if = "Option::is_none")]
         webhook_url: Option<Url>,
+        /// The job, failed or cancelled, that this one does once more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<JobId>,
     },
     /// A download worker took the job.
     DownloadStarted {

@@ -38,6 +38,8 @@ pub struct JobView {
     pub priority: Priority,
     /// Name of the model requested, or of the one in use.
     pub model: Option<String>,
+    /// The failed or cancelled job that this one does once more.
+    pub retry_of: Option<JobId>,
     /// Called when the job ends.
     pub webhook_url: Option<String>,
     /// State of its delivery: `pending`, `delivered` or `abandoned`; `None` without a webhook.
@@ -103,7 +105,7 @@ impl JobView {
     }
 
     fn created(recorded: &RecordedEvent, event: &JobEvent) -> Result<Self, ProjectionError> {
-        let JobEvent::JobCreated { account, source, options, priority, webhook_url } = event else {
+        let JobEvent::JobCreated { account, source, options, priority, webhook_url, retry_of } = event else {
             return Err(ProjectionError::MissingCreation(recorded.event_type.clone()));
         };
         let JobOptions::Transcription(transcription) = options;
@@ -124,6 +126,7 @@ impl JobView {
             detected_language: None,
             priority: *priority,
             model: transcription.model.clone(),
+            retry_of: *retry_of,
             webhook_url: webhook_url.as_ref().map(ToString::to_string),
             webhook_status: webhook_url.as_ref().map(|_| delivery_status(DeliveryStatus::Pending)),
             webhook_attempts: 0,

@@ -106,6 +106,7 @@ async fn an_event_that_the_database_rejects_is_parked_alone() {
         options: JobOptions::Transcription(TranscriptionOptions::default()),
         priority: Priority::Normal,
         webhook_url: None,
+        retry_of: None,
     };
     harness.jobs.create(rejected, command, &context()).await.expect("a new job");
     harness.execute(JobId(rejected), JobCommand::Cancel { reason: None }).await;

@@ -87,11 +87,14 @@ impl TimelineBuilder {
         }
         let follows_chunk_start = std::mem::replace(&mut self.chunk_just_begun, false);
         match event {
-            JobEvent::JobCreated { source, options, priority, webhook_url, .. } => {
+            JobEvent::JobCreated { source, options, priority, webhook_url, retry_of, .. } => {
                 let JobOptions::Transcription(transcription) = options;
                 self.download.queued_at = Some(at);
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
-                let text = submitted(source, transcription, *priority, host);
+                let mut text = submitted(source, transcription, *priority, host);
+                if let Some(first) = retry_of {
+                    text.push_str(&format!(", once more after job {first}"));
+                }
                 Entry::new(EntryKind::Request, "Create", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {

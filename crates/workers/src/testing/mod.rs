@@ -115,6 +115,7 @@ impl TestHarness {
             options: JobOptions::Transcription(TranscriptionOptions::default()),
             priority: Priority::Normal,
             webhook_url,
+            retry_of: None,
         };
         self.deps.jobs.create(id, command, &client()).await.unwrap();
         JobId(id)

@@ -29,7 +29,7 @@ impl std::fmt::Debug for StreamPermits {
 }
 
 /// The permit of one open stream.
-pub(super) struct StreamPermit {
+pub(crate) struct StreamPermit {
     stop: CancellationToken,
     _all: OwnedSemaphorePermit,
     _client: ClientPermit,
@@ -47,7 +47,7 @@ impl StreamPermits {
     ///
     /// # Errors
     /// The process, or the client, has as many streams open as it may.
-    pub(super) fn acquire(&self, peer: IpAddr) -> Result<StreamPermit, ApiError> {
+    pub(crate) fn acquire(&self, peer: IpAddr) -> Result<StreamPermit, ApiError> {
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
         let client = self.clients.acquire(peer).ok_or(ApiError::TooManyStreamsOfClient)?;
         Ok(StreamPermit { stop: self.stop.clone(), _all: all, _client: client })
@@ -56,7 +56,7 @@ impl StreamPermits {
 
 impl StreamPermit {
     /// Returns when streams have to end.
-    pub(super) async fn stopped(&self) {
+    pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
     }
 }

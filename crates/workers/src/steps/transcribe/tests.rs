@@ -72,6 +72,7 @@ async fn job_for(harness: &TestHarness, audio: &Audio, transcription: Transcript
         options: ytcaption_domain::job::JobOptions::Transcription(transcription),
         priority: ytcaption_domain::job::Priority::High,
         webhook_url: None,
+        retry_of: None,
     };
     harness.deps.jobs.create(id, command, &crate::testing::client()).await.unwrap();
     let job = JobId(id);
