@@ -8,7 +8,7 @@ const PREFER: &str = "prefer";
 /// Longest wait that is granted; below the time limit of a request, and below what proxies commonly allow.
 const LONGEST: Duration = Duration::from_secs(25);
 
-/// The preference `wait=<seconds>`, cut to what is granted; `None` where there is none. As the standard asks, what is not
+/// The preference `wait=<seconds>`, cut to what is granted; `None` where there is none. As the standard says, what is not
 /// understood is ignored, and of several the first counts.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());

@@ -24,8 +24,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// One job
 ///
 /// Its status, its progress, and why it failed if it did. Poll with `If-None-Match`: an unchanged job is
-/// answered with 304 and no body. With `Prefer: wait=20` the answer comes once the job has ended, or after so many seconds
-/// (25 at most) as the job then is.
+/// answered with 304 and no body. With `Prefer: wait=20` the answer comes once the job has ended, or after that number
+/// of seconds (at most 25) with the job as it then is.
 #[utoipa::path(
     get,
     operation_id = "getTranscription",

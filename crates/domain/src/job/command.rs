@@ -9,6 +9,7 @@ use crate::{AccountId, JobId};
 
 /// A command to a job. The job numbers the attempts at each step; a command of a superseded attempt is a no-op.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "the largest is the first of a job, of which there is one")]
 pub enum JobCommand {
     /// Accept a job.
     Create {
