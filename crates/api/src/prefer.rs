@@ -12,14 +12,12 @@ const LONGEST: Duration = Duration::from_secs(25);
 /// understood is ignored, and of several the first counts.
 pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
-    let preferences = values.flat_map(|value| value.split(','));
-    preferences
-        .filter_map(|preference| {
-            let (name, value) = preference.split(';').next()?.split_once('=')?;
-            let seconds = value.trim().trim_matches('"').parse().ok()?;
-            name.trim().eq_ignore_ascii_case("wait").then(|| Duration::from_secs(seconds).min(LONGEST))
-        })
-        .next()
+    let mut preferences = values.flat_map(|value| value.split(','));
+    preferences.find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let seconds = value.trim().trim_matches('"').parse().ok()?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| Duration::from_secs(seconds).min(LONGEST))
+    })
 }
 
 #[cfg(test)]

@@ -91,10 +91,8 @@ impl TimelineBuilder {
                 let JobOptions::Transcription(transcription) = options;
                 self.download.queued_at = Some(at);
                 let host = webhook_url.as_ref().and_then(|url| url.host_str());
-                let mut text = submitted(source, transcription, *priority, host);
-                if let Some(first) = retry_of {
-                    text.push_str(&format!(", once more after job {first}"));
-                }
+                let once_more = retry_of.map(|first| format!(", once more after job {first}")).unwrap_or_default();
+                let text = submitted(source, transcription, *priority, host) + &once_more;
                 Entry::new(EntryKind::Request, "Create", text)
             }
             JobEvent::DownloadStarted { attempt, worker } => {
