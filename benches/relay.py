@@ -38,7 +38,8 @@ FLUSHES = 400
 
 
 def build() -> pathlib.Path:
-    command = ["cargo", "bench", "--profile", "dev", "-p", "ytcaption-workers", "--bench", "relay", "--no-run"]
+    features = os.environ["YTCAPTION_FEATURES"].split()
+    command = ["cargo", "bench", "--profile", "dev", "--workspace", *features, "--bench", "relay", "--no-run"]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     path = re.search(r"Executable .*\((.+)\)", done.stderr)
     if done.returncode != 0 or path is None:
