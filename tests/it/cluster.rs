@@ -13,6 +13,8 @@ use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::StatusCode;
 use tempfile::TempDir;
 use ytcaption_testing::{NatsServer, Postgres};
@@ -120,6 +122,12 @@ impl Cluster {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let before = self.running.lock().unwrap().insert(role, command.spawn().unwrap());
         assert!(before.is_none(), "{role:?} is already running");
+    }
+
+    /// Sends a signal to the process of a role: SIGSTOP makes it hang.
+    pub(crate) fn signal(&self, role: Role, signal: Signal) {
+        let pid = self.running.lock().unwrap()[&role].id();
+        kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
     }
 
     /// Kills the process of a role (SIGKILL).

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
@@ -96,6 +97,32 @@ async fn relay_is_killed(cluster: &Cluster, client: &Client, history: &History) 
     assert_eq!(history.count(&job, "DownloadStarted").await, 1);
     assert_eq!(history.count(&job, "ChunkStarted").await, 1);
     assert_eq!(stalled.webhook_ids().len(), 1);
+}
+
+/// A process that hangs keeps its connections; the one beside it takes over, and when the first goes on it publishes nothing.
+#[tokio::test]
+async fn a_relay_that_hangs_is_replaced() {
+    let cluster = Cluster::start().await;
+    let beside = cluster.beside();
+    beside.launch(Role::Relay);
+    let (client, history, stalled) = (cluster.client(), cluster.history(), StalledSite::start().await);
+    stalled.release();
+    let first = submit(&client, &stalled, &stalled.video_url("a")).await;
+    history.assert_completed_once(&client, &first, 1).await;
+
+    cluster.signal(Role::Relay, Signal::SIGSTOP);
+    let hung = Instant::now();
+    let second = submit(&client, &stalled, &stalled.video_url("b")).await;
+    history.until(&second, "DownloadStarted", 1).await;
+    assert!(hung.elapsed() < Duration::from_secs(25), "it took {:?}", hung.elapsed());
+    cluster.signal(Role::Relay, Signal::SIGCONT);
+    history.assert_completed_once(&client, &second, 1).await;
+    let third = submit(&client, &stalled, &stalled.video_url("c")).await;
+    history.assert_completed_once(&client, &third, 1).await;
+    for job in [&first, &second, &third] {
+        assert_eq!(history.count(job, "DownloadStarted").await, 1);
+    }
+    assert_eq!(stalled.webhook_ids().len(), 3);
 }
 
 async fn projector_is_killed(cluster: &Cluster, client: &Client, history: &History) {

@@ -24,6 +24,7 @@ mod managed_servers;
 mod media_site;
 mod models;
 mod models_listed;
+mod nats_disk_full;
 mod observability;
 mod outage;
 mod parked;

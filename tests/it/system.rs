@@ -87,6 +87,13 @@ impl System {
         Self::start_in(new_directory(), variables).await
     }
 
+    /// Starts the system in a data directory that `prepare` has had its way with.
+    pub(crate) async fn start_prepared(prepare: impl FnOnce(&Path)) -> Self {
+        let directory = new_directory();
+        prepare(&data_dir(directory.path()));
+        Self::start_in(directory, &[]).await
+    }
+
     /// Restores a backup into a new data directory and starts the system there.
     pub(crate) async fn restored(backup: &Path) -> Self {
         let directory = new_directory();

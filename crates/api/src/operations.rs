@@ -17,6 +17,8 @@ use crate::ApiState;
 
 /// A dependency that has not answered after this time counts as down.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Events that wait longer without one of them reaching JetStream are not dispatched: no relay runs, or it cannot publish.
+const LONGEST_DISPATCH_STALL: Duration = Duration::from_secs(15);
 /// Subject of JetStream's own API for account information; only a server with JetStream answers.
 const JETSTREAM_INFO: &str = "$JS.API.INFO";
 
@@ -37,7 +39,8 @@ pub(crate) struct Readiness {
     /// `ready`, or `unavailable` if any dependency is down.
     #[schema(example = "ready")]
     status: &'static str,
-    /// Each dependency by its name: `postgres`, `nats`, `storage`.
+    /// Each dependency by its name: `postgres`, `nats`, `storage`, and `dispatch`, whether
+    /// events reach the workers.
     dependencies: BTreeMap<&'static str, DependencyHealth>,
 }
 
@@ -89,12 +92,13 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Re
             None => None,
         }
     };
-    let (postgres, nats, storage) = tokio::join!(
+    let (postgres, dispatch, nats, storage) = tokio::join!(
         check(async { state.queries.check().await.map_err(|error| error.to_string()) }),
+        check(check_dispatch(&state)),
         nats,
         check(async { state.blobs.check().await.map_err(|error| error.to_string()) }),
     );
-    let mut dependencies = BTreeMap::from([("postgres", postgres), ("storage", storage)]);
+    let mut dependencies = BTreeMap::from([("postgres", postgres), ("dispatch", dispatch), ("storage", storage)]);
     dependencies.extend(nats.map(|nats| ("nats", nats)));
     if dependencies.values().all(|dependency| dependency.detail.is_none()) {
         (StatusCode::OK, Json(Readiness { status: "ready", dependencies }))
@@ -111,6 +115,19 @@ async fn check(dependency: impl Future<Output = Result<(), String>>) -> Dependen
     };
     let latency_ms = (started.elapsed().as_secs_f64() * 1e5).round() / 1e2;
     DependencyHealth { status: if detail.is_none() { "up" } else { "down" }, latency_ms, detail }
+}
+
+/// Whether events reach JetStream. A server that cannot write answers every other question.
+async fn check_dispatch(state: &ApiState) -> Result<(), String> {
+    let stalled = state.queries.dispatch_stalled_for().await.map_err(|error| error.to_string())?;
+    if stalled <= LONGEST_DISPATCH_STALL {
+        return Ok(());
+    }
+    Err(format!(
+        "events have waited for {} s to be published on JetStream: is a relay running, and can nats-server write to its \
+         disk? Jobs are accepted and kept meanwhile",
+        stalled.as_secs()
+    ))
 }
 
 async fn check_nats(client: &async_nats::Client) -> Result<(), String> {

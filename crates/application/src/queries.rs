@@ -1,6 +1,8 @@
 //! The use cases that read.
 
-use ytcaption_eventstore::{Database, EventReader};
+use std::time::Duration;
+
+use ytcaption_eventstore::{Checkpoints, Database, EventReader, RELAY_CHECKPOINT};
 use ytcaption_projections::{JobQueries, ParkedEvents, UsageQueries};
 
 use crate::StoreError;
@@ -34,5 +36,15 @@ impl Queries {
     /// The database does not answer, or lacks the schema.
     pub async fn check(&self) -> Result<(), StoreError> {
         Ok(self.jobs.check().await?)
+    }
+
+    /// How long no event has reached JetStream, and so no worker, although some wait; zero while none waits. Reveals nothing
+    /// of any job.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn dispatch_stalled_for(&self) -> Result<Duration, StoreError> {
+        let relay = Checkpoints::new(self.database.pool().clone(), RELAY_CHECKPOINT);
+        relay.stalled_for().await.map_err(StoreError::unavailable)
     }
 }

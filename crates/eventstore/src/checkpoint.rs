@@ -1,8 +1,13 @@
 //! How far a reader of the feed has come.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgExecutor, PgPool};
 
 use crate::Cursor;
+
+/// Name of the checkpoint of the relay, which hands events over to the workers.
+pub const RELAY: &str = "relay";
 
 /// Why a checkpoint did not move.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +49,31 @@ impl Checkpoints {
         Ok(Cursor::default())
     }
 
-    /// The same, locked until the transaction of this connection ends.
+    /// How long the reader has not moved although final events wait for it; zero if none waits.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn stalled_for(&self) -> Result<Duration, sqlx::Error> {
+        let seconds = sqlx::query_scalar!(
+            r#"
+            SELECT extract(epoch FROM clock_timestamp() - greatest(reader.updated_at, waiting.recorded_at))::float8
+                   AS "seconds!"
+              FROM (SELECT coalesce(max(transaction_id::text), '0')::xid8 AS transaction_id,
+                           coalesce(max(position), 0) AS position, max(updated_at) AS updated_at
+                      FROM checkpoints WHERE name = $1) AS reader
+             CROSS JOIN LATERAL (
+                   SELECT recorded_at FROM events
+                    WHERE (transaction_id, position) > (reader.transaction_id, reader.position)
+                      AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+                    ORDER BY transaction_id, position LIMIT 1) AS waiting"#,
+            self.name
+        );
+        let seconds = seconds.fetch_optional(&self.pool).await?.unwrap_or_default();
+        // A clock that was set back makes it negative for a while.
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    }
+
+    /// The cursor, locked until the transaction of this connection ends.
     ///
     /// # Errors
     /// The database does not answer.

@@ -32,7 +32,7 @@ pub mod work;
 
 pub use append::{Appender, NewEvents};
 pub use bus::{CommandBus, CommandError, Executed};
-pub use checkpoint::{CheckpointError, Checkpoints};
+pub use checkpoint::{CheckpointError, Checkpoints, RELAY as RELAY_CHECKPOINT};
 pub use clock::{Clock, IdGenerator};
 pub use database::Database;
 pub use database_error::DatabaseError;

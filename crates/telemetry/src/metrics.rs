@@ -25,6 +25,8 @@ pub const EVENTS_APPENDED: &str = "events_appended_total";
 pub const RELAY_PUBLISHED: &str = "relay_published_total";
 /// Gauge: events in the store that the relay has not published yet.
 pub const RELAY_LAG: &str = "relay_lag_events";
+/// Gauge, seconds: how long the relay has published nothing although events wait for it.
+pub const RELAY_STALLED: &str = "relay_stalled_seconds";
 /// Gauge, seconds: how long the oldest committed event has waited for an older open transaction, anywhere in the cluster.
 pub const FEED_HORIZON_AGE: &str = "feed_horizon_age_seconds";
 /// Counter: messages the stream had lost and the relay has put on it again.
@@ -130,6 +132,11 @@ fn describe() {
     describe_counter!(RELAY_PUBLISHED, Unit::Count, "Events the relay has put on the stream.");
     describe_gauge!(RELAY_LAG, Unit::Count, "Events the relay has not published yet.");
     describe_gauge!(
+        RELAY_STALLED,
+        Unit::Seconds,
+        "How long the relay has published nothing although events wait for it."
+    );
+    describe_gauge!(
         FEED_HORIZON_AGE,
         Unit::Seconds,
         "How long the oldest event has waited for an older open transaction."
@@ -187,6 +194,11 @@ pub fn relay_published(events: u64) {
 /// The relay is `events` behind the store.
 pub fn relay_lag(events: u64) {
     gauge!(RELAY_LAG).set(as_gauge(events));
+}
+
+/// The relay has published nothing for this time, although events wait for it.
+pub fn relay_stalled(time: Duration) {
+    gauge!(RELAY_STALLED).set(time.as_secs_f64());
 }
 
 /// The oldest event that is committed and not yet visible has waited so long.

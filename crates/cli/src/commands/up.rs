@@ -49,7 +49,11 @@ impl Up {
         master_key::create_if_missing(&settings)?;
         let managed = ManagedServers::start(&settings, directory.path()).await?;
         let ready = |address: Option<SocketAddr>| publish(&directory, &managed.servers, address);
-        let outcome = roles::run(&settings, &managed.servers, &Role::all(), &shutdown, ready).await;
+        let roles = Role::all();
+        let outcome = tokio::select! {
+            outcome = roles::run(&settings, &managed.servers, &roles, &shutdown, ready) => outcome,
+            () = managed.keep_well() => unreachable!("it is kept well until the roles end"),
+        };
         directory.unpublish();
         managed.stop().await;
         telemetry.shutdown().await;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ConstantBuilder, ExponentialBuilder, RetryableWithContext as _};
@@ -10,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +59,7 @@ pub(crate) trait Server: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Supervised {
     stop: CancellationToken,
+    restart: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -79,9 +82,14 @@ impl Supervised {
             ManagedError::DoesNotStart { name: server.name(), reason, log }
         })?;
         let url = server.url();
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(keep_running(server, child, stop.clone()));
-        Ok((Self { stop, task }, url))
+        let (stop, restart) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let task = tokio::spawn(keep_running(server, child, stop.clone(), Arc::clone(&restart)));
+        Ok((Self { stop, restart, task }, url))
+    }
+
+    /// Restarts the server whenever it is notified.
+    pub(super) fn restarter(&self) -> Arc<Notify> {
+        Arc::clone(&self.restart)
     }
 
     /// Stops the server cleanly.
@@ -93,10 +101,11 @@ impl Supervised {
     }
 }
 
-async fn keep_running<S: Server>(mut server: S, mut child: Child, stop: CancellationToken) {
+async fn keep_running<S: Server>(mut server: S, mut child: Child, stop: CancellationToken, restart: Arc<Notify>) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return stop_child(&server, &mut child).await,
+            () = restart.notified() => stop_child(&server, &mut child).await,
             status = child.wait() => tracing::error!(
                 server = server.name(), status = %describe(status.ok()), "a server died; starting it again"
             ),

@@ -10,9 +10,11 @@ mod directory;
 mod nats;
 mod postgres;
 mod program;
+mod unwell;
 mod user;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::servers::Servers;
 use crate::settings::Settings;
@@ -20,6 +22,7 @@ use child::{Server, Supervised};
 use nats::NatsServer;
 use postgres::Postgres;
 use secrecy::SecretString;
+use tokio::sync::Notify;
 
 pub(crate) use directory::{DataDirectory, published_api, published_database, published_nats, published_owner};
 pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
@@ -54,6 +57,8 @@ pub(crate) struct ManagedServers {
     pub(crate) servers: Servers,
     /// Those that are ours.
     supervised: Vec<Supervised>,
+    /// Restarts the nats-server, if it is ours.
+    restart_nats: Option<Arc<Notify>>,
 }
 
 impl ManagedServers {
@@ -63,6 +68,8 @@ impl ManagedServers {
     /// A program is missing or does not start.
     pub(crate) async fn start(settings: &Settings, data_dir: &Path) -> Result<Self, ManagedError> {
         let (postgres, nats) = tokio::join!(start_postgres(settings, data_dir), start_nats(settings, data_dir));
+        let nats_server = nats.as_ref().ok().and_then(|started| started.supervised.as_ref());
+        let restart_nats = nats_server.map(Supervised::restarter);
         let (mut supervised, mut failure) = (Vec::new(), None);
         let mut take = |started: Result<Started, ManagedError>| match started {
             Ok(started) => {
@@ -79,7 +86,15 @@ impl ManagedServers {
             stop_all(supervised).await;
             return Err(failure.expect("a server without a URL has failed"));
         };
-        Ok(Self { servers: Servers { database_url, owner_url, nats_url }, supervised })
+        Ok(Self { servers: Servers { database_url, owner_url, nats_url }, supervised, restart_nats })
+    }
+
+    /// Restarts a nats-server of ours for as long as it is polled, whenever it answers and stores nothing.
+    pub(crate) async fn keep_well(&self) {
+        match &self.restart_nats {
+            Some(restart) => unwell::restart_when_stalled(&self.servers.database_url, restart).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops those that are ours.

@@ -7,9 +7,12 @@
 //!
 //! The stream is a cache, so the relay may publish an event twice and never leaves one out: its checkpoint moves after
 //! the acks, by compare-and-set, together with the state of the stream ([`guard`]) and with the messages of the events
-//! that trigger work ([`publish_log`]). A leader that was replaced without noticing it cannot move the checkpoint.
+//! that trigger work ([`publish_log`]). The leadership is a lease ([`leader`]): a leader that hangs is replaced, and a
+//! replaced one cannot move the checkpoint. How far the relay is behind is measured beside it, from the store ([`lag`]), so
+//! that the measurement goes on when publishing does not.
 
 mod guard;
+mod lag;
 mod leader;
 mod publish;
 mod publish_log;
@@ -25,7 +28,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use ytcaption_domain::step::Step;
 use ytcaption_eventstore::{
-    CheckpointError, Checkpoints, Cursor, Database, EventListener, Feed, Horizon, RecordedEvent,
+    CheckpointError, Checkpoints, Cursor, Database, EventListener, Feed, RELAY_CHECKPOINT, RecordedEvent,
 };
 use ytcaption_telemetry::metrics;
 
@@ -36,18 +39,11 @@ use guard::StreamGuard;
 use leader::Leader;
 use publish::Publisher;
 use publish_log::PublishLog;
-use stall::StallWatch;
 
-/// Name of the relay's checkpoint.
-const CHECKPOINT: &str = "relay";
 /// Events read and published at a time.
 const PAGE: u32 = 256;
 /// How often the stream and the leadership are checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often the lag and the horizon are measured.
-const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
-/// The lag is not counted further than this.
-const LAG_LIMIT: u32 = 100_000;
 /// Delay after an error, and between attempts to become the leader.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -99,9 +95,10 @@ pub enum RelayError {
 /// # Errors
 /// Only [`RelayError::Topology`].
 pub async fn run(deps: RelayDeps, shutdown: CancellationToken) -> Result<(), RelayError> {
-    match shutdown.run_until_cancelled(lead_or_wait(&deps, &shutdown)).await {
-        Some(outcome) => outcome,
-        None => Ok(()),
+    tokio::select! {
+        outcome = lead_or_wait(&deps, &shutdown) => outcome,
+        () = lag::measure(&deps.database) => Ok(()),
+        () = shutdown.cancelled() => Ok(()),
     }
 }
 
@@ -135,10 +132,8 @@ async fn lead_or_wait(deps: &RelayDeps, shutdown: &CancellationToken) -> Result<
 async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToken) -> Result<(), RelayError> {
     let mut relay = Relay::begin(deps).await?;
     let connects = || deps.nats.statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
-    let mut stall = StallWatch::new(Horizon::new(deps.database.pool().clone()));
     let mut subscription = deps.listener.subscribe();
     let mut checked: Option<(Instant, u64)> = None;
-    let mut measured: Option<Instant> = None;
     while !shutdown.is_cancelled() {
         let connection = connects();
         if checked.is_none_or(|(at, then)| at.elapsed() > CHECK_INTERVAL || then != connection) {
@@ -146,14 +141,12 @@ async fn lead(deps: &RelayDeps, leader: &mut Leader, shutdown: &CancellationToke
             let more = relay.refill_stream().await?;
             checked = (!more).then(|| (Instant::now(), connection));
         }
-        let published = relay.publish_page().await?;
-        if measured.is_none_or(|at| at.elapsed() > MEASURE_INTERVAL) {
-            metrics::relay_lag(relay.feed.lag(relay.cursor, LAG_LIMIT).await?);
-            stall.check().await?;
-            measured = Some(Instant::now());
-        }
-        if published == 0 {
+        let page = relay.next_page().await?;
+        leader.require().await?;
+        if page.is_empty() {
             subscription.wait().await;
+        } else {
+            relay.publish(page).await?;
         }
     }
     Ok(())
@@ -175,7 +168,7 @@ impl Relay {
     /// A relay that continues where the last one stopped.
     async fn begin(deps: &RelayDeps) -> Result<Self, RelayError> {
         let pool = deps.database.pool();
-        let checkpoints = Checkpoints::new(pool.clone(), CHECKPOINT);
+        let checkpoints = Checkpoints::new(pool.clone(), RELAY_CHECKPOINT);
         Ok(Self {
             cursor: checkpoints.get().await?,
             checkpoints,
@@ -188,16 +181,19 @@ impl Relay {
         })
     }
 
-    /// Publishes the next page; returns the number of its events.
-    async fn publish_page(&mut self) -> Result<usize, RelayError> {
-        let page = self.feed.after(self.cursor, PAGE).await?;
-        let read = page.len();
-        let Some(last) = page.last().map(|event| event.cursor) else { return Ok(0) };
+    /// The next events to publish.
+    async fn next_page(&self) -> Result<Vec<RecordedEvent>, RelayError> {
+        Ok(self.feed.after(self.cursor, PAGE).await?)
+    }
+
+    /// Publishes a page and moves the checkpoint behind it.
+    async fn publish(&mut self, page: Vec<RecordedEvent>) -> Result<(), RelayError> {
+        let Some(last) = page.last().map(|event| event.cursor) else { return Ok(()) };
         let page: Vec<RecordedEvent> = page.into_iter().filter(is_publishable).collect();
         let acks = self.publisher.publish(&page).await?;
         self.record_published(&page, &acks, last).await?;
         metrics::relay_published(page.len() as u64);
-        Ok(read)
+        Ok(())
     }
 }
 

@@ -17,8 +17,8 @@ use crate::settings::{Settings, cache_settings, is_default_unclear, model_cache}
 pub(super) const INSTALL_FFMPEG: &str = "install ffmpeg (Debian: apt-get install ffmpeg)";
 const INSTALL_YT_DLP: &str = "install yt-dlp (pip install 'yt-dlp[default]') or set download.yt_dlp to it";
 const INSTALL_NATS: &str = "install nats-server 2.10 or newer, or set NATS_URL";
-/// The oldest Postgres with `xid8` and `pg_current_xact_id`, on which the feed rests.
-const POSTGRES_MINIMUM_VERSION: u32 = 13;
+/// The oldest Postgres with `idle_session_timeout`, on which the lease of the relay's leader rests.
+const POSTGRES_MINIMUM_VERSION: u32 = 14;
 /// Sites change: a yt-dlp that is older than a year mostly fails.
 const YT_DLP_OLDEST_DAYS: i64 = 365;
 /// Longest wait for a server.

@@ -13,8 +13,12 @@ pub(super) fn delay_after(schedule: &[Duration], attempts: u32) -> Option<Durati
     Some(delay.mul_f64(1.0 + JITTER * fastrand::f64()))
 }
 
-/// What is left at `now` of a delay that began at `since`; `None` if it is over.
+/// What is left at `now` of a delay that began at `since`; `None` if it is over. Never more than the delay: a clock that was
+/// set back since then says nothing, and an attempt that is early does no harm.
 pub(super) fn time_left(since: DateTime<Utc>, delay_ms: u64, now: DateTime<Utc>) -> Option<Duration> {
+    if now < since {
+        return None;
+    }
     let due = since.checked_add_signed(TimeDelta::milliseconds(i64::try_from(delay_ms).ok()?))?;
     // A little early is early enough: clocks and timers are not that exact.
     (due - now - TimeDelta::milliseconds(100)).to_std().ok().filter(|left| !left.is_zero())
@@ -41,5 +45,12 @@ mod tests {
         assert_eq!(time_left(since, 5000, since + TimeDelta::milliseconds(1000)), Some(Duration::from_millis(3900)));
         assert_eq!(time_left(since, 5000, since + TimeDelta::milliseconds(4950)), None);
         assert_eq!(time_left(since, 5000, since + TimeDelta::milliseconds(9000)), None);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_lengthen_a_delay() {
+        let since: DateTime<Utc> = "2026-01-01T12:00:00Z".parse().unwrap();
+        assert_eq!(time_left(since, 5000, since - TimeDelta::hours(1)), None);
+        assert_eq!(time_left(since, 5000, since), Some(Duration::from_millis(4900)));
     }
 }
