@@ -5,8 +5,12 @@ use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use url::form_urlencoded;
 use ytcaption_domain::JobId;
+use ytcaption_domain::text;
 
 use crate::problem::{ApiError, RequestError};
+
+/// Longest value of a parameter, in characters.
+const MAX_VALUE_CHARS: usize = 500;
 
 /// The job in the path.
 pub(crate) struct JobPath(pub(crate) JobId);
@@ -39,7 +43,8 @@ impl Query {
     pub(crate) fn take<T, E: ToString>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let index = self.given.iter().position(|(given, _)| given == name)?;
         let (_, text) = self.given.remove(index);
-        parse(&text).map_err(|error| self.errors.push(RequestError::in_parameter(name, error.to_string()))).ok()
+        let parsed = check_value(name, &text).and_then(|()| parse(&text).map_err(|error| error.to_string()));
+        parsed.map_err(|detail| self.errors.push(RequestError::in_parameter(name, detail))).ok()
     }
 
     /// Ends the query.
@@ -52,6 +57,17 @@ impl Query {
             self.errors.push(RequestError::in_parameter(&name, detail));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(ApiError::InvalidParameter { errors: self.errors }) }
+    }
+}
+
+/// No parameter has a long value, or one with control characters; NUL is in no text that is stored.
+fn check_value(name: &str, value: &str) -> Result<(), String> {
+    if value.chars().any(text::is_control) {
+        Err(format!("`{name}` has control characters; remove them"))
+    } else if value.chars().count() > MAX_VALUE_CHARS {
+        Err(format!("`{name}` is longer than {MAX_VALUE_CHARS} characters"))
+    } else {
+        Ok(())
     }
 }
 

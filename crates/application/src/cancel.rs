@@ -5,7 +5,7 @@ use ytcaption_domain::job::{JobCommand, JobRejection, JobStatus};
 use ytcaption_eventstore::CommandError;
 
 use crate::permissions::{Permission, PermissionDenied};
-use crate::request::check_text;
+use crate::request::checked_text;
 use crate::{Commands, FieldError, GetError, JobAccepted, Principal, StoreError};
 
 /// Longest reason, in characters.
@@ -52,13 +52,13 @@ impl Commands {
         &self,
         principal: &Principal,
         job: JobId,
-        reason: Option<String>,
+        reason: Option<&str>,
     ) -> Result<JobAccepted, CancelError> {
         principal.require(Permission::CancelJob)?;
-        if let Some(reason) = &reason {
-            check_text("reason", reason, MAX_REASON_CHARS)
-                .map_err(|detail| CancelError::InvalidReason(FieldError { field: "reason", detail }))?;
-        }
+        let reason = reason
+            .map(|reason| checked_text("reason", reason, MAX_REASON_CHARS))
+            .transpose()
+            .map_err(|detail| CancelError::InvalidReason(FieldError { field: "reason", detail }))?;
         let view = self.queries.find(principal, job).await?;
         let context = principal.context(self.ids.new_id());
         let executed =
@@ -68,6 +68,7 @@ impl Commands {
                 CommandError::Rejected(other) => CancelError::Rejected(other),
                 CommandError::Conflict => CancelError::Busy,
                 CommandError::Unavailable(cause) => StoreError::Unavailable(cause).into(),
+                CommandError::Unstorable(cause) => StoreError::Unstorable(cause).into(),
                 CommandError::Unreadable(cause) => StoreError::Unreadable(cause).into(),
             })?;
         let status = executed.aggregate.status.unwrap_or(view.status);

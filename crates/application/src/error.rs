@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The database does not answer. A command may or may not have been carried out.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// The database refuses what the command leads to because of what is in it; the same command fails again.
+    #[error("the database cannot store it: {0}")]
+    Unstorable(String),
     /// The job has an event that this program cannot read; the text names it.
     #[error("{0}")]
     Unreadable(String),

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use ytcaption_domain::job::{Priority, TranscriptionOptions};
 use ytcaption_domain::language;
 use ytcaption_domain::network::{AddressPolicy, AddressRefusal};
+use ytcaption_domain::text;
 
 /// Longest URL, in characters; browsers and proxies accept no longer ones either.
 const MAX_URL_CHARS: usize = 2_048;
@@ -134,8 +135,8 @@ impl SubmitRequest {
                 language: language.unwrap_or(language::AUTO).to_owned(),
                 task: fields.parsed("task", self.task.as_deref(), MAX_NAME_CHARS, str::parse).unwrap_or_default(),
                 model: fields.parsed("model", self.model.as_deref(), MAX_MODEL_CHARS, parse_model),
-                initial_prompt: initial_prompt.or(prompt).map(str::to_owned),
-                hotwords: fields.text("hotwords", self.hotwords.as_deref(), MAX_PROMPT_CHARS).map(str::to_owned),
+                initial_prompt: initial_prompt.or(prompt),
+                hotwords: fields.text("hotwords", self.hotwords.as_deref(), MAX_PROMPT_CHARS),
                 word_timestamps: self.word_timestamps,
             },
             priority: fields
@@ -159,15 +160,9 @@ impl Fields {
     }
 
     /// A text of at most `max_chars` characters without control characters.
-    fn text<'a>(&mut self, field: &'static str, given: Option<&'a str>, max_chars: usize) -> Option<&'a str> {
-        let text = given?.trim();
-        match check_text(field, text, max_chars) {
-            Ok(()) => (!text.is_empty()).then_some(text),
-            Err(detail) => {
-                self.error(field, detail);
-                None
-            }
-        }
+    fn text(&mut self, field: &'static str, given: Option<&str>, max_chars: usize) -> Option<String> {
+        let text = checked_text(field, given?, max_chars).map_err(|detail| self.error(field, detail)).ok()?;
+        (!text.is_empty()).then_some(text)
     }
 
     /// A text that `parse` accepts.
@@ -178,8 +173,12 @@ impl Fields {
         max_chars: usize,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let text = self.text(field, given, max_chars)?;
-        parse(text).map_err(|error| self.error(field, error.to_string())).ok()
+        let text = given?.trim();
+        if text.is_empty() {
+            return None;
+        }
+        let checked = check_text(field, text, max_chars).and_then(|()| parse(text).map_err(|error| error.to_string()));
+        checked.map_err(|detail| self.error(field, text::clean(&detail, text::MAX_MESSAGE_CHARS))).ok()
     }
 
     fn url(&mut self, field: &'static str, given: Option<&str>, network: &AddressPolicy) -> Option<Url> {
@@ -187,15 +186,21 @@ impl Fields {
     }
 }
 
-/// Checks a text from a client that is kept as it is.
+/// A text from a client as it is kept: in its own words, but without characters that change the direction of what is
+/// around it.
 ///
 /// # Errors
 /// It is longer than `max_chars` characters or has control characters; the message names `field`.
-pub(crate) fn check_text(field: &str, text: &str, max_chars: usize) -> Result<(), String> {
+pub(crate) fn checked_text(field: &str, text: &str, max_chars: usize) -> Result<String, String> {
+    let text = text.trim();
+    check_text(field, text, max_chars).map(|()| text::clean(text, max_chars))
+}
+
+fn check_text(field: &str, text: &str, max_chars: usize) -> Result<(), String> {
     if text.chars().count() > max_chars {
         return Err(format!("`{field}` is longer than {max_chars} characters"));
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(text::is_control) {
         return Err(format!("`{field}` has line breaks or other control characters"));
     }
     Ok(())

@@ -107,6 +107,7 @@ impl Commands {
             Err(CommandError::Conflict) => Err(SubmitError::Busy),
             Err(CommandError::Rejected(rejection)) => Err(SubmitError::Rejected(rejection)),
             Err(CommandError::Unavailable(cause)) => Err(StoreError::Unavailable(cause).into()),
+            Err(CommandError::Unstorable(cause)) => Err(StoreError::Unstorable(cause).into()),
             Err(CommandError::Unreadable(cause)) => Err(StoreError::Unreadable(cause).into()),
         }
     }

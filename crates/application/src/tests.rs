@@ -151,7 +151,7 @@ async fn waiting_ends_with_the_job() {
     let mut waiting = tokio::spawn(async move { subscriptions.wait_until_ended(&principal, job).await });
     let early = tokio::time::timeout(Duration::from_secs(1), &mut waiting).await;
     assert!(early.is_err(), "the job is pending");
-    harness.commands.cancel(&operator(), job, Some("enough".into())).await.expect("it is cancelled");
+    harness.commands.cancel(&operator(), job, Some("enough")).await.expect("it is cancelled");
     let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it ends").expect("no panic");
     assert_eq!(ended.expect("the job").status, JobStatus::Cancelled);
     let again = harness.subscriptions.wait_until_ended(&operator(), job).await.expect("at once");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::io::AsyncRead;
 use ytcaption_blobstore::{BlobError, BlobKey, BlobStore};
 use ytcaption_domain::job::MediaSource;
+use ytcaption_domain::text;
 
 use crate::permissions::{Permission, PermissionDenied};
 use crate::{Commands, Principal};
@@ -112,11 +113,11 @@ impl From<BlobError> for UploadError {
     }
 }
 
-/// The last part of the path that a client gave, without control characters.
+/// The last part of the path that a client gave, as clean text.
 fn display_name(given: Option<&str>) -> String {
     let name = given.and_then(|path| path.rsplit(['/', '\\']).next()).unwrap_or_default();
-    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_FILE_NAME_CHARS).collect();
-    if name.trim().is_empty() { UNNAMED.to_owned() } else { name.trim().to_owned() }
+    let name = text::clean(name, MAX_FILE_NAME_CHARS);
+    if name.is_empty() { UNNAMED.to_owned() } else { name }
 }
 
 #[cfg(test)]
@@ -129,7 +130,8 @@ mod tests {
             (Some("talk.mp4"), "talk.mp4"),
             (Some("../../etc/passwd"), "passwd"),
             (Some("C:\\Users\\me\\talk.mp4"), "talk.mp4"),
-            (Some("a\nb\0.mp4"), "ab.mp4"),
+            (Some("a\nb\0.mp4"), "a b.mp4"),
+            (Some("4pm\u{202e}gpj.exe"), "4pmgpj.exe"),
             (Some("talks/"), "upload"),
             (None, "upload"),
         ] {

@@ -14,6 +14,7 @@ pub mod network;
 pub mod personal;
 pub mod schema;
 pub mod step;
+pub mod text;
 pub mod upcast;
 
 mod identity;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use serde_json::Value;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use crate::Database;
 use crate::database::TRUSTED_IDLE;
+use crate::database_error::is_data_error;
 use crate::notify::Notifier;
 
 /// Batches that are written at a time.
@@ -28,6 +30,8 @@ const QUEUE_COMMANDS: usize = 1024;
 const OPTIMISTIC_LOCKS: [&str; 2] = ["events_pkey", "data_keys_pkey"];
 /// Postgres' code for a transaction that it ended because two waited for each other; another process' batch was faster.
 const DEADLOCK_DETECTED: &str = "40P01";
+/// Postgres' class of codes for violated constraints.
+const INTEGRITY_VIOLATIONS: &str = "23";
 
 /// The events of one command.
 #[derive(Debug, Default)]
@@ -84,8 +88,9 @@ impl Appender {
     /// Appends the events of one command, at least one, all or none; returns once they are durable.
     ///
     /// # Errors
-    /// `OptimisticLockError` if the aggregate has moved on; `ConnectionError` if the database does not answer, in
-    /// which case the events may or may not have been stored.
+    /// `OptimisticLockError` if the aggregate has moved on; `UnknownError` if the database refuses the events because of
+    /// what is in them, however often it is tried; `ConnectionError` if the database does not answer, in which case the
+    /// events may or may not have been stored.
     pub async fn append(&self, new: NewEvents) -> Result<(), PersistenceError> {
         let (answer, outcome) = oneshot::channel();
         self.queue.send(Append { new, answer }).await.map_err(|_| writer_gone())?;
@@ -132,19 +137,15 @@ impl Writer {
         let all: Vec<&NewEvents> = batch.iter().map(|append| &append.new).collect();
         match self.insert(&all).await {
             Ok(()) => answer_all(batch, || Ok(())),
-            // One of them was too late, and the insert is all or nothing: let each have its own outcome.
-            Err(error) if is_conflict(&error) && batch.len() > 1 => {
+            // One of them was too late or cannot be stored, and the insert is all or nothing: let each have its own outcome.
+            Err(error) if is_of_one_command(&error) && batch.len() > 1 => {
                 for append in batch {
                     let outcome = self.insert(&[&append.new]).await;
                     // A caller that was dropped does not need its answer.
-                    let _ = append.answer.send(outcome.map_err(into_persistence_error));
+                    let _ = append.answer.send(outcome.map_err(|error| into_persistence_error(&error)));
                 }
             }
-            Err(error) if is_conflict(&error) => answer_all(batch, || Err(PersistenceError::OptimisticLockError)),
-            Err(error) => {
-                let text = error.to_string();
-                answer_all(batch, || Err(PersistenceError::ConnectionError(text.clone().into())));
-            }
+            Err(error) => answer_all(batch, || Err(into_persistence_error(&error))),
         }
         self.notifier.notify();
     }
@@ -157,7 +158,7 @@ impl Writer {
         };
         let outcome = insert(connection, new).await;
         self.used = Instant::now();
-        if outcome.as_ref().is_err_and(|error| !is_conflict(error))
+        if outcome.as_ref().is_err_and(|error| !is_of_one_command(error))
             && let Some(broken) = self.connection.take()
         {
             // Closing may fail on a connection that is already gone.
@@ -225,10 +226,25 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     })
 }
 
-fn into_persistence_error(error: sqlx::Error) -> PersistenceError {
-    if is_conflict(&error) {
+/// Whether the events of one command are the cause, and neither the server nor the connection.
+fn is_of_one_command(error: &sqlx::Error) -> bool {
+    is_conflict(error) || is_refused(error)
+}
+
+/// Whether the events can never be stored: because of a value in them, or of a constraint that they violate.
+fn is_refused(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    is_data_error(error) || code.is_some_and(|code| code.starts_with(INTEGRITY_VIOLATIONS))
+}
+
+fn into_persistence_error(error: &sqlx::Error) -> PersistenceError {
+    // The text alone: an answer goes to each command of a batch.
+    let text = error.to_string().into();
+    if is_conflict(error) {
         PersistenceError::OptimisticLockError
+    } else if is_refused(error) {
+        PersistenceError::UnknownError(text)
     } else {
-        PersistenceError::ConnectionError(Box::new(error))
+        PersistenceError::ConnectionError(text)
     }
 }

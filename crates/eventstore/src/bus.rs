@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore, SerializedEvent};
+use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore, PersistenceError, SerializedEvent};
 use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventStore};
 use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
@@ -44,6 +44,9 @@ pub enum CommandError<E: std::error::Error> {
     /// Other commands kept changing the aggregate.
     #[error("other commands keep changing it; try again")]
     Conflict,
+    /// The database refuses the events because of what is in them. The same command fails again; nothing was stored.
+    #[error("the event store cannot store the events of the command: {0}")]
+    Unstorable(String),
     /// The database does not answer; the command may or may not have been carried out.
     #[error("the event store does not answer: {0}")]
     Unavailable(String),
@@ -62,12 +65,25 @@ impl<E: std::error::Error> CommandError<E> {
     }
 }
 
+impl<E: std::error::Error> CommandError<E> {
+    fn from_append(error: PersistenceError) -> Self {
+        match error {
+            PersistenceError::OptimisticLockError => Self::Conflict,
+            PersistenceError::ConnectionError(error) => Self::Unavailable(error.to_string()),
+            PersistenceError::DeserializationError(error) | PersistenceError::UnknownError(error) => {
+                Self::Unstorable(error.to_string())
+            }
+        }
+    }
+}
+
 impl<E: std::error::Error> From<AggregateError<E>> for CommandError<E> {
     fn from(error: AggregateError<E>) -> Self {
         match error {
             AggregateError::UserError(rejection) => Self::Rejected(rejection),
             AggregateError::AggregateConflict => Self::Conflict,
             AggregateError::DeserializationError(error) => Self::Unreadable(error.to_string()),
+            // What postgres-es makes of most errors of a connection.
             AggregateError::DatabaseConnectionError(error) | AggregateError::UnexpectedError(error) => {
                 Self::Unavailable(error.to_string())
             }
@@ -200,7 +216,7 @@ where
                 };
                 new.events.push(serialize::<A>(event, &loaded.aggregate_id, sequence, &metadata, keys.key.as_ref())?);
             }
-            self.appender.append(new).await.map_err(AggregateError::from)?;
+            self.appender.append(new).await.map_err(CommandError::from_append)?;
         }
         for event in &events {
             ytcaption_telemetry::metrics::event_appended(&event.event_type());
@@ -223,18 +239,18 @@ fn serialize<A: Aggregate>(
     sequence: u64,
     metadata: &EventMetadata,
     key: Option<&DataKey>,
-) -> Result<SerializedEvent, AggregateError<A::Error>>
+) -> Result<SerializedEvent, CommandError<A::Error>>
 where
     A::Event: EventFamily,
 {
-    let unwritable = |error: serde_json::Error| AggregateError::UnexpectedError(Box::new(error));
+    let unwritable = |error: serde_json::Error| CommandError::Unstorable(error.to_string());
     let event_type = event.event_type();
     let mut payload = serde_json::to_value(event).map_err(unwritable)?;
     let identity = EventIdentity { aggregate_type: A::TYPE, aggregate_id, sequence, event_type: &event_type };
     let personal =
         A::Event::TYPES.iter().find(|known| known.name == event_type).map_or(&[][..], |known| known.personal);
     encrypt_payload(key, identity, personal, &mut payload)
-        .map_err(|error| AggregateError::UnexpectedError(Box::new(error)))?;
+        .map_err(|error| CommandError::Unstorable(error.to_string()))?;
     Ok(SerializedEvent {
         aggregate_id: aggregate_id.to_owned(),
         sequence: usize::try_from(sequence).unwrap_or(usize::MAX),

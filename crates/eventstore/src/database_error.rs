@@ -1,6 +1,24 @@
-//! Why the database cannot be used.
+//! Why the database cannot be used, and whether the data or the server is the cause of an error.
 
 use sqlx::migrate::MigrateError;
+
+/// SQLSTATE classes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>) of errors that the data cause and
+/// that recur however often it is tried: data exceptions, such as a NUL in a text, and exceeded limits.
+const DATA_ERRORS: [&str; 2] = ["22", "54"];
+
+/// Whether an error is caused by the data of a statement, so that the same statement fails again. Errors of the server or
+/// the connection are not (classes 08, 53, 57, I/O), nor is a violated constraint: it can as well be a schema that is not
+/// ours.
+pub fn is_data_error(error: &sqlx::Error) -> bool {
+    match error {
+        // A value that cannot even be written for the server.
+        sqlx::Error::Encode(_) => true,
+        sqlx::Error::Database(error) => {
+            error.code().is_some_and(|code| DATA_ERRORS.iter().any(|class| code.starts_with(class)))
+        }
+        _ => false,
+    }
+}
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

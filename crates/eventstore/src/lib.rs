@@ -35,7 +35,7 @@ pub use bus::{CommandBus, CommandError, Executed};
 pub use checkpoint::{CheckpointError, Checkpoints, RELAY as RELAY_CHECKPOINT};
 pub use clock::{Clock, IdGenerator};
 pub use database::Database;
-pub use database_error::DatabaseError;
+pub use database_error::{DatabaseError, is_data_error};
 pub use document::EventDocument;
 pub use export::{Begin, End, ExportLine, Exporter};
 pub use exported::ExportedEvent;

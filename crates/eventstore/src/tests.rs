@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use cqrs_es::persist::{PersistenceError, SerializedEvent};
 use futures::future::join_all;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use ytcaption_domain::job::{
 use ytcaption_domain::{AccountId, Actor, CommandContext};
 use ytcaption_testing::Postgres;
 
+use crate::append::NewEvents;
 use crate::encryption::MasterKeys;
 use crate::{
     Appender, CheckpointError, Checkpoints, Clock, CommandBus, CommandError, Cursor, Database, EventListener, Feed,
@@ -305,4 +307,58 @@ async fn a_database_that_is_gone_is_said_to_be_gone() {
         .with_master_keys(master_keys());
     let outcome = bus(&database).create(Uuid::from_u128(1), create(), &context()).await;
     assert!(matches!(outcome, Err(CommandError::Unavailable(_))), "{outcome:?}");
+}
+
+/// One command that creates an aggregate, with `payload` in its event.
+fn one_event(n: u128, payload: serde_json::Value) -> NewEvents {
+    NewEvents::from(vec![SerializedEvent {
+        aggregate_id: Uuid::from_u128(n).to_string(),
+        sequence: 1,
+        aggregate_type: "job".into(),
+        event_type: "JobCreated".into(),
+        event_version: "1".into(),
+        payload,
+        metadata: serde_json::json!({}),
+    }])
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_stored_fails_alone_and_for_good() {
+    let database = database().await;
+    let appender = Appender::start(&database);
+    let appends = (0..100).map(|n| {
+        let payload = serde_json::json!({ "title": if n % 10 == 3 { "Talk \0 one" } else { "Talk" } });
+        let appender = appender.clone();
+        async move { appender.append(one_event(n, payload)).await }
+    });
+    for (n, outcome) in join_all(appends).await.into_iter().enumerate() {
+        match outcome {
+            Ok(()) => assert_ne!(n % 10, 3, "{n}"),
+            Err(PersistenceError::UnknownError(error)) => {
+                assert_eq!(n % 10, 3, "{n}: {error}");
+                assert!(error.to_string().contains("Unicode"), "{error}");
+            }
+            Err(other) => panic!("{n}: {other:?}"),
+        }
+    }
+    let stored: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(database.pool()).await.expect("a count");
+    assert_eq!(stored, 90);
+}
+
+#[tokio::test]
+async fn what_the_database_cannot_store_is_not_taken_for_a_database_that_is_away() {
+    let database = database().await;
+    let actor = Actor::Client("a\0b".into());
+    let outcome = bus(&database).create(Uuid::from_u128(1), create(), &CommandContext { actor, ..context() }).await;
+    assert!(matches!(outcome, Err(CommandError::Unstorable(_))), "{outcome:?}");
+    for (statement, is_of_data) in [
+        ("SELECT '\"\\u0000\"'::jsonb", true),
+        ("SELECT repeat('a', 2000000000)", true),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", false),
+        ("SELECT * FROM there_is_none", false),
+    ] {
+        let error = sqlx::query(statement).execute(database.pool()).await.expect_err(statement);
+        assert_eq!(crate::is_data_error(&error), is_of_data, "{statement}: {error}");
+    }
 }

@@ -5,17 +5,13 @@
 //! published and no webhook called.
 
 use sqlx::{Connection as _, PgConnection};
-use ytcaption_eventstore::RecordedEvent;
+use ytcaption_eventstore::{RecordedEvent, is_data_error};
 
 use crate::event::TypedEvent;
 use crate::parked::{self, Parking};
 use crate::projection::Projection;
 use crate::streams::Streams;
 use crate::{ProjectionError, RegisteredProjection};
-
-/// SQLSTATE classes of errors that are caused by the data and recur however often it is tried: data exceptions and
-/// exceeded limits. Violated constraints are not among them: they can as well be a schema that is not ours.
-const DATA_ERRORS: [&str; 2] = ["22", "54"];
 
 /// What became of some events.
 #[derive(Debug, Default)]
@@ -108,9 +104,4 @@ pub(crate) async fn apply_page<P: Projection>(
     let freed = parked::forget(&mut *connection, name, generation, &applied).await?;
     parked::park(&mut *connection, name, generation, &parked).await?;
     Ok(Applied { parked, freed })
-}
-
-fn is_data_error(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| DATA_ERRORS.iter().any(|class| code.starts_with(class)))
 }

@@ -39,7 +39,7 @@ pub(crate) struct Problem {
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 #[schema(as = ProblemExtensions)]
 pub(crate) struct Extensions {
-    /// Every error of the request.
+    /// Every error of the request, at most 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) errors: Vec<RequestError>,
     /// The status of the job.

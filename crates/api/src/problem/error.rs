@@ -8,10 +8,16 @@ use ytcaption_application::JobFailure;
 use ytcaption_domain::JobId;
 use ytcaption_domain::captions::Format;
 use ytcaption_domain::job::JobStatus;
+use ytcaption_domain::text;
 use ytcaption_projections::AsOf;
 
 use super::RequestError;
 use super::document::Extensions;
+
+/// Longest `detail`, in characters; it may quote the request.
+const MAX_DETAIL_CHARS: usize = 1_500;
+/// Most errors of one request that are listed.
+const MAX_LISTED_ERRORS: usize = 20;
 
 /// What is known of a type of problem.
 pub(crate) struct ProblemType {
@@ -72,7 +78,7 @@ macro_rules! problems {
             /// What happened this time and what to do next.
             pub(super) fn detail(&self) -> String {
                 match self {
-                    $(Self::$variant $({ $($field),+ })? => String::from($detail),)+
+                    $(Self::$variant $({ $($field),+ })? => text::clean($detail.as_ref(), MAX_DETAIL_CHARS),)+
                 }
             }
 
@@ -107,9 +113,9 @@ problems! {
         status: BAD_REQUEST,
         title: "A parameter is not valid",
         detail: summary(errors),
-        explanation: "A parameter in the path, the query or a header is not valid. `errors` lists every error with the \
-                      name of the parameter.",
-        extensions: Extensions { errors: errors.clone(), ..Extensions::default() },
+        explanation: "A parameter in the path, the query or a header is not valid. `errors` lists every error, at most \
+                      20, with the name of the parameter.",
+        extensions: Extensions { errors: listed(errors), ..Extensions::default() },
     }
     UploadBrokenOff(reason: String) {
         code: "upload-broken-off",
@@ -274,9 +280,9 @@ problems! {
         status: UNPROCESSABLE_ENTITY,
         title: "The request has fields that are not valid",
         detail: summary(errors),
-        explanation: "`errors` lists every error with a JSON pointer to the field. Nothing was created. Correct them \
+        explanation: "`errors` lists every error, at most 20, with a JSON pointer to the field. Nothing was created. Correct them \
                       all and send the request again.",
-        extensions: Extensions { errors: errors.clone(), ..Extensions::default() },
+        extensions: Extensions { errors: listed(errors), ..Extensions::default() },
     }
     IdempotencyKeyReused(job: JobId) {
         code: "idempotency-key-reused",
@@ -355,21 +361,29 @@ problems! {
     }
 }
 
+/// The errors that the answer lists: a request may have thousands.
+fn listed(errors: &[RequestError]) -> Vec<RequestError> {
+    errors.iter().take(MAX_LISTED_ERRORS).cloned().collect()
+}
+
 fn summary(errors: &[RequestError]) -> String {
     match errors {
         [one] => one.detail.clone(),
+        many if many.len() > MAX_LISTED_ERRORS => {
+            format!("There are {} errors; `errors` lists the first {MAX_LISTED_ERRORS}.", many.len())
+        }
         many => format!("There are {} errors; `errors` lists them all.", many.len()),
     }
 }
 
 impl ApiError {
     /// One field of the body is not valid, or the whole body if the name is empty.
-    pub(crate) fn invalid_field(name: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid_field(name: &str, detail: impl AsRef<str>) -> Self {
         Self::InvalidRequest { errors: vec![RequestError::in_field(name, detail)] }
     }
 
     /// One parameter is not valid.
-    pub(crate) fn invalid_parameter(name: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn invalid_parameter(name: &str, detail: impl AsRef<str>) -> Self {
         Self::InvalidParameter { errors: vec![RequestError::in_parameter(name, detail)] }
     }
 }

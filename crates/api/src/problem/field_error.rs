@@ -3,6 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 use ytcaption_application::FieldError;
+use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
+
+/// Longest name of a field or parameter that is repeated, in characters; a client may give any.
+const MAX_NAME_CHARS: usize = 100;
 
 /// One error of a request: in a field of the body or in a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -21,16 +25,18 @@ pub(crate) struct RequestError {
 
 impl RequestError {
     /// An error in a parameter.
-    pub(crate) fn in_parameter(name: &str, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(name.to_owned()), detail: detail.into() }
+    pub(crate) fn in_parameter(name: &str, detail: impl AsRef<str>) -> Self {
+        let name = text::clean(name, MAX_NAME_CHARS);
+        Self { pointer: None, parameter: Some(name), detail: text::clean(detail.as_ref(), MAX_MESSAGE_CHARS) }
     }
 
     /// An error in the body's field `name`, or in the whole body if the name is empty.
-    pub(crate) fn in_field(name: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn in_field(name: &str, detail: impl AsRef<str>) -> Self {
+        let name = text::clean(name, MAX_NAME_CHARS);
         // RFC 6901, section 3: `~` and `/` are escaped within a reference token.
         let token = name.replace('~', "~0").replace('/', "~1");
         let pointer = if name.is_empty() { String::new() } else { format!("/{token}") };
-        Self { pointer: Some(pointer), parameter: None, detail: detail.into() }
+        Self { pointer: Some(pointer), parameter: None, detail: text::clean(detail.as_ref(), MAX_MESSAGE_CHARS) }
     }
 }
 

@@ -8,12 +8,15 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use ytcaption_domain::text;
 
 use super::{ApiError, Problem};
 use crate::observe::RequestId;
 
 /// Content type of RFC 9457.
 const PROBLEM_JSON: &str = "application/problem+json";
+/// Longest `instance`, in characters; a client may request any path.
+const MAX_INSTANCE_CHARS: usize = 500;
 /// Seconds after which a request that may succeed later is worth repeating.
 const RETRY_AFTER_SECONDS: u16 = 2;
 
@@ -32,7 +35,7 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
         title: problem_type.title.to_owned(),
         status: problem_type.status.as_u16(),
         detail: error.detail(),
-        instance: path,
+        instance: text::clean(&path, MAX_INSTANCE_CHARS),
         request_id,
         extensions: error.extensions(),
     };

@@ -26,6 +26,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => Self::Unavailable { dependency: POSTGRES, reason },
+            StoreError::Unstorable(reason) => Self::Internal { reason },
             StoreError::Unreadable(reason) => Self::UnreadableJob { reason },
         }
     }

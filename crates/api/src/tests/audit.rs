@@ -51,6 +51,39 @@ async fn every_invalid_filter_is_named() {
 }
 
 #[tokio::test]
+async fn a_value_that_no_text_can_hold_is_the_clients_error_and_not_the_databases() {
+    let api = Api::new().await;
+    for (query, name) in [
+        ("actor=a%00b", "actor"),
+        ("type=%0a", "type"),
+        ("aggregate=%1b[31m", "aggregate"),
+        (&format!("actor={}", "a".repeat(501)), "actor"),
+        ("since=%00", "since"),
+    ] {
+        let problem = api.get(&format!("{EVENTS}?{query}")).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["errors"][0]["parameter"], name, "{query}");
+    }
+    let found = api.get(&format!("{EVENTS}?actor=%D8%B9%E2%80%AE%ff")).await;
+    assert_eq!(names(&found.json()), [""; 0], "any other text is a filter that finds nothing");
+}
+
+#[tokio::test]
+async fn an_answer_stays_short_however_many_errors_a_request_has() {
+    let api = Api::new().await;
+    let query: Vec<String> = (0..5_000).map(|n| format!("odd{n}=1")).collect();
+    let answer = api.get(&format!("{EVENTS}?{}", query.join("&"))).await;
+    assert!(answer.body.len() < 8_000, "{} bytes", answer.body.len());
+    let problem = answer.problem(400, "invalid-parameter");
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(20));
+    assert!(problem["detail"].as_str().is_some_and(|text| text.contains("5000 errors")), "{problem}");
+    let fields: serde_json::Map<String, Value> =
+        (0..60).map(|n| (format!("\u{202e}odd\n{n}"), json!(1))).chain([("url".into(), json!("x\u{1b}"))]).collect();
+    let problem = api.post(COLLECTION, &Value::Object(fields)).await.problem(422, "invalid-request");
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(20));
+    assert!(!problem.to_string().contains('\u{202e}') && !problem.to_string().contains("\\n"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_job_has_its_events_its_timeline_and_its_history() {
     let api = Api::new().await;
     let job = api.submitted().await;

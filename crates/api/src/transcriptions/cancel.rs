@@ -72,5 +72,5 @@ pub(crate) async fn cancel(
         MediaType::Json => CancelRequest::from_fields(body::json_object(&bytes)?)?.reason,
         other => return Err(other.unsupported()),
     };
-    Ok(Json(state.commands.cancel(&principal, id, reason).await?.into()))
+    Ok(Json(state.commands.cancel(&principal, id, reason.as_deref()).await?.into()))
 }

@@ -97,6 +97,7 @@ impl<U: StepUnit> Attempt<'_, U> {
         match execute_with_retry(self.bus, self.unit.aggregate_id(), command, self.context).await {
             Ok(executed) => self.outcome_after(&executed),
             Err(CommandError::Rejected(rejection)) => self.fail(StepError::result_rejected(&rejection), retry).await,
+            Err(error @ CommandError::Unstorable(_)) => self.fail(StepError::result_rejected(&error), retry).await,
             Err(error) => outcome_from(&error),
         }
     }
@@ -139,6 +140,7 @@ impl<U: StepUnit> Attempt<'_, U> {
         execute_with_retry(self.bus, self.unit.aggregate_id(), command, self.context).await.map_err(|error| match error
         {
             CommandError::Rejected(rejection) => StepError::result_rejected(&rejection),
+            error @ CommandError::Unstorable(_) => StepError::result_rejected(&error),
             error => StepError::unavailable("store_unavailable", format!("{}.", sentence(&error))),
         })
     }

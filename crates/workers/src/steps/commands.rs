@@ -33,6 +33,7 @@ pub(super) fn outcome_from<E: std::error::Error>(error: &CommandError<E>) -> Out
             Outcome::RetryAfter(UNREADABLE_DELAY)
         }
         CommandError::Rejected(rejection) => Outcome::Unreadable(rejection.to_string()),
+        CommandError::Unstorable(_) => Outcome::Unreadable(error.to_string()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use ytcaption_blobstore::BlobError;
 use ytcaption_domain::job::Failure;
+use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 use ytcaption_media::MediaError;
 
 /// What a failure depends on, and so what happens next.
@@ -39,7 +40,9 @@ impl StepError {
     }
 
     pub(crate) fn new(retry_class: RetryClass, code: &str, message: impl Into<String>) -> Self {
-        Self { retry_class, failure: Failure { code: code.to_owned(), message: message.into() } }
+        // It may quote a page, a file or another program.
+        let message = text::clean(&message.into(), MAX_MESSAGE_CHARS);
+        Self { retry_class, failure: Failure { code: code.to_owned(), message } }
     }
 
     /// The disk of the worker cannot be used.

@@ -220,7 +220,7 @@ impl SseWriter {
                     }
                 }
                 Ok(None) => return Ok(()),
-                Err(StoreError::Unreadable(error)) => {
+                Err(StoreError::Unreadable(error) | StoreError::Unstorable(error)) => {
                     self.report(&error);
                     return Ok(());
                 }

@@ -1,5 +1,7 @@
 //! What the errors of yt-dlp mean for the client that submitted the URL.
 
+use ytcaption_domain::text::{self, MAX_QUOTE_CHARS};
+
 use crate::steps::error::{RetryClass, StepError};
 
 /// An error is known by a part of its text. The first match counts, so the more specific come first.
@@ -140,12 +142,12 @@ const KNOWN_ERRORS: [KnownError; 18] = [
 /// The error that yt-dlp reports on stderr.
 pub(super) fn classify(stderr: &str) -> StepError {
     let last = stderr.lines().rfind(|line| line.starts_with("ERROR:")).unwrap_or(stderr).trim();
-    tracing::debug!(error = last, "yt-dlp failed");
+    tracing::debug!(error = text::clean(last, text::MAX_MESSAGE_CHARS), "yt-dlp failed");
     let matches = |known: &&KnownError| known.texts.iter().any(|text| last.contains(text));
     if let Some(known) = KNOWN_ERRORS.iter().find(matches) {
         return StepError::new(known.retry_class, known.code, known.message);
     }
-    let text: String = last.trim_start_matches("ERROR:").trim().chars().take(200).collect();
+    let text = text::clean(last.trim_start_matches("ERROR:"), MAX_QUOTE_CHARS);
     StepError::transient("download_failed", format!("The media could not be downloaded; yt-dlp reports: {text}."))
 }
 

@@ -22,6 +22,7 @@ use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent, MediaSource, Warning};
 use ytcaption_domain::step::{DOWNLOAD, Step};
+use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_eventstore::work::WorkUnit;
 use ytcaption_media::{PlanSettings, convert_to_flac, plan_chunks};
@@ -224,6 +225,7 @@ async fn warn_of_truncated_media(attempt: &Attempt<'_, DownloadUnit>, detail: &s
          original.",
         detail.trim_end_matches('.')
     );
+    let message = text::clean(&message, MAX_MESSAGE_CHARS);
     let warning = Warning { code: "truncated_media".to_owned(), message };
     attempt.execute(JobCommand::RaiseWarning { attempt: attempt.number, warning }).await.map(drop)
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use ytcaption_domain::job::JobEvent;
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::text::{self, MAX_TITLE_CHARS};
 
 use super::*;
 use crate::steps::RetrySettings;
@@ -63,6 +64,46 @@ async fn a_media_file_and_a_page_with_one_become_stored_audio_in_chunks() {
         assert_eq!(scheduled, JobEvent::ChunkScheduled { chunk: 0, start_ms: 0, end_ms: audio.duration_ms });
     }
     assert_eq!(files(&harness.directory.path().join("work")), 0, "no temporary file is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_page_calls_its_media_the_job_ends_with_a_title_that_can_be_shown() {
+    let file = media(TONE, "mp3");
+    let page = |title: &str, more: &str| format!("<title>{title}</title>{more}<video src='/talk.mp3'></video>");
+    let json_ld = |name: &str| {
+        let object = format!(
+            r#"{{"@context":"https://schema.org","@type":"VideoObject","name":"{name}","contentUrl":"/talk.mp3"}}"#
+        );
+        page("A page", &format!("<script type='application/ld+json'>{object}</script>"))
+    };
+    let pages = [
+        (page("Talk &#0; one\u{1b}[31m", ""), "Talk"),
+        (page("Talk \u{202e}eno\u{2066}\r\n two", ""), "Talk eno two"),
+        (page(&"long ".repeat(400_000), ""), "long long"),
+        (page("می\u{200c}خواهم 👩\u{200d}👧", ""), "می\u{200c}خواهم 👩\u{200d}👧"),
+        (json_ld(r"Talk \u0000 one"), ""),
+        (json_ld(r"Talk \ud800 one"), ""),
+    ];
+    let titles: Vec<&str> = pages.iter().map(|(_, title)| *title).collect();
+    let bodies: Vec<String> = pages.iter().map(|(body, _)| body.clone()).collect();
+    let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
+        "/talk.mp3" => Answer::new("audio/mpeg", file.clone()),
+        path => match path[1..].parse::<usize>().ok().and_then(|index| bodies.get(index)) {
+            Some(body) => Answer::new("text/html", body.clone()),
+            None => Answer::status(404),
+        },
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    for (index, expected) in titles.into_iter().enumerate() {
+        let job = harness.submit_url(&format!("{}/{index}", server.url)).await;
+        assert_eq!(harness.end_of(job).await, "ok", "{index}");
+        let downloaded = harness.wait_for(job, |event| matches!(event, JobEvent::AudioDownloaded { .. })).await;
+        let JobEvent::AudioDownloaded { title, .. } = downloaded else { unreachable!() };
+        let title = title.expect("a title");
+        assert!(title.starts_with(expected), "{index}: {title:?}");
+        assert_eq!(text::clean(&title, MAX_TITLE_CHARS), title, "{index}: bounded and printable");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

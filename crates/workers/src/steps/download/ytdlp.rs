@@ -7,9 +7,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde::Deserialize;
+use serde_with::{Bytes, serde_as};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use url::Url;
+use ytcaption_domain::text::{self, MAX_TITLE_CHARS};
 
 use super::blocked::blocked_connection;
 use super::classify::classify;
@@ -20,7 +22,7 @@ use crate::steps::error::StepError;
 /// Extractor of `<video>` elements. It appends the number of the element to the title of the page.
 const EMBEDDED: &str = "HTML5MediaEmbed";
 /// What it appends for the first, the only one that is requested.
-const FIRST_OF_PAGE: &str = " (1)";
+const FIRST_OF_PAGE: &[u8] = b" (1)";
 /// How often the bytes on disk are counted: a server that sends no length must not fill the disk.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes of its stderr that are kept at most.
@@ -119,20 +121,25 @@ struct Output {
     finished: Option<Finished>,
 }
 
+#[serde_as]
 #[derive(Deserialize)]
 struct Finished {
-    title: Option<String>,
+    /// In bytes: a page may have a lone surrogate in its title, and that cannot be a `String`.
+    #[serde_as(as = "Option<Bytes>")]
+    title: Option<Vec<u8>>,
     extractor_key: String,
     filepath: PathBuf,
 }
 
 impl Finished {
     fn into_media(self) -> Media {
-        let title = self.title.map(|title| match title.strip_suffix(FIRST_OF_PAGE) {
-            Some(page_title) if self.extractor_key == EMBEDDED => page_title.to_owned(),
-            _ => title,
-        });
-        Media { path: self.filepath, title }
+        let title = self.title.unwrap_or_default();
+        let title = match title.strip_suffix(FIRST_OF_PAGE) {
+            Some(page_title) if self.extractor_key == EMBEDDED => page_title,
+            _ => &title,
+        };
+        let title = text::clean_bytes(title, MAX_TITLE_CHARS);
+        Media { path: self.filepath, title: (!title.is_empty()).then_some(title) }
     }
 }
 

@@ -25,6 +25,7 @@ use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, Deliv
 use ytcaption_domain::job::JobEvent;
 use ytcaption_domain::personal::ERASED;
 use ytcaption_domain::step::{NOTIFY, Step};
+use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 use ytcaption_eventstore::{DecodeError, RecordedEvent, read_event};
 use ytcaption_telemetry::metrics;
 
@@ -229,6 +230,7 @@ impl Notify {
             Reply::UrlErased => ("the job was erased, and with it the URL of its webhook".to_owned(), true),
             Reply::NoResponse(reason) => (reason, false),
         };
+        let reason = text::clean(&reason, MAX_MESSAGE_CHARS);
         let attempt = delivery.attempts + 1;
         let delay = schedule::delay_after(&self.settings.schedule, attempt).filter(|_| !is_final);
         tracing::warn!(host, reason, attempt, retry_in_ms = delay.map(as_ms), "an attempt to deliver a webhook failed");

@@ -8,6 +8,7 @@ mod cache;
 mod options;
 mod settings;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
+use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Failure, Job, JobCommand, JobEvent, JobRejection};
 use ytcaption_domain::step::{Step, TRANSCRIBE};
+use ytcaption_domain::text;
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, JobId, Span};
 use ytcaption_eventstore::work::WorkUnit;
@@ -192,7 +195,7 @@ impl Transcribe {
             chunk: attempt.unit.chunk,
             attempt: attempt.number,
             language: transcript.language,
-            segments: transcript.segments,
+            segments: transcript.segments.into_iter().filter_map(printable).collect(),
         })
     }
 
@@ -244,6 +247,19 @@ impl Transcribe {
     fn usable_models(&self) -> String {
         self.models.usable().join(", ")
     }
+}
+
+/// The segment without control characters: a model's vocabulary has every byte, and so what no caption may hold and no
+/// database stores. `None` if nothing else is left.
+fn printable(mut segment: Segment) -> Option<Segment> {
+    let clean = |text: &mut String| {
+        if let Cow::Owned(cleaned) = text::without_controls(text) {
+            *text = cleaned;
+        }
+    };
+    clean(&mut segment.text);
+    segment.words.iter_mut().for_each(|word| clean(&mut word.text));
+    (!segment.text.trim().is_empty()).then_some(segment)
 }
 
 /// The audio that a download worker has stored cannot be fetched.
