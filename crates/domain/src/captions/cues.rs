@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::breaks::cheapest;
 use super::lines::{fit, join, width, wrap};
-use super::pieces::pieces;
+use super::pieces::{are_spaced, pieces};
 use super::{CueStyle, Piece, Transcript};
 
 /// Speech after a silence longer than this begins a new cue, in milliseconds.
@@ -74,7 +74,11 @@ impl<'a> Script<'a> {
     fn new(transcript: &Transcript, style: &'a CueStyle) -> Self {
         let mut script = Self { style, pieces: Vec::new(), segments: Vec::new() };
         for (index, segment) in transcript.segments.iter().enumerate() {
-            script.pieces.extend(pieces(segment, usize::from(style.max_line_width)));
+            let mut added = pieces(segment, usize::from(style.max_line_width));
+            if let (Some(before), Some(first)) = (script.pieces.last(), added.first_mut()) {
+                first.spaced = are_spaced(&before.text, &first.text);
+            }
+            script.pieces.append(&mut added);
             script.segments.resize(script.pieces.len(), index);
         }
         script

@@ -43,6 +43,16 @@ pub(super) fn tidy(text: &str) -> String {
     visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a space belongs between two texts that follow one another: not where one of them meets the other in a script
+/// that is written without spaces between sentences (Chinese, Japanese).
+pub(super) fn are_spaced(before: &str, after: &str) -> bool {
+    let mut meeting = before.chars().next_back().into_iter().chain(after.chars().next());
+    !meeting.any(|c| {
+        matches!(c, '\u{2E80}'..='\u{30FF}' | '\u{31C0}'..='\u{31FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}'
+            | '\u{F900}'..='\u{FAFF}' | '\u{FE30}'..='\u{FE4F}' | '\u{FF00}'..='\u{FFEF}' | '\u{20000}'..='\u{3FFFF}')
+    })
+}
+
 /// The pieces of a segment, broken where Unicode allows it (UAX #14); what is wider than a line is cut between
 /// characters as people see them. Each has the time of its word where that is known, else its share by length.
 pub(super) fn pieces(segment: &Segment, max_line_width: usize) -> Vec<Piece> {

@@ -269,3 +269,36 @@ fn verbose_json_is_what_openai_clients_expect() {
     assert_eq!((&json["segments"][0]["start"], &json["segments"][0]["id"]), (&1.0.into(), &0.into()));
     assert_eq!(json["words"][1], serde_json::json!({ "word": "up.", "start": 2.0, "end": 3.0 }));
 }
+
+#[test]
+fn the_words_of_neighbouring_segments_are_not_glued_together() {
+    let spoken = |text: &str, word: &str| Segment {
+        words: vec![Word { start_ms: 0, end_ms: 0, text: word.to_owned(), probability: 0.9 }],
+        ..segment(0, 0, text)
+    };
+    let at = |start_ms, text| {
+        let mut segment = spoken(text, text);
+        (segment.start_ms, segment.end_ms) = (start_ms, start_ms + 150);
+        (segment.words[0].start_ms, segment.words[0].end_ms) = (start_ms, start_ms + 150);
+        segment
+    };
+    let answers = transcript(vec![at(0, "Yes."), at(200, "No."), at(400, "Maybe.")]);
+    let style = CueStyle { highlight_words: true, ..CueStyle::default() };
+    for format in Format::ALL {
+        for text in [file(&answers, *format), format.write(&answers, &style).unwrap_or_default()] {
+            assert!(!text.contains("Yes.No") && !text.contains("No.Maybe"), "{}: {text}", format.name());
+            assert!(!text.contains(".<00:") && !text.contains(".{"), "{}: {text}", format.name());
+        }
+    }
+    assert!(file(&answers, Format::Srt).contains("Yes. No. Maybe."), "they are one cue");
+    assert!(file(&answers, Format::VerboseJson).contains("Yes. No. Maybe."));
+}
+
+#[test]
+fn segments_of_scripts_without_spaces_are_joined_without() {
+    let answers = transcript(vec![segment(0, 150, "はい。"), segment(200, 350, "いいえ。")]);
+    assert!(file(&answers, Format::Srt).contains("はい。いいえ。"));
+    assert!(file(&answers, Format::VerboseJson).contains("はい。いいえ。"));
+    let korean = transcript(vec![segment(0, 150, "네."), segment(200, 350, "아니요.")]);
+    assert!(file(&korean, Format::Srt).contains("네. 아니요."));
+}

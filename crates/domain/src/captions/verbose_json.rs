@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::format::CaptionFormat;
+use super::pieces::are_spaced;
 use super::{CueStyle, Segment, Transcript};
 use crate::language;
 
@@ -52,7 +53,6 @@ pub(super) const FORMAT: CaptionFormat = CaptionFormat {
 /// One JSON object.
 fn write(transcript: &Transcript, _style: &CueStyle) -> String {
     let segments = &transcript.segments;
-    let text: Vec<&str> = segments.iter().map(|segment| segment.text.as_str()).collect();
     let words = segments.iter().flat_map(|segment| &segment.words).map(|word| SpokenWord {
         word: word.text.trim(),
         start: seconds(word.start_ms),
@@ -61,12 +61,24 @@ fn write(transcript: &Transcript, _style: &CueStyle) -> String {
     let document = Document {
         language: language::name(&transcript.language).unwrap_or(&transcript.language).to_lowercase(),
         duration: seconds(transcript.duration_ms),
-        text: text.join(" "),
+        text: join(segments),
         segments: segments.iter().enumerate().map(|(id, segment)| part(id, segment)).collect(),
         words: words.collect(),
     };
     let mut out = serde_json::to_string(&document).expect("it holds only strings, numbers and lists");
     out.push('\n');
+    out
+}
+
+/// The text of all segments as one line.
+fn join(segments: &[Segment]) -> String {
+    let mut out = String::new();
+    for segment in segments {
+        if !out.is_empty() && are_spaced(&out, &segment.text) {
+            out.push(' ');
+        }
+        out.push_str(&segment.text);
+    }
     out
 }
 
