@@ -1,6 +1,7 @@
 //! A system is backed up while jobs run and restored as a new one, with another Postgres and an empty nats-server: ended
 //! jobs are unchanged, the others run to their end, and each webhook is delivered once.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ async fn a_restored_system_continues_where_the_backup_was_taken() {
     // The machine is lost, and its JetStream with it.
     drop(system);
     unsafe_restores_are_rejected(&backup, directory.path()).await;
+    the_dump_holds_no_plaintext(&backup, &stalled).await;
+    a_backup_without_data_keys_is_restored_erased(&backup, directory.path()).await;
 
     let restored = System::restored(&backup).await;
     let (client, history) = (Client::for_system(&restored), History::new(restored.database_url()));
@@ -120,6 +123,32 @@ async fn unsafe_restores_are_rejected(backup: &Path, directory: &Path) {
     let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
     std::fs::write(corrupt.join("manifest.json"), manifest.replace("database.dump", "../backup/x")).unwrap();
     rejected(&corrupt, "new", None, "names a file outside the backup").await;
+}
+
+/// Read models are plaintext, so they are not in it: they are made again from the events.
+async fn the_dump_holds_no_plaintext(backup: &Path, stalled: &StalledSite) {
+    let mut text = std::process::Command::new("pg_restore");
+    text.args(["--file", "-"]).arg(backup.join("database.dump"));
+    let text = String::from_utf8(output(text).await.stdout).unwrap();
+    assert!(text.contains("JobCompleted"), "the events are in it");
+    assert!(!text.contains(&stalled.video_url("a")), "a URL can be read in the dump");
+    let mode = std::fs::metadata(backup.join("database.dump")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+/// Without its data keys a backup is restored, and says what cannot be read.
+async fn a_backup_without_data_keys_is_restored_erased(backup: &Path, directory: &Path) {
+    let erased = directory.join("without-keys");
+    copy_all(backup, &erased);
+    std::fs::remove_file(erased.join("data-keys.jsonl")).unwrap();
+    let data = directory.join("restored-without-keys");
+    let mut restore = program();
+    restore.arg("restore").arg(&erased).arg("--json").arg("--data-dir").arg(&data);
+    let restored = output(restore).await;
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    let report: Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!(report["data_keys"], json!({ "with_key": 0, "without_key": 1 + STALLED.len() }), "{report}");
+    assert_eq!(report["verified"]["findings"], json!([]));
 }
 
 fn copy_all(from: &Path, to: &Path) {

@@ -54,11 +54,12 @@ pub(crate) async fn earlier_job(
     command: &JobCommand,
 ) -> Result<JobAccepted, SubmitError> {
     let first = read_event(&queries.database, Job::TYPE, &job.to_string(), 1).await.map_err(StoreError::unavailable)?;
-    let events: Vec<JobEvent> = match first {
-        Some(first) => first.decode().map_err(StoreError::from)?,
-        None => vec![],
+    let (events, erased): (Vec<JobEvent>, bool) = match first {
+        Some(first) => (first.decode().map_err(StoreError::from)?, first.erased),
+        None => (vec![], false),
     };
-    if !events.iter().any(|event| is_result_of(command, event)) {
+    // What was erased cannot be compared; the key is the job's all the same.
+    if !erased && !events.iter().any(|event| is_result_of(command, event)) {
         return Err(SubmitError::KeyReused { job });
     }
     match queries.find(principal, job).await {

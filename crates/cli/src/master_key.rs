@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use ytcaption_eventstore::encryption::{MasterKeys, generate_master_key};
 
 use crate::key_file;
+use crate::managed::POSTGRES_DIRECTORY;
 use crate::settings::Settings;
 
 /// The current master key and the previous ones.
@@ -51,15 +52,22 @@ fn load_key(file: &Path) -> anyhow::Result<Option<SecretString>> {
     key_file::load(file).with_context(|| format!("reading the master key in {}", file.display()))
 }
 
-/// Creates a master key if none is set and the file is missing.
+/// Creates a master key for a new system if none is set and the file is missing.
 ///
 /// # Errors
-/// The file cannot be written.
+/// The system has data, which only its own master key decrypts; or the file cannot be written.
 pub(crate) fn create_if_missing(settings: &Settings) -> anyhow::Result<()> {
     if settings.encryption.master_key.is_some() {
         return Ok(());
     }
     let file = &settings.encryption.master_key_file;
+    ensure!(
+        file.exists() || !settings.data_dir.join(POSTGRES_DIRECTORY).exists(),
+        "{} is missing, and {} holds a system whose personal content only that master key decrypts. Put the key back (a \
+         backup has it as keys/master-key), or set encryption.master_key",
+        file.display(),
+        settings.data_dir.display()
+    );
     let (_, created) = key_file::read_or_create(file, || Ok(generate_master_key()?))
         .with_context(|| format!("no master key can be stored in {}; set encryption.master_key", file.display()))?;
     if created {
@@ -89,6 +97,13 @@ mod tests {
         create_if_missing(&settings).expect("a writable directory");
         let first = load(&settings).expect("a key").current_id();
         create_if_missing(&settings).expect("it is there");
+        std::fs::create_dir(home.path().join("postgres")).expect("a writable directory");
+        let elsewhere = home.path().join("elsewhere");
+        std::fs::rename(&settings.encryption.master_key_file, &elsewhere).expect("it can be moved");
+        let refusal = create_if_missing(&settings).expect_err("the system has a key").to_string();
+        assert!(refusal.contains("Put the key back"), "{refusal}");
+        assert!(!settings.encryption.master_key_file.exists(), "no wrong key is left there");
+        std::fs::rename(&elsewhere, &settings.encryption.master_key_file).expect("it can be moved back");
         assert_eq!(load(&settings).expect("a key").current_id(), first);
         let file = &settings.encryption.master_key_file;
         assert_eq!(std::fs::metadata(file).expect("the file").permissions().mode() & 0o777, 0o600);

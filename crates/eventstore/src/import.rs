@@ -7,7 +7,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use uuid::Uuid;
 use ytcaption_domain::EventMetadata;
 
-use crate::encryption::DataKeys;
+use crate::encryption::{DataKeys, KeysImported};
 use crate::export::{Begin, End, ExportLine};
 use crate::import_error::{ImportError, LineError};
 use crate::seal::{Chain, Checkpoint, Link, Seal};
@@ -26,8 +26,8 @@ pub struct Imported {
     pub events: u64,
     /// How many seals.
     pub seals: u64,
-    /// How many data keys.
-    pub data_keys: u64,
+    /// How many jobs have their data key and how many have none.
+    pub data_keys: KeysImported,
 }
 
 /// An import under way. Nothing is there before [`Importer::finish`]; dropped, it leaves no trace.
@@ -87,7 +87,7 @@ impl Importer {
         self.insert_seals().await?;
         let data_keys = match data_keys {
             Some(file) => DataKeys::import(&mut self.transaction, file.lines()).await?,
-            None => 0,
+            None => DataKeys::coverage(&mut self.transaction).await?,
         };
         self.transaction.commit().await?;
         Ok(Imported { events: self.check.chain.events, seals: self.seals.len() as u64, data_keys })

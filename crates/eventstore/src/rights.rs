@@ -10,8 +10,9 @@ const LOCK: i64 = i64::from_be_bytes(*b"ytcright");
 /// Postgres' code for a role that exists already.
 const DUPLICATE_OBJECT: &str = "42710";
 
-/// Tables that are only added to.
-const ADDED_TO: &str = "events, seals";
+/// Tables that are only added to. A data key decides whether personal content can be read, so only the owner replaces or
+/// deletes one.
+const ADDED_TO: &str = "events, seals, data_keys";
 
 /// Makes sure that the role exists and may do what the services need, and no more.
 pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> Result<(), DatabaseError> {

@@ -120,6 +120,11 @@ impl RegisteredProjection {
         self.aggregates.contains(&aggregate_type)
     }
 
+    /// Names of its tables and of those that it shares: what a rebuild from the events fills.
+    pub fn table_names(&self) -> impl Iterator<Item = &'static str> {
+        self.tables().map(|table| table.name)
+    }
+
     /// Its own tables and those that it shares.
     pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
         self.tables.iter().copied().chain(SHARED_TABLES)

@@ -73,7 +73,8 @@ pub(crate) async fn captions(
     let format = requested.or_else(|| accept::preferred(&headers)).ok_or(ApiError::NotAcceptable)?;
 
     let job = state.queries.completed(&principal, id, at).await?;
-    let tag = format!("\"{}.{format}{}\"", job.view.version, cue_style::tag(&style));
+    let erased = if job.view.erased { ".erased" } else { "" };
+    let tag = format!("\"{}.{format}{}{erased}\"", job.view.version, cue_style::tag(&style));
     let headers_of_captions = [
         (ETAG, tag.clone()),
         (CACHE_CONTROL, REVALIDATE.to_owned()),

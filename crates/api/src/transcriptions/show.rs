@@ -1,9 +1,7 @@
 //! `GET /api/v1/transcriptions/{id}`
 
-use std::net::SocketAddr;
-
 use axum::Json;
-use axum::extract::{ConnectInfo, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
@@ -46,15 +44,12 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
         (status = 304, description = "The job has not changed since that `ETag`"),
         (status = 400, description = "The id is not a UUID, or the job has no such past", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such job", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many clients wait at this address", body = Problem,
-         content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too many clients wait", body = Problem,
+        (status = 503, description = "The database does not answer", body = Problem,
          content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn show(
     State(state): State<ApiState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     RawQuery(query): RawQuery,
@@ -63,22 +58,23 @@ pub(crate) async fn show(
     let mut query = Query::new(query.as_deref());
     let at = query.take("at", str::parse::<AsOf>);
     query.finish()?;
+    // A preference that cannot be met is ignored, as the standard says.
     let wait = prefer::wait(&headers).filter(|_| at.is_none());
-    let view = match (at, wait) {
+    let wait = wait.and_then(|longest| Some((longest, state.streams.acquire_wait()?)));
+    let view = match (at, &wait) {
         (Some(moment), _) => state.queries.at(&principal, id, Some(moment)).await?.view,
         (None, None) => state.queries.get(&principal, id).await?,
-        (None, Some(longest)) => {
-            let permit = state.streams.acquire(peer.ip())?;
+        (None, Some((longest, permit))) => {
             tokio::select! {
                 ended = state.subscriptions.wait_until_ended(&principal, id) => ended?,
-                () = sleep(longest) => state.queries.get(&principal, id).await?,
+                () = sleep(*longest) => state.queries.get(&principal, id).await?,
                 () = permit.stopped() => state.queries.get(&principal, id).await?,
             }
         }
     };
     let tag = entity_tag(&view);
     let headers_of_job = [(ETAG, tag.clone()), (CACHE_CONTROL, REVALIDATE.to_owned())];
-    let applied = wait.map(|longest| (PREFERENCE_APPLIED, format!("wait={}", longest.as_secs())));
+    let applied = wait.map(|(longest, _)| (PREFERENCE_APPLIED, format!("wait={}", longest.as_secs())));
     let headers_of_job = AppendHeaders(headers_of_job.into_iter().chain(applied));
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers_of_job).into_response());
@@ -86,10 +82,11 @@ pub(crate) async fn show(
     Ok((headers_of_job, Json(Transcription::from(view))).into_response())
 }
 
-/// The version of the job; deliveries of its webhook are events of their own and count beside it.
+/// The version of the job; deliveries of its webhook are events of their own and count beside it, and erasure is no event.
 fn entity_tag(view: &JobView) -> String {
+    let erased = if view.erased { ".erased" } else { "" };
     match view.webhook_status.as_deref() {
-        None => format!("\"{}\"", view.version),
-        Some(status) => format!("\"{}.{}.{status}\"", view.version, view.webhook_attempts),
+        None => format!("\"{}{erased}\"", view.version),
+        Some(status) => format!("\"{}.{}.{status}{erased}\"", view.version, view.webhook_attempts),
     }
 }

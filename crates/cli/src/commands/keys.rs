@@ -83,7 +83,7 @@ impl Rewrap {
     async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = global.load()?.settings;
         let current = master_key::load(&settings)?.current_id();
-        let database = store::open_database(global).await?;
+        let database = store::connect_as_owner(global).await?;
         let outcome = database.data_keys().rewrap().await?;
         let mut out = Output::new();
         if self.json {

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 
 pub(crate) use directory::{DataDirectory, published_api, published_database, published_nats, published_owner};
 pub(crate) use nats::MINIMUM_VERSION as NATS_MINIMUM_VERSION;
-pub(crate) use postgres::find_postgres;
+pub(crate) use postgres::{DIRECTORY as POSTGRES_DIRECTORY, find_postgres};
 pub(crate) use program::{Version, find_program, version_of};
 
 /// Why a server cannot be run here.

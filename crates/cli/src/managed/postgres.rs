@@ -21,6 +21,8 @@ const NAME: &str = "ytcaption";
 const SERVICE: &str = "ytcaption_service";
 /// A database that every cluster has, to ask and to create ours from.
 const MAINTENANCE_DATABASE: &str = "postgres";
+/// Its directory within the data directory.
+pub(crate) const DIRECTORY: &str = "postgres";
 /// Part of the socket's name; no TCP port is opened.
 const PORT: u16 = 5432;
 /// Longest path of a Unix socket on Linux, with its terminating zero.
@@ -51,7 +53,7 @@ impl Postgres {
     pub(crate) async fn prepare(data_dir: &Path, connections: u32) -> Result<Self, ManagedError> {
         let run_as = RunAs::choose()?;
         run_as.can_reach(data_dir)?;
-        let directory = data_dir.join("postgres");
+        let directory = data_dir.join(DIRECTORY);
         run_as.private_directory(&directory)?;
         let socket_directory = socket_directory(&directory);
         run_as.private_directory(&socket_directory)?;

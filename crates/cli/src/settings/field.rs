@@ -174,7 +174,7 @@ fn words(schema: &Json) -> Vec<String> {
 /// `url` as it may be shown, with its password replaced; none if it cannot be parsed.
 fn without_password(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok()?;
-    let in_query = url.query_pairs().any(|(name, _)| name == "password");
+    let in_query = url.query_pairs().any(|(name, _)| name.ends_with("password"));
     if url.password().is_none() && !in_query {
         return Some(text.to_owned());
     }
@@ -185,7 +185,7 @@ fn without_password(text: &str) -> Option<String> {
     if in_query {
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let mask = |(name, value): (String, String)| {
-            let value = if name == "password" { "-".to_owned() } else { value };
+            let value = if name.ends_with("password") { "-".to_owned() } else { value };
             (name, value)
         };
         url.query_pairs_mut().clear().extend_pairs(pairs.into_iter().map(mask));

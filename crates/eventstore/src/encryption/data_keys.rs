@@ -13,6 +13,9 @@ use super::error::{DecryptError, KeyError, MasterKeyError};
 use super::key_file::{DataKeyLine, KeyFileError};
 use super::master_key::{MasterKeyId, MasterKeys};
 
+/// Id of a data key that encrypts nothing. The first process of a system stores it, and every later one unwraps it, so that a
+/// process with another master key is refused before it writes anything.
+const PROBE: Uuid = Uuid::nil();
 /// How long a process may use a key that it has read. So long after a key was destroyed, a process that used it just
 /// before may still decrypt with it.
 const CACHED_FOR: Duration = Duration::from_secs(10);
@@ -47,6 +50,15 @@ pub struct Rewrapped {
     pub rewrapped: u64,
     /// Data keys that could not be unwrapped, so they are unchanged.
     pub failed: u64,
+}
+
+/// The outcome of [`DataKeys::import`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct KeysImported {
+    /// Jobs that have a data key.
+    pub with_key: u64,
+    /// Jobs without one: their personal content reads as erased.
+    pub without_key: u64,
 }
 
 impl DataKeys {
@@ -85,17 +97,19 @@ impl DataKeys {
         DataKey::from_bytes(&master.unwrap(id, wrapped)?).map_err(|_| DecryptError::DataKey)
     }
 
-    /// Whether this process can read the newest job, for a clear message at start.
+    /// Whether this process has the master key of the system, or one of the previous ones it names: for a clear message at
+    /// start. The first process decides which key that is.
     ///
     /// # Errors
     /// See [`KeyError`].
     pub async fn check(&self) -> Result<(), KeyError> {
-        self.master()?;
-        // Ids of jobs sort by their age.
-        let newest = sqlx::query!("SELECT id, wrapped FROM data_keys ORDER BY id DESC LIMIT 1");
-        if let Some(newest) = newest.fetch_optional(&self.pool).await? {
-            self.unwrap(&newest.id, &newest.wrapped)?;
-        }
+        let (_, wrapped) = self.generate(PROBE)?;
+        let id = PROBE.to_string();
+        let insert =
+            sqlx::query!("INSERT INTO data_keys (id, wrapped) VALUES ($1, $2) ON CONFLICT DO NOTHING", id, wrapped);
+        insert.execute(&self.pool).await?;
+        let stored = sqlx::query_scalar!("SELECT wrapped FROM data_keys WHERE id = $1", id);
+        self.unwrap(&id, &stored.fetch_one(&self.pool).await?)?;
         Ok(())
     }
 
@@ -118,7 +132,8 @@ impl DataKeys {
     pub async fn count(&self) -> Result<Vec<KeyCount>, sqlx::Error> {
         let counts = sqlx::query!(
             r#"SELECT substring(wrapped FROM 1 FOR 4) AS "master_key!", count(*) AS "data_keys!" FROM data_keys
-                GROUP BY 1 ORDER BY 1"#
+                WHERE id <> $1 GROUP BY 1 ORDER BY 1"#,
+            PROBE.to_string()
         );
         let counted = counts.fetch_all(&self.pool).await?.into_iter().map(|row| {
             let master_key = MasterKeyId::of_wrapped(&row.master_key);
@@ -189,14 +204,15 @@ impl DataKeys {
     }
 
     /// Adds the keys in the lines of a file, as far as there are events that they encrypt. A file that was written after
-    /// its events may hold more. Returns how many were added.
+    /// its events may hold more. Returns how many jobs have one now, and how many have none: their personal content reads as
+    /// erased.
     ///
     /// # Errors
     /// A line is malformed, or the database does not take them.
     pub async fn import<'a>(
         transaction: &mut PgConnection,
         lines: impl IntoIterator<Item = &'a str>,
-    ) -> Result<u64, KeyFileError> {
+    ) -> Result<KeysImported, KeyFileError> {
         let (mut ids, mut wrapped) = (Vec::new(), Vec::new());
         for (number, line) in (1..).zip(lines) {
             if let Some((id, key)) = DataKeyLine::parse(number, line)? {
@@ -207,10 +223,28 @@ impl DataKeys {
         let insert = sqlx::query!(
             "INSERT INTO data_keys (id, wrapped)
              SELECT new.id, new.wrapped FROM UNNEST($1::text[], $2::bytea[]) AS new(id, wrapped)
-              WHERE EXISTS (SELECT FROM events_about(new.id))",
+              WHERE new.id = $3 OR EXISTS (SELECT FROM events_about(new.id))
+                 ON CONFLICT DO NOTHING",
             &ids,
             &wrapped,
+            PROBE.to_string(),
         );
-        Ok(insert.execute(transaction).await?.rows_affected())
+        insert.execute(&mut *transaction).await?;
+        Self::coverage(transaction).await.map_err(KeyFileError::from)
+    }
+
+    /// How many jobs have a data key, and how many have none.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn coverage(connection: &mut PgConnection) -> Result<KeysImported, sqlx::Error> {
+        let counted = sqlx::query!(
+            r#"SELECT count(k.id) AS "with_key!", count(*) - count(k.id) AS "without_key!"
+                 FROM events e LEFT JOIN data_keys k ON k.id = e.aggregate_id
+                WHERE e.aggregate_type = 'job' AND e.sequence = 1"#
+        );
+        let counted = counted.fetch_one(connection).await?;
+        let number = |count: i64| u64::try_from(count).unwrap_or_default();
+        Ok(KeysImported { with_key: number(counted.with_key), without_key: number(counted.without_key) })
     }
 }

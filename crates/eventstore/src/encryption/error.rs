@@ -24,7 +24,7 @@ pub enum DecryptError {
     /// The master key that wrapped the data key is not one of this process.
     #[error(
         "its data key is wrapped with the master key {0}, which this process does not have: set encryption.master_key_file \
-         (or encryption.previous_master_keys) to that key"
+         to that key, or name its file in encryption.previous_key_files"
     )]
     UnknownMasterKey(MasterKeyId),
     /// The data key does not unwrap.

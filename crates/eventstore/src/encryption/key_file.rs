@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+/// Bytes of a wrapped key: the id of the master key, a nonce, the key, a tag.
+const WRAPPED_BYTES: usize = 4 + 12 + 32 + 16;
 /// The format that this program writes.
 const FORMAT: u32 = 1;
 
@@ -52,7 +54,8 @@ impl DataKeyLine {
         match serde_json::from_str(line).map_err(|_| malformed())? {
             Self::Begin { ytcaption_data_keys: FORMAT } if number == 1 => Ok(None),
             Self::Key { id, wrapped } if number > 1 => {
-                Ok(Some((id, STANDARD.decode(wrapped).map_err(|_| malformed())?)))
+                let wrapped = STANDARD.decode(wrapped).map_err(|_| malformed())?;
+                if wrapped.len() == WRAPPED_BYTES { Ok(Some((id, wrapped))) } else { Err(malformed()) }
             }
             Self::Begin { .. } | Self::Key { .. } => Err(malformed()),
         }

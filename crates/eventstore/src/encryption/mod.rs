@@ -15,7 +15,7 @@ mod error;
 mod key_file;
 mod master_key;
 
-pub use data_keys::{DataKeys, KeyCount, Rewrapped};
+pub use data_keys::{DataKeys, KeyCount, KeysImported, Rewrapped};
 pub use error::{DecryptError, KeyError, MasterKeyError};
 pub use key_file::{DataKeyLine, KeyFileError};
 pub use master_key::{MasterKeyId, MasterKeys, generate_master_key};

@@ -18,6 +18,7 @@ const SITE_BITS: u32 = 64;
 #[derive(Clone)]
 pub struct StreamPermits {
     all: Arc<Semaphore>,
+    waits: Arc<Semaphore>,
     clients: Arc<Clients>,
     stop: CancellationToken,
 }
@@ -29,7 +30,7 @@ impl std::fmt::Debug for StreamPermits {
 }
 
 /// The permit of one open stream.
-pub(crate) struct StreamPermit {
+pub(super) struct StreamPermit {
     stop: CancellationToken,
     _all: OwnedSemaphorePermit,
     _client: ClientPermit,
@@ -40,23 +41,43 @@ impl StreamPermits {
     /// this process or another, and resume where they were.
     pub fn new(settings: &ApiSettings, stop: CancellationToken) -> Self {
         let clients = Arc::new(Clients::new(settings.max_streams_per_client));
-        Self { all: Arc::new(Semaphore::new(settings.max_streams)), clients, stop }
+        let permits = || Arc::new(Semaphore::new(settings.max_streams));
+        Self { all: permits(), waits: permits(), clients, stop }
+    }
+
+    /// The permit for one more client to wait; `None` if as many wait as may have streams.
+    pub(crate) fn acquire_wait(&self) -> Option<WaitPermit> {
+        let wait = Arc::clone(&self.waits).try_acquire_owned().ok()?;
+        Some(WaitPermit { stop: self.stop.clone(), _wait: wait })
     }
 
     /// The permit for one more stream to the client at that address.
     ///
     /// # Errors
     /// The process, or the client, has as many streams open as it may.
-    pub(crate) fn acquire(&self, peer: IpAddr) -> Result<StreamPermit, ApiError> {
+    pub(super) fn acquire(&self, peer: IpAddr) -> Result<StreamPermit, ApiError> {
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
         let client = self.clients.acquire(peer).ok_or(ApiError::TooManyStreamsOfClient)?;
         Ok(StreamPermit { stop: self.stop.clone(), _all: all, _client: client })
     }
 }
 
+/// The permit of one client that waits for the end of a job without a stream.
+pub(crate) struct WaitPermit {
+    stop: CancellationToken,
+    _wait: OwnedSemaphorePermit,
+}
+
+impl WaitPermit {
+    /// Returns when waits have to end.
+    pub(crate) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
 impl StreamPermit {
     /// Returns when streams have to end.
-    pub(crate) async fn stopped(&self) {
+    pub(super) async fn stopped(&self) {
         self.stop.cancelled().await;
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! manifest.json     what is in it, with sizes and SHA-256; written last
-//! database.dump     pg_dump's custom format: events, seals, read models, checkpoints, as of one moment
-//! data-keys.jsonl   the wrapped data keys of the jobs; without this file personal content reads as erased
+//! database.dump     pg_dump's custom format: events, seals, checkpoints, as of one moment
+//! data-keys.jsonl   the wrapped data keys of the jobs; may be removed, or lines of it, to erase jobs
 //! blobs/…           audio and uploads, if they are stored in a directory
 //! keys/…            the secret that signs webhooks, the key that seals events, the master key
 //! settings.toml     the settings file, if there is one

@@ -1,5 +1,8 @@
 //! `pg_dump` and `pg_restore`.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -7,20 +10,28 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::process::Command;
 use url::Url;
 
+use ytcaption_projections::{PROJECTIONS, RegisteredProjection};
+
 use crate::managed::{find_postgres, find_program};
 
 /// Parameters of a URL that both this program and Postgres' own understand.
 const SHARED_PARAMETERS: [&str; 7] = ["host", "port", "user", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 
-/// Writes the whole database into a file, as of one moment.
+/// Writes the database into a file, as of one moment, without what is in plaintext: the read models are made again from the
+/// events, and the data keys are in a file of their own.
 ///
 /// # Errors
 /// `pg_dump` is missing or fails.
 pub(super) async fn dump(database: &str, file: &Path) -> anyhow::Result<()> {
     let mut command = client("pg_dump", database)?;
     command.args(["--format=custom", "--no-owner", "--no-privileges"]);
-    // They are in a file of their own, so that a key can be destroyed in a backup too.
-    command.args(["--exclude-table-data=data_keys", "--file"]).arg(file);
+    let read_models: BTreeSet<&str> = PROJECTIONS.iter().flat_map(RegisteredProjection::table_names).collect();
+    for table in read_models.into_iter().chain(["read_models", "data_keys"]) {
+        command.arg(format!("--exclude-table-data={table}"));
+    }
+    // pg_dump would make it readable for everybody.
+    File::options().write(true).create_new(true).mode(0o600).open(file).context("cannot write the dump")?;
+    command.arg("--file").arg(file);
     run(command, "pg_dump").await
 }
 

@@ -1,5 +1,6 @@
 //! `ytcaption restore`
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,9 +8,10 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
-use ytcaption_eventstore::encryption::DataKeys;
+use ytcaption_eventstore::encryption::{DataKeys, KeysImported};
 use ytcaption_eventstore::seal::{Report, Verifier};
 use ytcaption_eventstore::{Database, begin};
+use ytcaption_projections::{PROJECTIONS, RegisteredProjection};
 
 use super::manifest::{Manifest, copy};
 use super::{BLOBS, DATA_KEYS, DATABASE, keys, postgres};
@@ -32,7 +34,8 @@ Examples:
     DATABASE_URL=postgres://service:…@new/ytcaption ytcaption restore /backups/2026-11-22
 
 Every file is compared with the backup's manifest before anything is written. The events get an order that holds in the
-new cluster, their seals are verified, and unfinished jobs go on when the system is started. Start it with an empty
+new cluster, their seals are verified, and unfinished jobs go on when the system is started. The read models are made again
+from the events then; until that is done, lists may lack jobs. Start it with an empty
 nats-server: JetStream is filled again from the events, and messages that are newer than the backup would mislead it.
 
 Restores into the database in DATABASE_URL (or database.url; with database.owner_url, as its owner), else into a new
@@ -59,15 +62,21 @@ impl Restore {
         let outcome = restore(&self.directory, &manifest, &settings, &postgres, &bar).await;
         postgres.stop().await;
         bar.clear();
-        let report = outcome?;
+        let (report, data_keys) = outcome?;
         let mut out = Output::new();
         if self.json {
-            out.json(&json!({ "taken_at": manifest.taken_at, "verified": report }))?;
+            out.json(&json!({ "taken_at": manifest.taken_at, "verified": report, "data_keys": data_keys }))?;
         } else {
             out.line(&format!(
                 "{} events are restored as of {}; {} of them are sealed.",
                 report.events, manifest.taken_at, report.sealed
             ))?;
+            if data_keys.without_key > 0 {
+                out.line(&format!(
+                    "{} jobs have no data key in the backup: their personal content reads as erased.",
+                    data_keys.without_key
+                ))?;
+            }
             for finding in &report.findings {
                 out.line(&format!("- {finding}"))?;
             }
@@ -108,7 +117,7 @@ async fn restore(
     settings: &Settings,
     postgres: &ManagedPostgres,
     bar: &Bar,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, KeysImported)> {
     let owner_url = postgres.owner_url.as_ref().unwrap_or(&postgres.database_url);
     let database = open(owner_url)?;
     database.check().await?;
@@ -121,15 +130,10 @@ async fn restore(
     postgres::restore(&backup.join(DATABASE), owner_url.expose_secret()).await?;
     let adopted: i64 = sqlx::query_scalar("SELECT adopt_restored_events()").fetch_one(database.pool()).await?;
     tracing::debug!(adopted, "events have an order in this cluster");
-    if manifest.files.iter().any(|entry| entry.path == DATA_KEYS) {
-        let file = std::fs::read_to_string(backup.join(DATA_KEYS)).context("reading the data keys")?;
-        let mut transaction = begin(database.pool()).await?;
-        let keys = DataKeys::import(&mut transaction, file.lines()).await.context(DATA_KEYS)?;
-        transaction.commit().await?;
-        tracing::debug!(keys, "data keys are restored");
-    } else {
-        tracing::warn!("the backup has no data keys: personal content of its events reads as erased");
-    }
+    // The projectors begin again with the first event.
+    let names: Vec<&str> = PROJECTIONS.iter().map(RegisteredProjection::name).collect();
+    sqlx::query("DELETE FROM checkpoints WHERE name = ANY($1)").bind(&names).execute(database.pool()).await?;
+    let data_keys = restore_data_keys(&backup.join(DATA_KEYS), &database).await?;
     match &postgres.owner_url {
         Some(owner_url) => servers::prepare_as_owner(owner_url, &postgres.database_url).await?,
         None => roles::database("ytcaption restore", settings, &postgres.database_url)?.prepare().await?,
@@ -151,7 +155,19 @@ async fn restore(
     let verifier = Verifier::trusting(seal_key::public(settings).into_iter().collect());
     let report = verifier.database(database.pool(), |_| ()).await?;
     database.pool().close().await;
-    Ok(report)
+    Ok((report, data_keys))
+}
+
+/// Adds the data keys of the backup, as many as are left in it.
+async fn restore_data_keys(file: &Path, database: &Database) -> anyhow::Result<KeysImported> {
+    let text = match std::fs::read_to_string(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        text => text.context("reading the data keys")?,
+    };
+    let mut transaction = begin(database.pool()).await?;
+    let keys = DataKeys::import(&mut transaction, text.lines()).await.context(DATA_KEYS)?;
+    transaction.commit().await?;
+    Ok(keys)
 }
 
 fn open(url: &SecretString) -> anyhow::Result<Database> {

@@ -112,14 +112,21 @@ async fn write_file(
 async fn write_plaintext(database: &Database, out: &mut (dyn Write + Send)) -> anyhow::Result<u64> {
     let reader = EventReader::new(database);
     let mut pages = pin!(reader.pages(EventQuery::default(), Cursor::default()));
-    let mut events = 0;
+    let (mut events, mut encrypted) = (0, 0);
     while let Some(page) = pages.try_next().await? {
         for event in &page {
+            encrypted += u64::from(event.corrupt.is_some());
             writeln!(out, "{}", serde_json::to_string(event)?)?;
         }
         events += page.len() as u64;
     }
     out.flush()?;
+    if encrypted > 0 {
+        bail!(
+            "{encrypted} of {events} events cannot be decrypted or are corrupt (their member `corrupt` says why), so not all of \
+             it is plaintext"
+        );
+    }
     Ok(events)
 }
 

@@ -48,20 +48,35 @@ impl Import {
     async fn import(self, global: &Global) -> anyhow::Result<()> {
         let (input, bytes) = open(&self.file)?;
         let keys = data_keys(&self.file, self.keys.as_deref())?;
-        if keys.is_none() {
-            eprintln!("ytcaption: no data keys are imported: personal content of the events reads as erased");
-        }
         let database = store::connect_as_owner(global).await?;
         database.prepare().await?;
         let bar = Bar::new("importing");
         let outcome = import(Importer::begin(database.pool()).await?, keys.as_deref(), input, bytes, &bar).await;
         bar.clear();
         let Imported { events, seals, data_keys } = outcome?;
+        if data_keys.without_key > 0 {
+            eprintln!(
+                "ytcaption: {} of {} jobs have no data key: their personal content reads as erased. If it was not erased, \
+                 import the export into another empty store with its complete file of keys (--keys)",
+                data_keys.without_key,
+                data_keys.without_key + data_keys.with_key
+            );
+        }
+        let unknown = database.data_keys().count().await?.into_iter().filter(|count| !count.available);
+        for count in unknown {
+            let id = count.master_key.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+            eprintln!(
+                "ytcaption: {} data keys are wrapped with the master key {id}, which is not available here: set it, or name \
+                 its file in encryption.previous_key_files, before the system is started",
+                count.data_keys
+            );
+        }
+        let jobs = data_keys.with_key + data_keys.without_key;
         let mut out = Output::new();
         if self.json {
             out.json(&json!({ "events": events, "seals": seals, "data_keys": data_keys }))?;
         } else {
-            out.line(&format!("{events} events are in the store now."))?;
+            out.line(&format!("{events} events of {jobs} jobs are in the store now."))?;
         }
         Ok(out.flush()?)
     }
