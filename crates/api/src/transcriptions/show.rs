@@ -82,7 +82,7 @@ pub(crate) async fn show(
     Ok((headers_of_job, Json(Transcription::from(view))).into_response())
 }
 
-/// The version of the job; deliveries of its webhook are events of their own and count beside it, and erasure is no event.
+/// The version of the job; deliveries of its webhook are events of their own and count beside it, and an erasure, which adds no event, counts too.
 fn entity_tag(view: &JobView) -> String {
     let erased = if view.erased { ".erased" } else { "" };
     match view.webhook_status.as_deref() {

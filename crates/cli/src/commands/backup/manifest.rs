@@ -106,7 +106,7 @@ impl Manifest {
         for entry in &manifest.files {
             let inside = Path::new(&entry.path).components().all(|part| matches!(part, Component::Normal(_)));
             ensure!(inside, "{} names a file outside the backup: {}", path.display(), entry.path);
-            // Whoever erases a job in a backup removes its line or the file; each key is proof of itself.
+            // To erase a job in a backup, its line or the file is removed; each key proves itself.
             if entry.path == super::DATA_KEYS {
                 continue;
             }
