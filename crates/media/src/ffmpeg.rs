@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::ChildStderr;
 use tokio::task::JoinHandle;
+use ytcaption_children::{Child, ChildCommand, Limits, collect_tail};
 
 use super::MediaError;
 
@@ -18,9 +19,16 @@ const FORMATS: &str = "mov,mp4,matroska,webm,ogg,wav,w64,flac,mp3,aac,ac3,eac3,d
 /// At most this many bytes of a tool's error output are kept.
 const STDERR_LIMIT: usize = 16 * 1024;
 
-/// A command that reads `input` and nothing else.
-pub(super) fn command(program: &'static str, before_input: &[&str], input: &Path) -> Command {
-    let mut command = Command::new(program);
+/// What a call may use. The index of a video of 12 hours, with 60 pictures a second, needs 0.2 GB; a file of two kilobytes
+/// can claim one of any size. A file of 48 hours, the longest that can be permitted, has less than 8 GiB as FLAC.
+const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_hours(2), file_bytes: 8 << 30 };
+
+/// At most this many bytes of a line of progress are read.
+pub(super) const LINE_LIMIT: usize = 4 * 1024;
+
+/// A command that can read `input` and nothing else.
+pub(super) fn command(program: &'static str, before_input: &[&str], input: &Path) -> ChildCommand {
+    let mut command = ChildCommand::new(program, LIMITS);
     if program == "ffmpeg" {
         command.arg("-nostdin");
     }
@@ -33,17 +41,12 @@ pub(super) fn command(program: &'static str, before_input: &[&str], input: &Path
         .args(before_input)
         .arg("-i")
         .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Ctrl-C in a terminal is for the program alone, which lets running work end.
-        .process_group(0)
-        .kill_on_drop(true);
+        .reads(input);
     command
 }
 
 /// Starts the command. A missing program is an error of its own.
-pub(super) fn spawn(program: &'static str, mut command: Command) -> Result<Child, MediaError> {
+pub(super) fn spawn(program: &'static str, command: &ChildCommand) -> Result<Child, MediaError> {
     command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => MediaError::ToolMissing { program },
         _ => MediaError::Io(error),
@@ -51,16 +54,8 @@ pub(super) fn spawn(program: &'static str, mut command: Command) -> Result<Child
 }
 
 /// Collects a tool's error output while it runs, so that a full pipe never blocks it.
-pub(super) fn collect(mut pipe: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<String> {
-    tokio::spawn(async move {
-        let mut kept = Vec::new();
-        let mut buffer = [0_u8; 4096];
-        while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
-            let room = STDERR_LIMIT.saturating_sub(kept.len());
-            kept.extend_from_slice(&buffer[..read.min(room)]);
-        }
-        String::from_utf8_lossy(&kept).into_owned()
-    })
+pub(super) fn collect(pipe: ChildStderr) -> JoinHandle<String> {
+    collect_tail(pipe, STDERR_LIMIT)
 }
 
 /// The last line of ffmpeg's error output, without paths of this machine.

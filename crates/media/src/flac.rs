@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::fs::File;
+use ytcaption_children::Lines;
 
 use super::{MediaError, SAMPLE_RATE, ffmpeg, probe};
 
@@ -40,13 +41,16 @@ pub async fn convert_to_flac(
         .args(["-ac", "1", "-ar"])
         .arg(SAMPLE_RATE.to_string())
         .args(["-sample_fmt", "s16", "-c:a", "flac", "-f", "flac"])
-        .arg(output);
-    let mut child = ffmpeg::spawn("ffmpeg", command)?;
+        .arg(output)
+        .writes(output);
+    // ffmpeg can write this file only, and other users cannot read it.
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(output).await?;
+    let mut child = ffmpeg::spawn("ffmpeg", &command)?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(MediaError::Io(std::io::Error::other("ffmpeg started without pipes")));
     };
     let stderr = ffmpeg::collect(stderr);
-    let mut lines = BufReader::new(stdout).lines();
+    let mut lines = Lines::new(stdout, ffmpeg::LINE_LIMIT);
     let mut written_ms = 0;
     while let Some(line) = lines.next_line().await? {
         // `out_time_us` is in microseconds and reads N/A before the first packet.

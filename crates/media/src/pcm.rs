@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStdout};
+use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
+use ytcaption_children::Child;
 use ytcaption_domain::Span;
 
 use super::{MediaError, SAMPLE_RATE, SAMPLES_PER_MS, ffmpeg, probe, samples_to_ms};
@@ -83,7 +84,7 @@ impl PcmStream {
             .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "1", "-ar"])
             .arg(SAMPLE_RATE.to_string())
             .args(["-f", "f32le", "pipe:1"]);
-        let mut child = ffmpeg::spawn("ffmpeg", command)?;
+        let mut child = ffmpeg::spawn("ffmpeg", &command)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(MediaError::Io(std::io::Error::other("ffmpeg started without pipes")));
         };

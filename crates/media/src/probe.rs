@@ -4,8 +4,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
+use ytcaption_children::read_at_most;
 
 use super::{MediaError, ffmpeg};
+
+/// What is requested of ffprobe: only what is read below, because a tag can be larger than the audio.
+const ENTRIES: &str = "format=format_name,duration:stream=codec_type,codec_name,duration:stream_tags=DURATION";
+/// At most this many bytes of its output are read: enough for thousands of tracks.
+const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
 /// What ffprobe prints for an MP4 file whose end, and with it its index, is missing.
 const NO_INDEX: &str = "moov atom not found";
@@ -60,18 +66,26 @@ struct Format {
 /// The file cannot be read, is empty or is not media, or ffprobe is not installed.
 pub async fn probe(path: &Path) -> Result<MediaInfo, MediaError> {
     ffmpeg::check_readable(path).await?;
-    let options = ["-show_format", "-show_streams", "-of", "json"];
-    let output = ffmpeg::command("ffprobe", &options, path).output().await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => MediaError::ToolMissing { program: "ffprobe" },
+    let mut child =
+        ffmpeg::spawn("ffprobe", &ffmpeg::command("ffprobe", &["-show_entries", ENTRIES, "-of", "json"], path))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(MediaError::Io(std::io::Error::other("ffprobe started without pipes")));
+    };
+    let stderr = ffmpeg::collect(stderr);
+    let output = read_at_most(stdout, OUTPUT_LIMIT).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => {
+            MediaError::NotMedia { detail: "its headers list too many tracks".to_owned() }
+        }
         _ => MediaError::Io(error),
     })?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let status = child.wait().await?;
+    let stderr = stderr.await.unwrap_or_default();
     let not_media = || MediaError::NotMedia { detail: ffmpeg::last_line(&stderr, path) };
-    if !output.status.success() {
+    if !status.success() {
         let index_missing = stderr.contains(NO_INDEX) && begins_as_mp4(path).await;
         return Err(if index_missing { MediaError::IndexMissing } else { not_media() });
     }
-    let parsed: Output = serde_json::from_slice(&output.stdout).map_err(|_| not_media())?;
+    let parsed: Output = serde_json::from_slice(&output).map_err(|_| not_media())?;
     let Some(format) = parsed.format else { return Err(not_media()) };
     let is = |stream: &Stream, kind: &str| stream.codec_type.as_deref() == Some(kind);
     let audio = parsed.streams.iter().find(|stream| is(stream, "audio"));

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
+use ytcaption_children::enforcement;
 
 use super::Global;
 
@@ -66,6 +67,7 @@ impl Doctor {
             ("ffmpeg", ffmpeg),
             ("ffprobe", ffprobe),
             ("yt-dlp", yt_dlp),
+            ("sandbox", sandbox()),
             ("JavaScript", checks::java_script().await),
             ("Postgres", postgres),
             ("feed", feed),
@@ -100,4 +102,12 @@ impl Doctor {
         }
         Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Whether the programs that read media are kept from everything else.
+fn sandbox() -> Outcome {
+    enforcement().gaps().map_or_else(
+        || Outcome::Ok("yt-dlp, ffmpeg and ffprobe reach their own files and connections only".to_owned()),
+        Outcome::Note,
+    )
 }

@@ -6,14 +6,13 @@
 //!
 //! ```text
 //! yt-dlp, ffmpeg ──▶ EgressProxy ──resolve, check the policy, connect──▶ the server, or the operator's own proxy
-//!       └─ any other connection ──▶ ✗  sandbox: the kernel lets them connect to the proxy's port only
+//!       └─ any other connection ──▶ ✗  ytcaption-children: the kernel lets them connect to the proxy's port only
 //! ```
 
 mod destination;
 mod error;
 mod forward;
 mod route;
-mod sandbox;
 mod service;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,7 +25,6 @@ use tokio_util::task::AbortOnDropHandle;
 use ytcaption_domain::network::AddressPolicy;
 
 pub(crate) use error::{Blocked, EgressError};
-pub(crate) use sandbox::{is_enforced, spawn};
 
 use route::Route;
 use service::{ProxyCredentials, ProxyService};

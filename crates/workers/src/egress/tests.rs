@@ -5,10 +5,12 @@ use base64::prelude::BASE64_STANDARD;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use ytcaption_children::{ChildCommand, Limits, enforcement};
 
 use super::*;
 use crate::testing::{Answer, HttpServer, Request};
+
+const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_mins(1), file_bytes: 0 };
 
 /// A proxy that may connect to 127.0.0.1, and to nothing else of this machine.
 async fn proxy() -> EgressProxy {
@@ -231,12 +233,12 @@ async fn a_sandboxed_program_reaches_the_port_of_its_proxy_only() {
     let (server, port) = server().await;
     let proxy = proxy().await;
     let reaches = async |port: &str| {
-        let mut bash = Command::new("bash");
-        bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}")]).stderr(std::process::Stdio::null());
-        spawn(&mut bash, proxy.port()).unwrap().wait().await.unwrap().success()
+        let mut bash = ChildCommand::new("bash", LIMITS);
+        bash.args(["-c", &format!("exec 3<>/dev/tcp/127.0.0.1/{port}")]).connects_to(proxy.port());
+        bash.spawn().unwrap().wait().await.unwrap().success()
     };
     assert!(reaches(&proxy.port().to_string()).await);
-    assert_eq!(reaches(&port).await, !is_enforced());
+    assert_eq!(reaches(&port).await, !enforcement().network);
     drop(server);
 }
 
@@ -246,10 +248,9 @@ async fn ffmpeg_goes_through_the_proxy_for_tls_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("https://{}/a.ts", listener.local_addr().unwrap());
     let proxy = proxy().await;
-    let mut ffmpeg = Command::new("ffmpeg");
+    let mut ffmpeg = ChildCommand::new("ffmpeg", LIMITS);
     ffmpeg.args(["-v", "error", "-nostdin", "-i", &address, "-f", "null", "-"]);
-    ffmpeg.envs(proxy.variables()).stderr(std::process::Stdio::null()).kill_on_drop(true);
-    let _running = spawn(&mut ffmpeg, proxy.port()).unwrap();
+    let _running = ffmpeg.envs(proxy.variables()).connects_to(proxy.port()).spawn().unwrap();
     let (mut stream, _) = tokio::time::timeout(crate::testing::TEST_TIMEOUT, listener.accept()).await.unwrap().unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), 0x16, "a TLS handshake");
 }

@@ -1,5 +1,7 @@
 //! Directories for temporary files of workers, and the removal of those that killed processes have left.
 
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -12,14 +14,18 @@ use tempfile::TempDir;
 /// mean nothing in another.
 const MIN_AGE: Duration = Duration::from_hours(24);
 
+/// Directories of media and audio are for this user only, whatever the umask.
+const MODE: u32 = 0o700;
+
 /// Creates a directory in `parent`, which is removed when dropped. Its name begins with `kind` and the id of this process.
 pub(super) fn create(parent: &Path, kind: &str) -> std::io::Result<TempDir> {
-    TempDir::with_prefix_in(format!("{kind}-{}-", std::process::id()), parent)
+    let prefix = format!("{kind}-{}-", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(MODE)).tempdir_in(parent)
 }
 
 /// Creates `parent` if it does not exist, and removes from it the old directories of this kind whose process has ended.
 pub(super) fn clean(parent: &Path, kind: &str) -> std::io::Result<()> {
-    std::fs::create_dir_all(parent)?;
+    DirBuilder::new().recursive(true).mode(MODE).create(parent)?;
     for entry in std::fs::read_dir(parent)?.flatten() {
         let (name, directory) = (entry.file_name(), entry.path());
         let owner = name.to_str().and_then(|name| owner_from_name(name, kind));

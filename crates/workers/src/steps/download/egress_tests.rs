@@ -152,3 +152,27 @@ async fn what_knows_no_proxy_is_not_fetched() {
     }
     assert!(inside.requests().is_empty(), "a request arrived: {:?}", inside.requests());
 }
+
+/// yt-dlp's repairs ran ffmpeg on the segment without a list of protocols.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_whose_segment_is_a_playlist_reads_no_local_file() {
+    let secret = tempfile::tempdir().unwrap();
+    let file = secret.path().join("secret.flac");
+    std::fs::write(&file, media(TONE, "flac")).unwrap();
+    let local = format!("file://{}", file.display());
+    let manifest = "<?xml version='1.0'?><MPD xmlns='urn:mpeg:dash:schema:mpd:2011' type='static' \
+                    mediaPresentationDuration='PT3S'><Period><AdaptationSet mimeType='audio/flac'>\
+                    <Representation id='a' codecs='flac' bandwidth='64000'><SegmentList duration='3'>\
+                    <SegmentURL media='/segment'/></SegmentList></Representation></AdaptationSet></Period></MPD>";
+    let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
+        "/manifest.mpd" => Answer::new("application/dash+xml", manifest),
+        "/segment" => playlist("", &[&local]),
+        _ => Answer::status(404),
+    })
+    .await;
+    let harness = harness_with(settings).await;
+    let job = harness.submit_url(&format!("{}/manifest.mpd", server.url)).await;
+    let (code, message) = failure(&harness, job).await;
+    assert_eq!(code, "not_media", "{message}");
+    assert!(server.requests().iter().any(|request| request.path == "/segment"));
+}

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 use ytcaption_blobstore::BlobKey;
+use ytcaption_children::enforcement;
 use ytcaption_domain::JobId;
 use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent, MediaSource, Warning};
 use ytcaption_domain::step::{DOWNLOAD, Step};
@@ -37,7 +38,7 @@ use crate::backoff::{as_ms, with_jitter};
 use crate::breaker::{Breakers, host_of};
 use crate::cloud_event::CloudEvent;
 use crate::consumer::{self, Message, Outcome, StepWorker};
-use crate::egress::{self, Egress};
+use crate::egress::Egress;
 use crate::network;
 use crate::{StartError, WorkerDeps};
 use progress::Progress;
@@ -58,11 +59,8 @@ pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: Cancell
         what: format!("the work directory {} cannot be created", settings.work_dir.display()),
         source,
     })?;
-    if !egress::is_enforced() {
-        tracing::warn!(
-            "this kernel cannot keep yt-dlp from connecting past the proxy of its download (Landlock rules for TCP, \
-             Linux 6.7); only its options do: see \"What is safe\" in docs/operations.md"
-        );
+    if let Some(gaps) = enforcement().gaps() {
+        tracing::warn!("{gaps}; only their options do: see \"What is safe\" in docs/operations.md");
     }
     let concurrency = settings.concurrency;
     let worker = Arc::new(Download {

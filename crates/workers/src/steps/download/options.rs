@@ -1,15 +1,17 @@
 //! The command line of yt-dlp: what it may do, where, and what it writes to stdout.
 
 use std::path::Path;
+use std::time::Duration;
 
-use tokio::process::Command;
 use url::Url;
+use ytcaption_children::{ChildCommand, Limits};
 
 use super::DownloadSettings;
 
-/// Variables that yt-dlp receives; all others, credentials above all, are removed. Proxies are set by [`crate::egress`]
-/// only.
-const ENVIRONMENT: [&str; 4] = ["PATH", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Memory of yt-dlp, in bytes. It keeps a page that it reads several times over; on the largest sites it needs 0.3 GB.
+const MEMORY_BYTES: u64 = 1 << 30;
+/// Processor time of yt-dlp. Parsing takes seconds, the media itself a second for some hundred megabytes.
+const CPU: Duration = Duration::from_mins(10);
 /// Written during the download: lines that begin with `P `.
 const PROGRESS: &str = "download:P %(progress.{downloaded_bytes,total_bytes,total_bytes_estimate})j";
 /// Written when the page was read: a line that begins with `L `.
@@ -28,12 +30,16 @@ const NO_LIVE: &str = "!is_live";
 const FFMPEG_PROTOCOLS: &str = "ffmpeg_i:-protocol_whitelist http,https,httpproxy,tls,tcp,crypto,data";
 
 /// The command that downloads the media at `url` into `directory`.
-pub(super) fn command(url: &Url, directory: &Path, settings: &DownloadSettings) -> Command {
-    let mut command = Command::new(&settings.yt_dlp);
+pub(super) fn command(url: &Url, directory: &Path, settings: &DownloadSettings) -> ChildCommand {
+    // Other files than the media are smaller; the media itself must be allowed to become too large, to be reported so.
+    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: CPU, file_bytes: settings.max_bytes.saturating_mul(2) };
+    let mut command = ChildCommand::new(&settings.yt_dlp, limits);
     // Nothing else configures it: no file, no plugin, no cache, no home directory.
     command.args(["--ignore-config", "--no-plugin-dirs", "--no-exec", "--no-cache-dir", "--no-update"]);
     command.args(["--no-playlist", "--playlist-items", "1", "--color", "no_color", "--quiet"]);
     command.args(["--socket-timeout", "15", "--retries", "2", "--extractor-retries", "1", "--fragment-retries", "2"]);
+    // The repairs run ffmpeg on what was downloaded, and that may be a playlist of local files.
+    command.args(["--fixup", "never"]);
     // Media with a gap would be taken for the whole.
     command.arg("--abort-on-unavailable-fragments");
     command.arg("--max-filesize").arg(settings.max_bytes.to_string());
@@ -42,7 +48,6 @@ pub(super) fn command(url: &Url, directory: &Path, settings: &DownloadSettings) 
     command.args(["--print", LIVE, "--print", BEGUN, "--print", FINISHED]);
     command.arg("--output").arg(directory.join("media.%(ext)s"));
     command.arg("--").arg(url.as_str());
-    command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.env("HOME", directory).env("TMPDIR", directory).current_dir(directory);
+    command.works_in(directory);
     command
 }

@@ -1,22 +1,19 @@
-//! yt-dlp as a child process: sandboxed, watched, and killed with every process that it started.
+//! yt-dlp as a child process: started, watched, and what it prints.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde::Deserialize;
 use serde_with::{Bytes, serde_as};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdout};
+use tokio::process::ChildStdout;
 use url::Url;
+use ytcaption_children::{Child, Lines, collect_tail};
 use ytcaption_domain::text::{self, MAX_TITLE_CHARS};
 
 use super::blocked::blocked_connection;
 use super::classify::classify;
 use super::{DownloadSettings, Progress, options};
-use crate::egress::{self, EgressProxy};
+use crate::egress::EgressProxy;
 use crate::steps::error::StepError;
 
 /// Extractor of `<video>` elements. It appends the number of the element to the title of the page.
@@ -26,7 +23,9 @@ const FIRST_OF_PAGE: &[u8] = b" (1)";
 /// How often the bytes on disk are counted: a server that sends no length must not fill the disk.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Bytes of its stderr that are kept at most.
-const STDERR_LIMIT: u64 = 64 * 1024;
+const STDERR_LIMIT: usize = 64 * 1024;
+/// Bytes of a line of its stdout that are kept at most: a page may have a title of millions of characters.
+const LINE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A downloaded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,23 +45,16 @@ pub(super) async fn download(
     progress: &mut Progress<'_>,
 ) -> Result<Media, StepError> {
     let mut child = start(url, directory, settings, proxy)?;
-    let group = ProcessGroup::from_child(&child);
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(StepError::disk(&std::io::Error::other("yt-dlp started without pipes")));
     };
-    let mut stderr_text = Vec::new();
+    let stderr = collect_tail(stderr, STDERR_LIMIT);
     let output = tokio::select! {
-        (output, collected) = async {
-            // Read both to the end, side by side: a full pipe would block it.
-            tokio::join!(read_output(stdout, progress), collect(stderr, &mut stderr_text))
-        } => {
-            collected.map_err(|error| StepError::disk(&error))?;
-            output?
-        }
+        output = read_output(stdout, progress) => output?,
         () = until_larger(directory, settings.max_bytes) => return Err(too_large(settings.max_bytes)),
     };
     let status = child.wait().await.map_err(|error| StepError::disk(&error))?;
-    drop(group);
+    let stderr = stderr.await.unwrap_or_default();
     match output.finished {
         Some(finished) if status.success() && finished.filepath.starts_with(directory) => Ok(finished.into_media()),
         // With `--max-filesize` it skips a larger file without a message and without an error.
@@ -72,7 +64,7 @@ pub(super) async fn download(
         _ => Err(match proxy.blocked() {
             Some(blocked) => blocked_connection(&blocked),
             None if status.success() => classify(NO_MEDIA),
-            None => classify(&String::from_utf8_lossy(&stderr_text)),
+            None => classify(&stderr),
         }),
     }
 }
@@ -82,10 +74,8 @@ const NO_MEDIA: &str = "ERROR: No media found";
 
 fn start(url: &Url, directory: &Path, settings: &DownloadSettings, proxy: &EgressProxy) -> Result<Child, StepError> {
     let mut command = options::command(url, directory, settings);
-    command.envs(proxy.variables());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.process_group(0).kill_on_drop(true);
-    egress::spawn(&mut command, proxy.port()).map_err(|error| match error.kind() {
+    command.envs(proxy.variables()).connects_to(proxy.port());
+    command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => StepError::transient(
             "tool_missing",
             "The worker is not installed completely: `yt-dlp` was not found; install it \
@@ -93,24 +83,6 @@ fn start(url: &Url, directory: &Path, settings: &DownloadSettings, proxy: &Egres
         ),
         _ => StepError::disk(&error),
     })
-}
-
-/// Kills yt-dlp and all processes that it started when dropped.
-struct ProcessGroup(Option<Pid>);
-
-impl ProcessGroup {
-    fn from_child(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw))
-    }
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // An error says that the group has ended already.
-            let _ = killpg(group, Signal::SIGKILL);
-        }
-    }
 }
 
 /// What yt-dlp has written to stdout, see [`options`].
@@ -153,7 +125,7 @@ struct ProgressLine {
 
 async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Output, StepError> {
     let mut output = Output::default();
-    let mut lines = BufReader::new(stdout).lines();
+    let mut lines = Lines::new(stdout, LINE_LIMIT);
     while let Some(line) = lines.next_line().await.map_err(|error| StepError::disk(&error))? {
         if let Some(line) = line.strip_prefix("P ").and_then(|json| serde_json::from_str::<ProgressLine>(json).ok()) {
             if let (Some(bytes), Some(total)) = (line.downloaded_bytes, line.total_bytes.or(line.total_bytes_estimate))
@@ -169,14 +141,6 @@ async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result
         }
     }
     Ok(output)
-}
-
-/// Keeps the beginning of what yt-dlp writes to stderr, and discards the rest.
-async fn collect(stderr: ChildStderr, text: &mut Vec<u8>) -> std::io::Result<()> {
-    let mut limited = stderr.take(STDERR_LIMIT);
-    limited.read_to_end(text).await?;
-    tokio::io::copy(&mut limited.into_inner(), &mut tokio::io::sink()).await?;
-    Ok(())
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of bytes, never negative")]
