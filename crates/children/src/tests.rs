@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const LIMITS: Limits = Limits { memory_bytes: 256 << 20, cpu: Duration::from_secs(60), file_bytes: 1 << 20 };
+const LIMITS: Limits = Limits { memory_bytes: 256 << 20, cpu: Duration::from_mins(1), file_bytes: 1 << 20 };
 /// Longest wait for a condition; long, for machines that are busy.
-const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 fn shell(script: &str) -> ChildCommand {
     let mut command = ChildCommand::new("sh", LIMITS);

@@ -23,7 +23,7 @@ const fn known(
 }
 
 /// Found by provoking each error with the real program.
-const KNOWN_ERRORS: [KnownError; 18] = [
+const KNOWN_ERRORS: [KnownError; 19] = [
     known(
         &["HTTP Error 404", "HTTP Error 410"],
         RetryClass::Permanent,
@@ -132,6 +132,13 @@ const KNOWN_ERRORS: [KnownError; 18] = [
         "The server of the media could not be reached.",
     ),
     known(
+        &["MemoryError", "File too large"],
+        RetryClass::Permanent,
+        "too_large",
+        "The page or the media needs more memory or disk than a download may use: send the URL of the media file itself, \
+         or upload it.",
+    ),
+    known(
         &["No space left on device"],
         RetryClass::Unavailable,
         "disk_unavailable",
@@ -170,6 +177,8 @@ mod tests {
             ("WARNING: x\nERROR: Unsupported URL: http://h/", "no_video", RetryClass::Permanent),
             ("ERROR: [Errno 111] Connection refused", "unavailable", RetryClass::Transient),
             ("ERROR: something new", "download_failed", RetryClass::Transient),
+            ("ERROR: An extractor error has occurred. (caused by MemoryError())", "too_large", RetryClass::Permanent),
+            ("Traceback (most recent call last):\nMemoryError", "too_large", RetryClass::Permanent),
             ("", "download_failed", RetryClass::Transient),
         ] {
             let error = classify(text);

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -26,7 +27,7 @@ use ytcaption_domain::step::{DOWNLOAD, Step};
 use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_eventstore::work::WorkUnit;
-use ytcaption_media::{PlanSettings, convert_to_flac, plan_chunks};
+use ytcaption_media::{ConvertedAudio, PlanSettings, convert_to_flac, plan_chunks};
 
 pub use settings::DownloadSettings;
 
@@ -171,7 +172,7 @@ impl Download {
             None => return Err(StepError::permanent("invalid_url", "The job has no media source: submit it again.")),
         };
         let flac = directory.path().join("audio.flac");
-        let converted = convert_to_flac(&media.path, &flac, &mut |_| {}).await?;
+        let converted = self.convert(&media.path, &flac).await?;
         if let Some(detail) = converted.truncation {
             warn_of_truncated_media(attempt, &detail).await?;
         }
@@ -186,6 +187,27 @@ impl Download {
         Ok(Media { path, title: None })
     }
 
+    /// Converts the media, and stops as soon as it is longer than permitted: a small file can claim days of sound.
+    async fn convert(&self, media: &Path, flac: &Path) -> Result<ConvertedAudio, StepError> {
+        let limit_ms = as_ms(self.settings.max_duration);
+        let exceeded = Notify::new();
+        let mut check = |written_ms| {
+            if written_ms > limit_ms {
+                exceeded.notify_one();
+            }
+        };
+        tokio::select! {
+            biased;
+            () = exceeded.notified() => Err(self.too_long()),
+            converted = convert_to_flac(media, flac, &mut check) => Ok(converted?),
+        }
+    }
+
+    fn too_long(&self) -> StepError {
+        let longest = in_words(self.settings.max_duration);
+        StepError::permanent("too_long", format!("The media is longer than {longest}: send a part of it."))
+    }
+
     /// Plans the chunks of the audio, puts it into the blob store, and returns the command that records both.
     async fn store(
         &self,
@@ -195,9 +217,7 @@ impl Download {
     ) -> Result<JobCommand, StepError> {
         let plan = plan_chunks(flac, PlanSettings::default()).await?;
         if plan.duration_ms > as_ms(self.settings.max_duration) {
-            let longest = in_words(self.settings.max_duration);
-            let message = format!("The media is longer than {longest}: send a part of it.");
-            return Err(StepError::permanent("too_long", message));
+            return Err(self.too_long());
         }
         let key = audio_key(attempt.unit.0, attempt.number)?;
         let info = self.deps.blobs.put_file(&key, flac).await?;

@@ -1,8 +1,10 @@
 //! yt-dlp as a child process: started, watched, and what it prints.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde::Deserialize;
 use serde_with::{Bytes, serde_as};
 use tokio::process::ChildStdout;
@@ -64,7 +66,7 @@ pub(super) async fn download(
         _ => Err(match proxy.blocked() {
             Some(blocked) => blocked_connection(&blocked),
             None if status.success() => classify(NO_MEDIA),
-            None => classify(&stderr),
+            None => status.signal().map_or_else(|| classify(&stderr), killed),
         }),
     }
 }
@@ -159,6 +161,16 @@ async fn until_larger(directory: &Path, max_bytes: u64) {
             return;
         }
     }
+}
+
+/// A signal ended it, and so it could not say why.
+fn killed(signal: i32) -> StepError {
+    if signal == Signal::SIGXCPU as i32 {
+        let message = "Reading the page takes more processor time than a download may use: send the URL of the media file \
+                       itself, or upload it.";
+        return StepError::permanent("too_large", message);
+    }
+    StepError::transient("download_failed", format!("yt-dlp was ended by the signal {signal}."))
 }
 
 fn live() -> StepError {
