@@ -19,6 +19,7 @@ mod erased;
 mod fairness;
 mod history;
 mod invalid_input;
+mod jobs_command;
 mod limits;
 mod managed_servers;
 mod media_site;

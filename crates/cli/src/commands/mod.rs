@@ -1,8 +1,10 @@
 //! The commands, one a file.
 
+mod api;
 mod audit;
 mod backup;
 mod bar;
+mod client;
 mod cue_style;
 mod decoding;
 mod doctor;
@@ -10,6 +12,7 @@ mod event_format;
 mod events;
 mod explain;
 mod filters;
+mod jobs;
 mod keys;
 mod migrate;
 mod models;
@@ -33,6 +36,8 @@ const EXAMPLES: &str = "\
 Examples:
   ytcaption up                                  run the whole system on this machine
   ytcaption submit https://example.org/talk.mp4 --wait --format srt > talk.srt
+  ytcaption jobs list                           what was submitted?
+  ytcaption jobs result talk.mp4 --format vtt   its captions, in another format
   ytcaption transcribe talk.wav --format vtt    without any server
   ytcaption explain 0199a2b4-…                  what happened to a job?
   ytcaption models pull small                   fetch a full-size model
@@ -84,6 +89,8 @@ enum Command {
     Seal(role::Seal),
     Worker(role::Worker),
     Submit(submit::Submit),
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
     Transcribe(transcribe::Transcribe),
     Explain(explain::Explain),
     Audit(audit::Audit),
@@ -127,6 +134,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Seal(seal) => seal.run(&global).await,
         Command::Worker(worker) => worker.run(&global).await,
         Command::Submit(submit) => submit.run(&global).await,
+        Command::Jobs(jobs) => jobs.run(&global).await,
         Command::Transcribe(transcribe) => transcribe.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Audit(audit) => audit.run(&global).await,

@@ -1,48 +1,42 @@
 //! `ytcaption submit`
 
-mod client;
 mod live;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
 use tokio::time::Instant;
-use url::Url;
 use ytcaption_domain::captions::Format;
 
 use super::Global;
+use super::api::{self, ApiArgs, Failure};
 use super::bar::Bar;
+use super::client::{Client, ClientError, Job, JobAccepted, Parameters};
 use super::cue_style::CueStyleArgs;
-use crate::managed::published_api;
-use client::{Client, ClientError, Job, JobAccepted, Parameters};
 
-/// URL of the API if neither `--api` nor a running `up` names one.
-const DEFAULT_API: &str = "http://127.0.0.1:8000";
 /// Interval between queries for the status of the job.
 const POLL: Duration = Duration::from_millis(400);
 /// How long a submission waits for an API that cannot serve at the moment.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the API may be unavailable while the client waits for a job.
 const ABSENCE_TIMEOUT: Duration = Duration::from_mins(2);
-/// The job failed or was cancelled.
-const EXIT_JOB_FAILED: u8 = 3;
-/// The API does not answer.
-const EXIT_NO_ANSWER: u8 = 4;
 
-/// Submit the URL of a video or a file to a running system
+/// Submit URLs of videos, or files, to a running system
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ytcaption submit https://example.org/talk --wait --format srt > talk.srt
   ytcaption submit talk.mp4 --language en --wait
   ytcaption submit talk.mp4 --follow
+  ytcaption submit *.mp4 && ytcaption jobs list
   ytcaption submit palestra.mp4 --language pt --task translate --hotwords 'Itaipu, Ana Souza' --wait
 
-Without --wait or --follow, the URL of the job is printed.
+Without --wait or --follow, the URL of each job is printed. `ytcaption jobs` shows jobs, and fetches their captions in any
+format as often as needed.
 
 Exit codes:
   0  done
@@ -50,10 +44,10 @@ Exit codes:
   3  the job failed or was cancelled
   4  the API does not answer")]
 pub(super) struct Submit {
-    /// URL of a page or media file, or a file on this machine
-    #[arg(value_name = "URL|FILE")]
-    media: String,
-    /// Wait for the captions and print them
+    /// URL of a page or media file, or a file on this machine; several become a job each
+    #[arg(value_name = "URL|FILE", required = true)]
+    media: Vec<String>,
+    /// Wait for the captions and print them; of one URL or file only
     #[arg(long)]
     wait: bool,
     /// Print captions as they come, a line each with the time at which it begins
@@ -88,34 +82,31 @@ pub(super) struct Submit {
     /// Receives a webhook when the job ends (Standard Webhooks)
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
-    /// URL of the API [default: that of the `ytcaption up` of the data directory, else `http://127.0.0.1:8000`]
-    #[arg(long, value_name = "URL", env = "YTCAPTION_API")]
-    api: Option<Url>,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 impl Submit {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
-        let api = match &self.api {
-            Some(api) => api.clone(),
-            None => find_api(&global.load()?.settings.data_dir)?,
-        };
-        match self.submit(&Client::new(api)?).await {
-            Err(Failure::NoAnswer(error)) => {
-                eprintln!("ytcaption: {error}");
-                Ok(ExitCode::from(EXIT_NO_ANSWER))
+        ensure!(
+            self.media.len() == 1 || !(self.wait || self.follow),
+            "--wait and --follow are for one URL or file: submit several without them, then `ytcaption jobs result` prints \
+             the captions of each"
+        );
+        let mut outcome = Ok(());
+        for media in &self.media {
+            // A client of its own, because its idempotency key is that of one job.
+            outcome = self.submit(media, &self.api.client(global)?).await;
+            if outcome.is_err() {
+                break;
             }
-            Err(Failure::Job(reason)) => {
-                eprintln!("ytcaption: {reason}");
-                Ok(ExitCode::from(EXIT_JOB_FAILED))
-            }
-            Err(Failure::Other(error)) => Err(error),
-            Ok(()) => Ok(ExitCode::SUCCESS),
         }
+        api::end(outcome)
     }
 
-    async fn submit(&self, client: &Client) -> Result<(), Failure> {
+    async fn submit(&self, media: &str, client: &Client) -> Result<(), Failure> {
         let bar = (self.wait || self.follow).then(|| Bar::new("submitting"));
-        let accepted = self.send(client, bar.as_ref()).await;
+        let accepted = self.send(media, client, bar.as_ref()).await;
         let (Some(bar), Ok(accepted)) = (&bar, &accepted) else {
             clear(bar.as_ref());
             println!("{}", client.resolve(&accepted?.status_url)?);
@@ -134,7 +125,7 @@ impl Submit {
         Ok(())
     }
 
-    async fn send(&self, client: &Client, bar: Option<&Bar>) -> Result<JobAccepted, Failure> {
+    async fn send(&self, media: &str, client: &Client, bar: Option<&Bar>) -> Result<JobAccepted, Failure> {
         let mut fields = serde_json::Map::new();
         for (name, value) in [
             ("language", &self.language),
@@ -152,20 +143,19 @@ impl Submit {
         if self.word_timestamps {
             fields.insert("word_timestamps".to_owned(), json!(true));
         }
-        let path = PathBuf::from(&self.media);
+        let path = PathBuf::from(media);
         if path.exists() {
             if let Some(bar) = bar {
                 bar.step("uploading");
             }
             return until_served(|| client.submit_file(&path, &fields)).await;
         }
-        if !self.media.contains("://") {
+        if !media.contains("://") {
             return Err(Failure::Other(anyhow::anyhow!(
-                "there is no file {:?}, and it is not a URL either; a URL begins with http:// or https://",
-                self.media
+                "there is no file {media:?}, and it is not a URL either; a URL begins with http:// or https://"
             )));
         }
-        fields.insert("url".to_owned(), json!(self.media));
+        fields.insert("url".to_owned(), json!(media));
         until_served(|| client.submit_url(&fields)).await
     }
 }
@@ -187,19 +177,6 @@ where
 fn clear(bar: Option<&Bar>) {
     if let Some(bar) = bar {
         bar.clear();
-    }
-}
-
-/// Why there are no captions.
-enum Failure {
-    NoAnswer(ClientError),
-    Job(String),
-    Other(anyhow::Error),
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        if error.is_absence() { Self::NoAnswer(error) } else { Self::Other(error.into()) }
     }
 }
 
@@ -247,9 +224,4 @@ async fn look(
         "cancelled" => Err(Failure::Job(format!("the job {} was cancelled", job.id))),
         _ => Ok(None),
     }
-}
-
-fn find_api(data_dir: &Path) -> anyhow::Result<Url> {
-    let found = published_api(data_dir).unwrap_or_else(|| DEFAULT_API.to_owned());
-    Url::parse(&found).with_context(|| format!("{found:?} is not a URL; set one with --api"))
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use ytcaption_domain::captions::Format;
+use ytcaption_domain::job::Task;
 use ytcaption_whisper::{FileTranscript, Progress, TranscribeOptions, transcribe_file};
 
 use super::Global;
@@ -35,6 +36,9 @@ pub(super) struct Transcribe {
     /// ISO 639-1 code of the spoken language, such as en; auto detects it
     #[arg(long, default_value = "auto")]
     language: String,
+    /// transcribe, or translate for an English translation
+    #[arg(long, default_value_t = Task::Transcribe)]
+    task: Task,
     #[command(flatten)]
     decoding: DecodingArgs,
     /// Print on standard error how long each step took, added up over all threads
@@ -49,6 +53,7 @@ impl Transcribe {
         let transcriber = models.get(&models.catalogue().default_model().name).await?;
         let options = self.decoding.apply(&TranscribeOptions {
             language: Some(self.language),
+            task: self.task,
             beam_size: settings.transcription.beam_size,
             ..TranscribeOptions::default()
         })?;

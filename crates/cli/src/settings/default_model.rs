@@ -11,6 +11,8 @@ use super::Settings;
 const MODEL_FILE: &str = "model.bin";
 /// The model of a checkout, relative to its root.
 const DEMO_MODEL: &str = "models/demo/model";
+/// Set by `scripts/ytcaption`: the root of its checkout.
+const CHECKOUT_VARIABLE: &str = "YTCAPTION_CHECKOUT";
 /// How far above the program the root of a checkout may be (`target/debug/ytcaption`).
 const LEVELS_ABOVE_PROGRAM: usize = 4;
 
@@ -52,10 +54,17 @@ fn known_or_none(names: &[String]) -> String {
 /// # Errors
 /// The configured model does not exist, or none is configured and none was found.
 pub(crate) fn catalogue(settings: &Settings) -> Result<Catalogue, NoModel> {
-    let program = std::env::current_exe().ok();
+    let program = installed_program();
     let directory = &settings.models.directory;
     let default = choose(settings.transcription.model.as_deref(), directory, &settings.data_dir, program.as_deref())?;
     Ok(Catalogue::new(directory, default))
+}
+
+/// Where the program is, so that what comes with it is found: within the checkout that `scripts/ytcaption` names, because what
+/// is built there may be kept elsewhere.
+fn installed_program() -> Option<PathBuf> {
+    let checkout = std::env::var_os(CHECKOUT_VARIABLE).map(|root| PathBuf::from(root).join("ytcaption"));
+    checkout.or_else(|| std::env::current_exe().ok())
 }
 
 /// The models that this process sees, to list them without loading any: a default that is missing is one of them.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
-use super::client::{Client, JobAccepted};
+use super::super::client::{Client, JobAccepted};
 use super::{ABSENCE_TIMEOUT, Bar, Failure, POLL};
 
 const MS_PER_SECOND: u64 = 1000;

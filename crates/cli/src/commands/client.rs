@@ -18,8 +18,10 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Names the last event received, so that the stream goes on after it.
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// Where jobs are submitted.
-const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
+pub(super) const TRANSCRIPTIONS: &str = "/api/v1/transcriptions";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most jobs that the API lists at a time.
+const PAGE_JOBS: usize = 100;
 /// Longest wait for an answer to anything but an upload.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -63,6 +65,13 @@ impl ClientError {
 pub(super) struct JobAccepted {
     /// URL of the job, relative to the API.
     pub(super) status_url: String,
+}
+
+/// A page of jobs.
+#[derive(Debug, Deserialize)]
+struct JobPage {
+    transcriptions: Vec<Value>,
+    next_cursor: Option<String>,
 }
 
 /// What is shown of a job.
@@ -174,6 +183,39 @@ impl Client {
         }
         let form = form.part("file", Part::file(path).await.map_err(unreadable)?);
         self.ask(self.submission()?.multipart(form)).await
+    }
+
+    /// The newest jobs, at most `limit`, as the API describes them; with this status if there is one.
+    pub(super) async fn jobs(&self, status: Option<&str>, limit: usize) -> Result<Vec<Value>, ClientError> {
+        let (mut jobs, mut cursor) = (Vec::new(), None);
+        while jobs.len() < limit {
+            let mut query = vec![("limit", (limit - jobs.len()).min(PAGE_JOBS).to_string())];
+            query.extend(status.map(|status| ("status", status.to_owned())));
+            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+            let request = self.http.get(self.resolve(TRANSCRIPTIONS)?).query(&query).timeout(ANSWER_TIMEOUT);
+            let page: JobPage = self.ask(request).await?;
+            jobs.extend(page.transcriptions);
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// What is at a path of the API.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.ask(self.http.get(self.resolve(path)?).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, ClientError> {
+        self.ask(self.http.post(self.resolve(path)?).timeout(ANSWER_TIMEOUT).json(body)).await
+    }
+
+    /// Does the job at that path once more.
+    pub(super) async fn retry(&self, path: &str) -> Result<JobAccepted, ClientError> {
+        let request = self.http.post(self.resolve(path)?).timeout(ANSWER_TIMEOUT);
+        self.ask(request.header(IDEMPOTENCY_KEY, &self.idempotency_key)).await
     }
 
     pub(super) async fn job(&self, status_url: &str) -> Result<Job, ClientError> {
