@@ -207,8 +207,12 @@ async fn truncated_media(system: &System, client: &Client) {
 
 /// Whisper knows Icelandic; the demo model does not.
 async fn a_language_that_the_model_does_not_know(client: &Client) {
-    let id = client.upload_with(Form::new().text("language", "is"), "talk.mp4", speech::video().to_vec()).await;
-    assert_eq!(failure(client, &id).await, "unknown_language");
+    let request = json!({ "url": media_site::url("/video.mp4"), "language": "is" });
+    let answer = client.post(JOBS, &request).await;
+    assert_eq!(answer.status(), 422);
+    let problem: Value = answer.json().await.unwrap();
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(problem["errors"][0]["pointer"] == "/language" && detail.contains("en, pt"), "{problem}");
 }
 
 async fn silence(client: &Client) {

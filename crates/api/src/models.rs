@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -11,6 +12,8 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use ytcaption_domain::job::{Task, TranscriptionOptions};
+use ytcaption_domain::language::AUTO;
 use ytcaption_models::{Catalogue, Checksums, ModelEntry, ModelInfo};
 
 use crate::ApiState;
@@ -20,6 +23,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Namespace of the tags of lists (UUID version 5); any fixed random value.
 const NAMESPACE: Uuid = Uuid::from_u128(0x3c1e_90d7_52b8_4f0a_8d6c_17f4_a90b_65e2);
+/// A submission does not wait longer for the list of models.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// The directory is read for one request at a time: on a disk that hangs, one thread waits and not all.
 static READING: Semaphore = Semaphore::const_new(1);
 
@@ -116,6 +121,53 @@ pub(crate) async fn list(
         return Ok((StatusCode::NOT_MODIFIED, headers_of_list).into_response());
     }
     Ok((headers_of_list, [(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Checks a request against the models that this server sees; where it sees none, or does not see them in time, the worker
+/// that gets the job checks it.
+///
+/// # Errors
+/// The model does not exist, or lacks the language or the task.
+pub(crate) async fn check(state: &ApiState, options: &TranscriptionOptions) -> Result<(), ApiError> {
+    let is_default = options.model.is_none() && options.language == AUTO && options.task == Task::Transcribe;
+    if is_default {
+        return Ok(());
+    }
+    let (list_models, options) = (Arc::clone(&state.models), options.clone());
+    let checked = async {
+        let permit = READING.acquire().await.ok()?;
+        let checking = tokio::task::spawn_blocking(move || {
+            let _until_it_is_read = permit;
+            list_models().map_or(Ok(()), |catalogue| check_against(&catalogue, &options))
+        });
+        checking.await.ok()
+    };
+    let outcome = tokio::time::timeout(CHECK_TIMEOUT, checked).await.ok().flatten();
+    outcome.unwrap_or(Ok(())).map_err(|(field, detail)| ApiError::invalid_field(field, detail))
+}
+
+/// The field that the model cannot satisfy, and what to write instead.
+fn check_against(catalogue: &Catalogue, options: &TranscriptionOptions) -> Result<(), (&'static str, String)> {
+    let entry = match &options.model {
+        None => catalogue.default_model().clone(),
+        Some(name) => catalogue.find(name).ok_or_else(|| {
+            let names: Vec<String> = catalogue.models().into_iter().map(|entry| entry.name).collect();
+            ("model", format!("There is no model `{name}`. This server has: {}.", names.join(", ")))
+        })?,
+    };
+    // Of a broken one nothing is known; a worker may have a complete copy.
+    let Ok(Ok(info)) = catch_unwind(AssertUnwindSafe(|| entry.info(Checksums::Skip))) else { return Ok(()) };
+    if options.language != AUTO && !info.languages.contains(&options.language) {
+        let (language, known) = (&options.language, info.languages.join(", "));
+        let detail =
+            format!("The model `{}` does not know the language `{language}`; it knows {known} (or `auto`)", entry.name);
+        return Err(("language", detail));
+    }
+    if options.task == Task::Translate && !info.multilingual {
+        let detail = format!("The model `{}` knows only English and cannot translate; name another model", entry.name);
+        return Err(("task", detail));
+    }
+    Ok(())
 }
 
 impl ModelList {

@@ -1,12 +1,14 @@
-//! The files that follow from the step table: `nats/consumers/*.json` and `docs/steps.md`.
+//! The files that follow from the step table, `nats/consumers/*.json` and `docs/steps.md`, and from the list of codes of
+//! failures, `docs/errors.md`.
 //!
 //! `UPDATE_EXPECT=1 cargo test -p ytcaption-workers --lib generated_files` writes them.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ytcaption_domain::job::{FAILURE_CODES, failure_codes_table};
 use ytcaption_domain::step::{STEPS, Step, Unit};
 
 use crate::topology::{consumer_configs, consumer_json};
@@ -100,4 +102,63 @@ fn write_step(text: &mut String, step: &Step) -> std::fmt::Result {
         queues.iter().map(|queue| format!("`{}` ({} of {turns} turns)", queue.consumer, queue.weight)).collect();
     writeln!(text, "| queues | {} |", queues.join(", "))?;
     writeln!(text, "| most messages in progress | {} in each queue |", step.max_ack_pending)
+}
+
+#[test]
+fn the_document_of_the_errors_shows_the_codes_of_failures() {
+    let path = repository().join("docs/errors.md");
+    let expected = format!(
+        "# Codes of failures and warnings\n\n\
+         Generated from `crates/domain/src/job/failure_code.rs`; do not edit.\n\n\
+         A job that has failed, or whose step is retried, has an `error` with a `code`: in the API, in the stream of the \
+         job, in its webhook and in its events. The code is a stable word for programs; more may come. The `message` beside \
+         it is for people. The API lists the codes at `/problems` too, with the problems that a request may be answered \
+         with.\n\n{}",
+        failure_codes_table()
+    );
+    if is_updating() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == expected, "docs/errors.md differs from the list of codes: {HOW}");
+}
+
+/// What precedes the code of a failure or a warning in the source.
+const BEFORE_A_CODE: [&str; 8] = [
+    "permanent(",
+    "transient(",
+    "unavailable(",
+    "RetryClass::Permanent,",
+    "RetryClass::Transient,",
+    "RetryClass::Unresolved,",
+    "RetryClass::Unavailable,",
+    "code: ",
+];
+
+/// The codes in the source of the workers, tests excepted.
+fn codes_in(directory: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.contains("test") {
+            codes_in(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !name.contains("tests") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for before in BEFORE_A_CODE {
+                let literals = code.split(before).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+                found.extend(literals.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_code_of_a_failure_is_listed_and_every_listed_one_is_in_use() {
+    let mut found = BTreeSet::new();
+    codes_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/steps"), &mut found);
+    let listed: BTreeSet<String> = FAILURE_CODES.iter().map(|known| known.code.to_owned()).collect();
+    let unlisted: Vec<_> = found.difference(&listed).collect();
+    assert!(unlisted.is_empty(), "add them to crates/domain/src/job/failure_code.rs: {unlisted:?}");
+    assert_eq!(listed.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "listed and never given");
 }

@@ -38,7 +38,7 @@ pub(crate) struct ParkedPage {
     path = "/api/v1/audit/parked",
     tag = "operations",
     params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = "^(error|blocked)-[0-9]{1,18}-[0-9]{1,18}-[a-z_]{1,40}$", description = "`next_cursor` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, example = 100,
          description = "Most events on a page, 1 to 500; 100 unless given"),
     ),

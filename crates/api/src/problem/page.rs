@@ -2,12 +2,13 @@
 
 use axum::extract::Path;
 use axum::response::Html;
+use ytcaption_domain::job::{FAILURE_CODES, FailureCode};
 
 use super::ApiError;
 use super::error::{PROBLEM_TYPES, ProblemType};
 use crate::page::page;
 
-/// `GET /problems`: every type of problem.
+/// `GET /problems`: every type of problem, and every code of a job that failed.
 pub(crate) async fn index() -> Html<String> {
     let rows: Vec<String> = PROBLEM_TYPES
         .iter()
@@ -15,7 +16,21 @@ pub(crate) async fn index() -> Html<String> {
             format!("<li>{} <a href=\"/problems/{code}\">{code}</a>: {title}</li>\n", status.as_u16())
         })
         .collect();
-    page("Problems", &format!("<ul>\n{}</ul>", rows.concat()))
+    let codes: Vec<String> = FAILURE_CODES
+        .iter()
+        .map(|FailureCode { code, meaning, action }| {
+            let (meaning, action) = (with_code(meaning), with_code(action));
+            format!("<dt id=\"{code}\"><code>{code}</code></dt>\n<dd>{meaning} {action}</dd>\n")
+        })
+        .collect();
+    let body = format!(
+        "<p>What a request may be answered with:</p>\n<ul>\n{}</ul>\n<h2>Codes of jobs</h2>\n<p>Why an attempt at a job \
+         failed, or what it warns of: <code>error.code</code> of a job, of its stream and of its webhook.</p>\n\
+         <dl>\n{}</dl>",
+        rows.concat(),
+        codes.concat()
+    );
+    page("Problems", &body)
 }
 
 /// `GET /problems/{code}`: what one type means and what to do next.

@@ -65,3 +65,36 @@ async fn models_are_listed_as_they_are_now_and_broken_ones_with_the_reason() {
     assert!(problem.contains("bare has no model.bin"), "{problem}");
     assert!(!changed.text().contains(&*home.path().to_string_lossy()), "{}", changed.text());
 }
+
+#[tokio::test]
+async fn a_submission_is_refused_if_the_models_of_the_server_cannot_do_it() {
+    let (home, api) = (tempfile::tempdir().expect("a directory"), Api::new().await);
+    let default = copy(home.path(), "sound");
+    fs::remove_file(copy(home.path(), "bare").join("model.bin")).expect("it was there");
+    let models = home.path().to_owned();
+    let unseen = json!({"url": "https://example.org/a", "model": "elsewhere", "language": "is"});
+    assert_eq!(
+        api.post(super::COLLECTION, &unseen).await.status,
+        StatusCode::ACCEPTED,
+        "nothing is known of the models"
+    );
+    let api = api.with_models(Arc::new(move || Ok(Catalogue::new(&models, ModelEntry::new(&default)))));
+    for (fields, refused, reason) in [
+        (json!({"model": "huge"}), "/model", "This server has: bare, sound"),
+        (json!({"language": "is"}), "/language", "it knows en, pt"),
+        (json!({"model": "sound", "language": "is"}), "/language", "it knows en, pt"),
+        (json!({"model": "sound", "language": "pt", "task": "translate"}), "", ""),
+        (json!({"model": "bare", "language": "is"}), "", ""),
+    ] {
+        let mut request = fields.as_object().cloned().expect("an object");
+        request.insert("url".into(), json!("https://example.org/a"));
+        let answer = api.post(super::COLLECTION, &json!(request)).await;
+        if refused.is_empty() {
+            assert_eq!(answer.status, StatusCode::ACCEPTED, "{fields}: {answer:?}");
+            continue;
+        }
+        assert_eq!(answer.invalid_fields(), [refused], "{fields}");
+        assert!(answer.text().contains(reason), "{fields}: {answer:?}");
+    }
+    assert_eq!(api.job_count().await, 3);
+}

@@ -40,7 +40,7 @@ impl CancelRequest {
     path = "/api/v1/transcriptions/{id}/cancel",
     tag = "transcriptions",
     params(("id" = uuid::Uuid, Path, description = "The job")),
-    request_body(content = Option<CancelRequest>, content_type = "application/json"),
+    request_body(content = CancelRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The job is cancelled", body = JobAccepted),
         (status = 400, description = "The id is not a UUID, or the body cannot be read", body = Problem,

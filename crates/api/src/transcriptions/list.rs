@@ -42,7 +42,7 @@ pub(crate) struct TranscriptionPage {
     tag = "transcriptions",
     params(
         ("status" = Option<JobStatus>, Query, description = "Only jobs with this status"),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9a-f]{1,14}-[0-9a-f]{1,32}$", description = "`next_cursor` of the page before"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, example = 20,
          description = "Most jobs on a page, 1 to 100; 20 unless given"),
     ),

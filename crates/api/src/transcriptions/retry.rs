@@ -23,7 +23,7 @@ use crate::problem::{ApiError, Problem};
     tag = "transcriptions",
     params(
         ("id" = uuid::Uuid, Path, description = "The job that failed or was cancelled"),
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, example = "0c1f2b6e-57c4-4f57-9be4-7a9cf0b2f0a1",
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]{1,255}$", example = "0c1f2b6e-57c4-4f57-9be4-7a9cf0b2f0a1",
          description = "Names the request; repeat it with the request"),
     ),
     responses(

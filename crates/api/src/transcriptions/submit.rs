@@ -17,9 +17,9 @@ use ytcaption_domain::network::AddressPolicy;
 use super::body::{self, FieldReader, MediaType};
 use super::upload;
 use super::view::JobAccepted;
-use crate::ApiState;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
+use crate::{ApiState, models};
 
 /// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -61,7 +61,7 @@ impl ToSchema for SubmitForm {}
     path = "/api/v1/transcriptions",
     tag = "transcriptions",
     params(
-        ("Idempotency-Key" = Option<String>, Header, max_length = 255, example = "7a0ee9b1-6a3c-4a3f-8a44-0f4b9f3f9d52",
+        ("Idempotency-Key" = Option<String>, Header, max_length = 255, pattern = "^[!-~]{1,255}$", example = "7a0ee9b1-6a3c-4a3f-8a44-0f4b9f3f9d52",
          description = "Names the request; repeat it with the request"),
     ),
     request_body(
@@ -134,7 +134,7 @@ async fn parse_request(
     match MediaType::from_headers(request.headers()) {
         MediaType::Json => {
             let bytes = body::collect(request.into_body(), state.settings.max_body_bytes).await?;
-            Ok((validated(body::json_object(&bytes)?, MediaLocation::Url, &state.network)?, None))
+            Ok((checked(state, body::json_object(&bytes)?, MediaLocation::Url).await?, None))
         }
         MediaType::Form => {
             let parts = Multipart::from_request(request, state)
@@ -146,11 +146,25 @@ async fn parse_request(
     }
 }
 
+/// Reads and checks the fields of a submission, and whether the models of this server can do it.
+///
+/// # Errors
+/// Every error of every field.
+pub(super) async fn checked(
+    state: &ApiState,
+    given: Map<String, Value>,
+    location: MediaLocation,
+) -> Result<SubmitTranscription, ApiError> {
+    let request = validated(given, location, &state.network)?;
+    models::check(state, &request.transcription).await?;
+    Ok(request)
+}
+
 /// Reads and checks the fields of a submission.
 ///
 /// # Errors
 /// Every error of every field.
-pub(super) fn validated(
+fn validated(
     given: Map<String, Value>,
     location: MediaLocation,
     network: &AddressPolicy,

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio_util::io::StreamReader;
 use ytcaption_application::{MediaLocation, Principal, StoredUpload, SubmitTranscription, UploadError};
 
-use super::submit::validated;
+use super::submit::checked;
 use crate::ApiState;
 use crate::problem::ApiError;
 
@@ -54,7 +54,7 @@ async fn read_parts(
     for _ in 0..MAX_PARTS {
         let Some(part) = arrived(parts.next_field()).await?.map_err(|error| form_error(&error, state))? else {
             let location = if upload.is_some() { MediaLocation::Upload } else { MediaLocation::Url };
-            return Ok((validated(given, location, &state.network)?, upload));
+            return Ok((checked(state, given, location).await?, upload));
         };
         let name = part.name().unwrap_or_default().to_owned();
         if name == FILE_FIELD {
@@ -62,7 +62,7 @@ async fn read_parts(
                 return Err(ApiError::invalid_field(FILE_FIELD, "There is more than one file; send one in a request"));
             }
             // An error that is known by now need not wait for gigabytes to arrive.
-            validated(given.clone(), MediaLocation::Upload, &state.network)?;
+            checked(state, given.clone(), MediaLocation::Upload).await?;
             upload = Some(store(state, principal, part).await?);
         } else {
             let text = read_text(state, part, &mut text_left).await?;

@@ -4,9 +4,11 @@
 
 mod aggregate;
 mod event;
+mod notification;
 
 pub use aggregate::{Delivery, DeliveryCommand, DeliveryRejection, DeliveryStatus};
 pub use event::DeliveryEvent;
+pub use notification::{JobEnd, Notification, NotificationData};
 
 use uuid::Uuid;
 

@@ -24,6 +24,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(750);
 /// Attempts that may be lost with their workers, by a crash or a stop, before the job fails because of it.
 const MAX_LOST_ATTEMPTS: i64 = 8;
 
+/// With the default delays, four minutes instead of a quarter of one.
+const MORE_ATTEMPTS_TO_RESOLVE: u32 = 5;
+
 /// How often and how fast a step is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetrySettings {
@@ -110,9 +113,10 @@ impl<U: StepUnit> Attempt<'_, U> {
         let retry_after = match retry_class {
             RetryClass::Permanent => None,
             RetryClass::Transient => delay.filter(|_| self.number < retry.max_attempts),
+            RetryClass::Unresolved => delay.filter(|_| self.number < retry.max_attempts + MORE_ATTEMPTS_TO_RESOLVE),
             RetryClass::Unavailable => delay,
         };
-        if retry_after.is_none() && retry_class == RetryClass::Transient {
+        if retry_after.is_none() && matches!(retry_class, RetryClass::Transient | RetryClass::Unresolved) {
             failure.message = format!("{} Given up after {} attempts.", failure.message, self.number);
         }
         tracing::warn!(

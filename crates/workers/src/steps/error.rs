@@ -14,6 +14,9 @@ pub(crate) enum RetryClass {
     Permanent,
     /// Something outside: tried again, at most [`RetrySettings::max_attempts`](super::RetrySettings::max_attempts) times.
     Transient,
+    /// A host name that does not resolve: as [`Self::Transient`], with more attempts, as the name service may be down for
+    /// minutes, and its answer is then that of a name that does not exist.
+    Unresolved,
     /// A part of this system that does not answer: tried again until it does.
     Unavailable,
 }
@@ -90,10 +93,9 @@ impl From<MediaError> for StepError {
                 Self::transient("tool_missing", format!("The worker is not installed completely: {error}."))
             }
             MediaError::Empty => Self::permanent("empty_file", format!("{text}.")),
-            MediaError::NotMedia { .. } => Self::permanent(
-                "not_media",
-                format!("{text}. Check that the URL is that of an audio or video file, or of a page that plays one."),
-            ),
+            MediaError::NotMedia { .. } => {
+                Self::permanent("not_media", format!("{text}. Check that the file plays in a media player."))
+            }
             MediaError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
             MediaError::IndexMissing => {
                 Self::permanent("truncated_media", format!("{text}. Send it again from the original."))

@@ -55,11 +55,11 @@ const NO_PROXY_BUFFER: (HeaderName, &str) = (HeaderName::from_static("x-accel-bu
     tag = "transcriptions",
     params(
         ("id" = uuid::Uuid, Path, description = "The job"),
-        ("Last-Event-ID" = Option<String>, Header, example = "41.3", description = "`id` of the last event received"),
+        ("Last-Event-ID" = Option<String>, Header, pattern = r"^([0-9]{1,9}\.[0-9]{1,9})?$", example = "41.3", description = "`id` of the last event received"),
     ),
     responses(
         (status = 200, description = "The events", body = String, content_type = "text/event-stream",
-         example = "id: 9.0\nevent: progress\ndata: {\"step\":\"transcribe\",\"percent\":50}\n\n"),
+         example = "event: progress\nid: 9.0\ndata: {\"step\":\"transcribe\",\"percent\":50}\n\n"),
         (status = 204, description = "The job has ended and `Last-Event-ID` is its last event: there is nothing more"),
         (status = 400, description = "The id is not a UUID, or the stream has no such event", body = Problem,
          content_type = "application/problem+json"),

@@ -4,7 +4,7 @@ use ytcaption_domain::network::AddressRefusal;
 
 use crate::egress::{Blocked, EgressError};
 use crate::network::NetworkError;
-use crate::steps::error::{StepError, sentence};
+use crate::steps::error::{RetryClass, StepError, sentence};
 
 /// The URL of the job was refused before the download began.
 pub(super) fn refused_url(error: &NetworkError) -> StepError {
@@ -37,7 +37,7 @@ pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> St
 
 fn network_error(error: &NetworkError, text: String) -> StepError {
     match error {
-        NetworkError::Unresolved { .. } => StepError::transient("unresolved_host", text),
+        NetworkError::Unresolved { .. } => StepError::new(RetryClass::Unresolved, "unresolved_host", text),
         NetworkError::Refused(AddressRefusal::Private(_)) => StepError::permanent("private_address", text),
         NetworkError::Refused(AddressRefusal::Scheme(_) | AddressRefusal::NoHost) => {
             StepError::permanent("invalid_url", text)

@@ -52,7 +52,7 @@ const KNOWN_ERRORS: [KnownError; 19] = [
     known(&["HTTP Error 4"], RetryClass::Permanent, "http_4xx", "The server does not accept the URL: check it."),
     known(
         &["Failed to resolve", "Name or service not known", "Temporary failure in name resolution", "getaddrinfo"],
-        RetryClass::Transient,
+        RetryClass::Unresolved,
         "unresolved_host",
         "The host of the URL was not found: check the spelling.",
     ),

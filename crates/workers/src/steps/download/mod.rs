@@ -135,7 +135,7 @@ impl StepWorker for Download {
             number: job.download_attempt,
         };
         let work = async {
-            let result = self.in_time(&attempt, &job).await;
+            let result = self.in_time(&attempt, &job).await.map_err(|error| with_advice(error, &job));
             if let Some(host) = &host {
                 match &result {
                     Err(error) if UNHEALTHY.contains(&error.failure.code.as_str()) => {
@@ -233,6 +233,15 @@ impl Download {
             chunks: plan.chunks,
         })
     }
+}
+
+/// What came from a URL may not be the media that the client has seen there.
+fn with_advice(mut error: StepError, job: &Job) -> StepError {
+    if error.failure.code == "not_media" && matches!(job.source, Some(MediaSource::Url { .. })) {
+        let advice = " Or send the URL of the media file itself, or of a page that plays it.";
+        error.failure.message.push_str(advice);
+    }
+    error
 }
 
 /// Raises a warning on the job: its media is truncated, and what can be decoded of it is transcribed.

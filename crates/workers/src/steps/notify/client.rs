@@ -9,11 +9,11 @@ use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 use uuid::Uuid;
+use ytcaption_domain::delivery::Notification;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_telemetry::context;
 
 use super::WebhookSettings;
-use super::body::Body;
 use crate::network::{self, NetworkError};
 use crate::{StartError, now};
 
@@ -66,7 +66,13 @@ impl Client {
     }
 
     /// Notifies `url` of the event `event_id`. Only the status of the response is read.
-    pub(super) async fn post(&self, url: &Url, event_id: Uuid, traceparent: Option<&str>, body: &Body) -> Reply {
+    pub(super) async fn post(
+        &self,
+        url: &Url,
+        event_id: Uuid,
+        traceparent: Option<&str>,
+        body: &Notification,
+    ) -> Reply {
         if let Err(error) = self.policy.check_url(url) {
             return Reply::AddressBlocked(error.to_string());
         }

@@ -8,7 +8,6 @@
 //!
 //! An attempt is recorded only when it has ended, by the aggregate `Delivery`, whose id follows from the event's.
 
-mod body;
 mod client;
 mod schedule;
 mod settings;
@@ -21,7 +20,9 @@ use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_domain::JobId;
-use ytcaption_domain::delivery::{Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, delivery_id};
+use ytcaption_domain::delivery::{
+    Delivery, DeliveryCommand, DeliveryEvent, DeliveryStatus, JobEnd, Notification, delivery_id,
+};
 use ytcaption_domain::job::JobEvent;
 use ytcaption_domain::personal::ERASED;
 use ytcaption_domain::step::{NOTIFY, Step};
@@ -36,7 +37,6 @@ use crate::backoff::{as_ms, with_jitter};
 use crate::breaker::{Breakers, host_of};
 use crate::consumer::{self, Message, Outcome, StepWorker};
 use crate::{StartError, WorkerDeps};
-use body::{Body, JobEnd};
 use client::{Client, Reply};
 
 /// Sends webhooks until `shutdown`; the URL of a result begins with `public_url`.
@@ -160,7 +160,7 @@ impl Notify {
         let reply = if url.as_str() == ERASED {
             Reply::UrlErased
         } else {
-            let body = Body::new(job_id, end.metadata.occurred_at, job_end, &self.public_url);
+            let body = Notification::new(job_id, end.metadata.occurred_at, job_end, &self.public_url);
             match self.post(url, message, context.traceparent.as_deref(), &body).await {
                 Ok(reply) => reply,
                 Err(delay) => return Outcome::RetryAfter(delay),
@@ -180,7 +180,7 @@ impl Notify {
         url: &Url,
         message: &Message,
         traceparent: Option<&str>,
-        body: &Body,
+        body: &Notification,
     ) -> Result<Reply, Duration> {
         let host = host_of(url);
         if let Err(delay) = self.breakers.check(&host) {

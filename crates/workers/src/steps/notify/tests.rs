@@ -160,3 +160,38 @@ fn an_invalid_secret_is_refused_at_start() {
     let refused = Client::new(&settings, AddressPolicy::default()).err();
     assert!(matches!(refused, Some(StartError::Secret)));
 }
+
+/// The program of that language in `docs/webhooks.md`.
+fn documented(language: &str) -> &'static str {
+    let page = include_str!("../../../../../docs/webhooks.md");
+    let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("```").unwrap().0
+}
+
+/// The receivers that the documentation shows accept what is signed with their secret, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_receivers_verify_the_signature() {
+    let harness = harness_with(loopback()).await;
+    let directory = harness.directory.path();
+    let programs = [
+        ("python", "receiver.py", &["python3"][..]),
+        ("javascript", "receiver.mjs", &["deno", "run", "--allow-net=127.0.0.1", "--allow-env"]),
+    ];
+    for (language, file, command) in programs {
+        let path = directory.join(file);
+        std::fs::write(&path, documented(language)).unwrap();
+        for (secret, expected) in
+            [(SECRET, "WebhookDelivered"), ("whsec_b3RoZXJvdGhlcm90aGVyb3RoZXI=", "WebhookAttemptFailed")]
+        {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut receiver = tokio::process::Command::new(command[0]);
+            receiver.args(&command[1..]).arg(&path).kill_on_drop(true);
+            receiver.env("WEBHOOK_SECRET", secret).env("PORT", port.to_string());
+            let _receiver = receiver.spawn().unwrap();
+            until("it listens", async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+            let job = cancelled_job(&harness, &format!("http://127.0.0.1:{port}/")).await;
+            until("it was attempted", async || !names(&harness, job).await.is_empty()).await;
+            assert_eq!(names(&harness, job).await[0], expected, "{language}");
+        }
+    }
+}

@@ -1,22 +1,27 @@
-//! The body of a webhook.
+//! The body of a webhook: what a receiver gets.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use url::Url;
-use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Failure, JobEvent};
+use utoipa::ToSchema;
+
+use crate::JobId;
+use crate::job::{Failure, JobEvent};
 
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum JobEnd {
+pub enum JobEnd {
+    /// Its captions are ready.
     Completed,
+    /// There will be none, for this reason.
     Failed(Failure),
+    /// A client stopped it.
     Cancelled,
 }
 
 impl JobEnd {
     /// The end that an event records; `None` if it does not end the job.
-    pub(super) fn from_event(event: &JobEvent) -> Option<Self> {
+    pub fn from_event(event: &JobEvent) -> Option<Self> {
         match event {
             JobEvent::JobCompleted { .. } => Some(Self::Completed),
             JobEvent::JobFailed { failure, .. } => Some(Self::Failed(failure.clone())),
@@ -26,7 +31,7 @@ impl JobEnd {
     }
 
     /// The job's status.
-    pub(super) const fn status(&self) -> &'static str {
+    pub const fn status(&self) -> &'static str {
         match self {
             Self::Completed => "completed",
             Self::Failed(_) => "failed",
@@ -35,34 +40,48 @@ impl JobEnd {
     }
 }
 
-/// The JSON body: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
-#[derive(Debug, Serialize)]
-pub(super) struct Body {
+/// That a job has ended: `type`, `timestamp` and `data`, as Standard Webhooks recommends.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Notification {
+    /// `transcription.completed`, `transcription.failed` or `transcription.cancelled`. There may be others later: answer
+    /// them with 2xx and ignore them.
     #[serde(rename = "type")]
+    #[schema(example = "transcription.completed")]
     kind: String,
+    /// When the job ended.
+    #[schema(format = DateTime, example = "2026-01-02T03:04:05.678Z")]
     timestamp: String,
-    data: Data,
+    data: NotificationData,
 }
 
-#[derive(Debug, Serialize)]
-struct Data {
+/// How the job ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NotificationData {
+    #[schema(value_type = uuid::Uuid)]
     job_id: JobId,
+    /// `completed`, `failed` or `cancelled`.
+    #[schema(example = "completed")]
     status: &'static str,
+    /// URL of the captions, if the job is completed. It begins with the setting `api.public_url`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        example = "https://captions.example.org/api/v1/transcriptions/0197a2b4-7f3e-7c10-8d2e-5a9b1c3d4e5f/result"
+    )]
     result_url: Option<String>,
+    /// Why the job failed, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
 
-impl Body {
+impl Notification {
     /// The notification that a job ended at `at`.
-    pub(super) fn new(job_id: JobId, at: DateTime<Utc>, job_end: &JobEnd, public_url: &Url) -> Self {
+    pub fn new(job_id: JobId, at: DateTime<Utc>, job_end: &JobEnd, public_url: &Url) -> Self {
         let status = job_end.status();
         let base = public_url.as_str().trim_end_matches('/');
         Self {
             kind: format!("transcription.{status}"),
             timestamp: at.to_rfc3339_opts(SecondsFormat::Millis, true),
-            data: Data {
+            data: NotificationData {
                 job_id,
                 status,
                 result_url: (*job_end == JobEnd::Completed)
@@ -86,7 +105,7 @@ mod tests {
     fn body(job_end: &JobEnd) -> serde_json::Value {
         let base = "https://captions.example/base/".parse().expect("a URL");
         let at = "2026-01-02T03:04:05.678Z".parse().expect("a time");
-        json!(Body::new(JobId(Uuid::nil()), at, job_end, &base))
+        json!(Notification::new(JobId(Uuid::nil()), at, job_end, &base))
     }
 
     #[test]
