@@ -12,15 +12,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use crate::database_error::DatabaseError;
 use crate::encryption::{DataKeys, MasterKeys};
 use crate::migrations::{MIGRATIONS, newest_migration};
-use crate::{rights, schema};
+use crate::{await_server, rights, schema};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer is pinged before it is used: its server may be another one
 /// by now. Under load connections are never idle that long, so that the ping costs nothing.
 pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// Delay between attempts to reach a database that does not answer at start.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// What sessions of no particular part of the system are called.
 const PROGRAM: &str = "ytcaption";
 /// An abandoned transaction stalls the feed for all, so the server ends ours.
@@ -95,15 +93,7 @@ impl Database {
     /// The schema cannot be migrated or is that of a newer program, or the events cannot be read in this cluster; a
     /// server that does not answer is waited for without end.
     pub async fn prepare(&self) -> Result<(), DatabaseError> {
-        while let Err(error) = self.check().await {
-            let reason = match &error {
-                // What kept the pool from connecting is lost in it.
-                DatabaseError::Unavailable(sqlx::Error::PoolTimedOut) => "no connection was made in time".to_owned(),
-                other => other.to_string(),
-            };
-            tracing::warn!(server = self.server(), reason, "waiting for Postgres");
-            tokio::time::sleep(RETRY_DELAY).await;
-        }
+        await_server::until_it_answers(self).await;
         if schema::may_migrate(&self.pool).await? {
             MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
                 MigrateError::VersionMissing(found) => DatabaseError::NewerSchema { found, newest: newest_migration() },
@@ -149,7 +139,7 @@ impl Database {
     }
 
     /// Where the server is: host and port, or the directory of its socket.
-    fn server(&self) -> String {
+    pub(crate) fn server(&self) -> String {
         match self.options.get_socket() {
             Some(directory) => directory.display().to_string(),
             None => format!("{}:{}", self.options.get_host(), self.options.get_port()),

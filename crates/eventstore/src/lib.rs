@@ -5,6 +5,7 @@
 //! ```
 
 mod append;
+mod await_server;
 mod bus;
 mod checkpoint;
 mod clock;

@@ -147,3 +147,23 @@ async fn events_of_another_cluster_are_noticed_and_adopted_in_their_order() {
     bus.create(uuid::Uuid::from_u128(6), create(), &context()).await.expect("a new job");
     assert_eq!(first(6, &service).await[5].aggregate_id, uuid::Uuid::from_u128(6).to_string());
 }
+
+#[tokio::test]
+async fn what_keeps_a_process_from_its_database_is_said_with_what_to_do() {
+    let existing = new_database().await;
+    let url = |change: fn(&mut Url)| {
+        let mut url: Url = existing.parse().expect("a URL");
+        change(&mut url);
+        String::from(url)
+    };
+    for (url, said) in [
+        (url(|url| url.set_username("nobody_knows_me").expect("a URL with a host")), "ytcaption migrate"),
+        (url(|url| url.set_path("not_there")), "createdb"),
+    ] {
+        let database = Database::open(&url.into(), 1).expect("a valid URL");
+        let reason = crate::await_server::obstacle(&database).await.expect("it cannot connect");
+        assert!(reason.contains(said), "{reason}");
+    }
+    let database = Database::open(&existing.into(), 1).expect("a valid URL");
+    assert_eq!(crate::await_server::obstacle(&database).await, None);
+}

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use ytcaption_eventstore::Clock;
 use ytcaption_eventstore::seal::{Checkpoint, FileVerifier, Finding, Report, Verifier, VerifyingKey};
+use ytcaption_eventstore::{Clock, Cursor, Feed};
 
 use super::STREAM;
 use crate::commands::Global;
@@ -101,8 +101,7 @@ fn read_key(given: &str) -> anyhow::Result<VerifyingKey> {
 
 async fn verify_database(verifier: Verifier, global: &Global, bar: &Bar) -> anyhow::Result<Report> {
     let database = store::open_sealed(global).await?;
-    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM events").fetch_one(database.pool()).await?;
-    let total = u64::try_from(total).unwrap_or_default();
+    let total = Feed::new(&database).lag(Cursor::default(), u32::MAX).await?;
     let mut report = verifier.database(database.pool(), |events| bar.set(events, total)).await?;
     let overdue = |since: &DateTime<Utc>| Clock::system().now() - since > SEALED_AFTER;
     if let Some(since) = report.unsealed_since.filter(overdue) {
