@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) async fn until_it_answers(database: &Database) {
     let mut reported: Option<(String, Instant)> = None;
     while database.check().await.is_err() {
-        // The pool loses the reason, so a connection of our own asks for it.
+        // The pool loses the reason, so a connection of our own finds it out.
         let Some(reason) = obstacle(database).await else { continue };
         let is_known = |(known, at): &(String, Instant)| *known == reason && at.elapsed() < REMINDER_INTERVAL;
         if !reported.as_ref().is_some_and(is_known) {
@@ -44,7 +44,7 @@ pub(crate) async fn obstacle(database: &Database) -> Option<String> {
     }
 }
 
-/// What to do about an error that waiting does not mend, by its SQLSTATE
+/// What to do about an error that waiting does not repair, by its SQLSTATE
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn advice(error: &sqlx::Error) -> Option<&'static str> {
     match error.as_database_error()?.code()?.as_ref() {

@@ -157,7 +157,7 @@ async fn what_keeps_a_process_from_its_database_is_said_with_what_to_do() {
         String::from(url)
     };
     for (url, said) in [
-        (url(|url| url.set_username("nobody_knows_me").expect("a URL with a host")), "ytcaption migrate"),
+        (url(|url| url.set_username("unknown_role").expect("a URL with a host")), "ytcaption migrate"),
         (url(|url| url.set_path("not_there")), "createdb"),
     ] {
         let database = Database::open(&url.into(), 1).expect("a valid URL");
