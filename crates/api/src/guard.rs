@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method};
@@ -50,18 +50,23 @@ pub(crate) async fn require_allowed_host(State(hosts): State<Arc<Hosts>>, reques
 
 /// Middleware: refuses what a browser sends on behalf of another site. Browsers send a form post without asking the
 /// server (CORS does not apply), so without sign-in any page could submit jobs to an interface on loopback.
-pub(crate) async fn refuse_cross_site(request: Request, next: Next) -> Response {
+pub(crate) async fn refuse_cross_site(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && is_cross_site(request.headers()) {
+    if !safe && is_cross_site(request.headers(), &hosts) {
         return ApiError::CrossSite.into_response();
     }
     next.run(request).await
 }
 
 /// By `Sec-Fetch-Site`, which every current browser sends and no page can forge
-/// (<https://www.w3.org/TR/fetch-metadata/>). Programs do not send it.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+/// (<https://www.w3.org/TR/fetch-metadata/>), but only to a server that it trusts: over TLS or on loopback. Elsewhere by
+/// `Origin`, which every browser sends with such requests. Programs send neither.
+fn is_cross_site(headers: &HeaderMap, hosts: &Hosts) -> bool {
+    match (headers.get("sec-fetch-site"), headers.get(ORIGIN)) {
+        (Some(site), _) => site != "same-origin" && site != "none",
+        (None, Some(origin)) => !origin.to_str().is_ok_and(|origin| hosts.is_own_origin(origin, headers)),
+        (None, None) => false,
+    }
 }
 
 /// Middleware: ends requests that take too long. Uploads have a limit of their own, on the time without data.

@@ -9,15 +9,17 @@ use std::net::SocketAddr;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
-use url::Host;
+use url::{Host, Url};
 
 use crate::ApiSettings;
 
 /// The names that this server answers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts {
-    /// Lower case; `None` if every name is allowed.
-    names: Option<Vec<String>>,
+    /// The names beside `localhost` and IP addresses, in lower case.
+    names: Vec<String>,
+    /// Whether requests for other names are refused.
+    is_checked: bool,
 }
 
 impl From<&ApiSettings> for Hosts {
@@ -37,17 +39,34 @@ impl Hosts {
         // As browsers send them: in lower case and in Punycode.
         let normalized = |name: String| Host::parse(&name).map_or(name, |host| host.to_string());
         let names = allowed.into_iter().chain(public).map(normalized).collect();
-        Self { names: is_checked.then_some(names) }
+        Self { names, is_checked }
+    }
+
+    /// Whether a page of this origin (the header `Origin`) is one of this server: its host and port are those that the
+    /// request is for, or its host is one of the server's own names, as behind a proxy that replaces the header `Host`.
+    pub(crate) fn is_own_origin(&self, origin: &str, headers: &HeaderMap) -> bool {
+        let Some(origin) = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
+            // `null`: a page of no site, such as a sandboxed frame.
+            return false;
+        };
+        let (Some(host), Some(port)) = (origin.host(), origin.port_or_known_default()) else { return false };
+        let requested = headers.get(HOST).and_then(|value| value.to_str().ok());
+        let is_requested = requested
+            .and_then(|authority| Url::parse(&format!("{}://{authority}", origin.scheme())).ok())
+            .is_some_and(|url| url.host().as_ref() == Some(&host) && url.port_or_known_default() == Some(port));
+        is_requested || matches!(host, Host::Domain(name) if self.names.iter().any(|ours| ours == name))
     }
 
     /// The name in a request that this server does not answer to, if there is one. A request without a name does not come
     /// from a browser.
     pub(crate) fn not_allowed(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
-        let names = self.names.as_ref()?;
+        if !self.is_checked {
+            return None;
+        }
         let of_headers =
             headers.get_all(HOST).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let mut requested = uri.authority().map(ToString::to_string).into_iter().chain(of_headers);
-        requested.find(|authority| !is_ours(authority, names))
+        requested.find(|authority| !is_ours(authority, &self.names))
     }
 }
 
@@ -107,6 +126,30 @@ mod tests {
         let absolute = Uri::from_static("http://evil.example/metrics");
         assert!(hosts.not_allowed(&absolute, &HeaderMap::new()).is_some(), "as a request to a proxy has it");
         assert_eq!(not_allowed(&hosts, &[]), None);
+    }
+
+    #[test]
+    fn a_page_is_of_this_server_if_its_origin_is_the_requested_host_or_a_name_of_the_server() {
+        let listen = "0.0.0.0:8000".parse().expect("an address");
+        let hosts = Hosts::new(listen, vec![], Some("Captions.example.org".to_owned()));
+        for (origin, host, is_own) in [
+            ("http://192.168.1.5:8000", "192.168.1.5:8000", true),
+            ("http://captions.lan", "CAPTIONS.lan:80", true),
+            ("https://captions.lan", "captions.lan", true),
+            ("http://[fd00::1]:8000", "[fd00::1]:8000", true),
+            ("https://captions.example.org", "127.0.0.1:8000", true),
+            ("http://evil.example", "192.168.1.5:8000", false),
+            ("http://192.168.1.5:9000", "192.168.1.5:8000", false),
+            ("http://192.168.1.5", "192.168.1.5:8000", false),
+            ("http://captions.lan.evil.example", "captions.lan", false),
+            ("null", "192.168.1.5:8000", false),
+            ("", "192.168.1.5:8000", false),
+            ("file://192.168.1.5", "192.168.1.5", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HOST, host.parse().expect("a header"))]);
+            assert_eq!(hosts.is_own_origin(origin, &headers), is_own, "{origin} at {host}");
+        }
+        assert!(!hosts.is_own_origin("http://192.168.1.5", &HeaderMap::new()));
     }
 
     #[test]

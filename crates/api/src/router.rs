@@ -66,11 +66,12 @@ fn rest() -> Router<ApiState> {
 fn guarded(face: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
     let largest_body = state.settings.max_upload_bytes.saturating_add(state.settings.max_body_bytes);
     let largest_body = DefaultBodyLimit::max(usize::try_from(largest_body).unwrap_or(usize::MAX));
+    let hosts = Arc::new(Hosts::from(&*state.settings));
     // From the innermost to the outermost.
     face.layer(largest_body)
         .layer(from_fn(guard::time_limit))
-        .layer(from_fn(guard::refuse_cross_site))
-        .layer(from_fn_with_state(Arc::new(Hosts::from(&*state.settings)), guard::require_allowed_host))
+        .layer(from_fn_with_state(Arc::clone(&hosts), guard::refuse_cross_site))
+        .layer(from_fn_with_state(hosts, guard::require_allowed_host))
         .layer(CatchPanicLayer::custom(problem::from_panic))
 }
 

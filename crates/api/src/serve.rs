@@ -10,10 +10,17 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer as _;
+
+/// Connections at a time. Each costs a file descriptor and some kilobytes; one more is closed at once, so that those who
+/// hold connections open without a request do not silence the server for the time of a header timeout.
+const MAX_CONNECTIONS: usize = 4096;
+/// File descriptors that are left for everything else.
+const OTHER_FILES: u64 = 256;
 
 /// Serves requests (HTTP/1.1) until `shutdown` is done, then waits until those in progress have ended. Each request has
 /// the address of its peer as [`ConnectInfo<SocketAddr>`](ConnectInfo).
@@ -31,6 +38,7 @@ pub async fn serve(
     let mut http = Builder::new(TokioExecutor::new()).http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+    let max_connections = max_connections();
     let mut shutdown = pin!(shutdown);
     loop {
         // Retries after errors of single connections, and waits when there are no more file descriptors.
@@ -38,12 +46,25 @@ pub async fn serve(
             accepted = Listener::accept(&mut listener) => accepted,
             () = &mut shutdown => break,
         };
+        if connections.len() >= max_connections {
+            tracing::warn!(max_connections, %peer, "a connection was closed: there are as many as there may be");
+            continue;
+        }
         connections.spawn(serve_connection(http.clone(), stream, peer, router.clone(), stop.clone()));
     }
     drop(listener);
     stop.cancel();
     connections.close();
     connections.wait().await;
+}
+
+/// As many connections as there are file descriptors for, after the process' own limit was raised to what it may have.
+fn max_connections() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, hard)| {
+        let wanted = hard.min(MAX_CONNECTIONS as u64 + OTHER_FILES);
+        if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok() { wanted } else { soft }
+    });
+    usize::try_from(limit.saturating_sub(OTHER_FILES)).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
 }
 
 /// Serves the requests of one connection.

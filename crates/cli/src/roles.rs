@@ -8,7 +8,7 @@ mod api;
 pub(crate) use api::announce;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -143,7 +143,7 @@ async fn run_worker(work: Step, deps: Deps, settings: Settings, stop: Cancellati
 }
 
 async fn run_download(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    Ok(download::run(deps.worker, settings.download, stop).await?)
+    Ok(Box::pin(download::run(deps.worker, settings.download, stop)).await?)
 }
 
 async fn run_transcribe(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
@@ -200,7 +200,7 @@ impl Deps {
         let nats =
             nats::connect(servers.nats_url.expose_secret()).await.context("nats.url (NATS_URL) cannot be used")?;
         let blobs = ytcaption_blobstore::open(&settings.storage).await?;
-        let network = AddressPolicy::new(&settings.network.allow)?;
+        let network = AddressPolicy::new(&settings.network.allow)?.refusing(own_addresses());
         let appender = Appender::start(&database);
         let worker = WorkerDeps {
             database: database.clone(),
@@ -262,4 +262,18 @@ pub(crate) fn url_of(address: SocketAddr) -> anyhow::Result<Url> {
 fn host_name() -> String {
     let name: io::Result<String> = std::fs::read_to_string("/proc/sys/kernel/hostname");
     name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The addresses of the network interfaces of this machine, as they are at the start.
+fn own_addresses() -> Vec<IpAddr> {
+    let interfaces = nix::ifaddrs::getifaddrs().inspect_err(|error| {
+        tracing::warn!(%error, "the addresses of this machine are not known, so URLs that lead to its public ones are fetched");
+    });
+    let addresses = interfaces.into_iter().flatten().filter_map(|interface| interface.address);
+    addresses
+        .filter_map(|address| {
+            let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+        })
+        .collect()
 }

@@ -12,22 +12,23 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::{Host, Url};
 
 /// IPv4 networks that are not part of the public Internet.
-const REFUSED_V4: [Ipv4Net; 15] = [
-    v4([0, 0, 0, 0], 8),       // "this network"; Linux connects 0.0.0.0 to itself
-    v4([10, 0, 0, 0], 8),      // private
-    v4([100, 64, 0, 0], 10),   // carrier-grade NAT
-    v4([127, 0, 0, 0], 8),     // loopback
-    v4([169, 254, 0, 0], 16),  // link-local; cloud metadata services live here
-    v4([172, 16, 0, 0], 12),   // private
-    v4([192, 0, 0, 0], 24),    // protocol assignments
-    v4([192, 0, 2, 0], 24),    // documentation
-    v4([192, 88, 99, 0], 24),  // 6to4 relays
-    v4([192, 168, 0, 0], 16),  // private
-    v4([198, 18, 0, 0], 15),   // benchmarks
-    v4([198, 51, 100, 0], 24), // documentation
-    v4([203, 0, 113, 0], 24),  // documentation
-    v4([224, 0, 0, 0], 4),     // multicast
-    v4([240, 0, 0, 0], 4),     // reserved, and broadcast
+const REFUSED_V4: [Ipv4Net; 16] = [
+    v4([0, 0, 0, 0], 8),        // "this network"; Linux connects 0.0.0.0 to itself
+    v4([10, 0, 0, 0], 8),       // private
+    v4([100, 64, 0, 0], 10),    // carrier-grade NAT
+    v4([127, 0, 0, 0], 8),      // loopback
+    v4([168, 63, 129, 16], 32), // the host of a virtual machine of Azure, within public addresses
+    v4([169, 254, 0, 0], 16),   // link-local; cloud metadata services live here
+    v4([172, 16, 0, 0], 12),    // private
+    v4([192, 0, 0, 0], 24),     // protocol assignments
+    v4([192, 0, 2, 0], 24),     // documentation
+    v4([192, 88, 99, 0], 24),   // 6to4 relays
+    v4([192, 168, 0, 0], 16),   // private
+    v4([198, 18, 0, 0], 15),    // benchmarks
+    v4([198, 51, 100, 0], 24),  // documentation
+    v4([203, 0, 113, 0], 24),   // documentation
+    v4([224, 0, 0, 0], 4),      // multicast
+    v4([240, 0, 0, 0], 4),      // reserved, and broadcast
 ];
 
 /// The only IPv6 addresses that are routed on the public Internet (RFC 4291, section 2.4).
@@ -77,10 +78,12 @@ pub enum AddressRefusal {
     Private(IpAddr),
 }
 
-/// Decides which addresses may be connected to: the public Internet, and the networks that the settings exempt.
+/// Decides which addresses may be connected to: the public Internet without this machine, and the networks that the settings
+/// exempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AddressPolicy {
     allow: Vec<IpNet>,
+    own: Vec<IpAddr>,
 }
 
 impl AddressPolicy {
@@ -90,7 +93,14 @@ impl AddressPolicy {
     /// One of them is not a network.
     pub fn new<S: AsRef<str>>(allow: impl IntoIterator<Item = S>) -> Result<Self, NetworkParseError> {
         let parse = |text: S| text.as_ref().trim().parse().map_err(|_| NetworkParseError(text.as_ref().to_owned()));
-        Ok(Self { allow: allow.into_iter().map(parse).collect::<Result<_, _>>()? })
+        Ok(Self { allow: allow.into_iter().map(parse).collect::<Result<_, _>>()?, own: Vec::new() })
+    }
+
+    /// The same policy, which also refuses the addresses of this machine, public ones too: its services may listen on all of
+    /// them and trust every connection that comes from it.
+    #[must_use]
+    pub fn refusing(self, own: impl IntoIterator<Item = IpAddr>) -> Self {
+        Self { own: own.into_iter().map(|address| address.to_canonical()).collect(), ..self }
     }
 
     /// Whether a connection to this address may be opened.
@@ -102,6 +112,9 @@ impl AddressPolicy {
         let exempt = |ip: IpAddr| self.allow.iter().any(|network| network.contains(&ip));
         if exempt(address) || carried.is_some_and(|v4| exempt(IpAddr::V4(v4))) {
             return true;
+        }
+        if self.own.contains(&address) || carried.is_some_and(|v4| self.own.contains(&IpAddr::V4(v4))) {
+            return false;
         }
         match (address, carried) {
             (IpAddr::V4(v4), _) | (IpAddr::V6(_), Some(v4)) => is_public_v4(v4),

@@ -21,6 +21,8 @@ fn internal_addresses_are_refused_in_every_spelling() {
         "172.31.255.255",
         "192.0.0.1",
         "192.168.1.1",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
         "198.18.0.1",
         "224.0.0.1",
         "255.255.255.255",
@@ -114,4 +116,17 @@ proptest! {
             prop_assert_eq!(policy.permits(IpAddr::V6(form)), plain, "{}", form);
         }
     }
+}
+
+#[test]
+fn the_machines_own_public_addresses_are_refused_unless_their_network_is_exempt() {
+    let own = ["8.8.8.8", "2600::1"].map(|text| text.parse().expect("the test writes addresses"));
+    let policy = AddressPolicy::default().refusing(own);
+    for address in ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2600::1"] {
+        assert!(!permits(&policy, address), "{address}");
+        assert!(permits(&AddressPolicy::default(), address), "{address} of another machine");
+    }
+    assert!(permits(&policy, "8.8.4.4") && permits(&policy, "2600::2"));
+    let exempt = AddressPolicy::new(["8.8.8.0/24"]).expect("a network").refusing(own);
+    assert!(permits(&exempt, "8.8.8.8") && !permits(&exempt, "2600::1"));
 }

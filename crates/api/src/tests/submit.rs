@@ -127,6 +127,13 @@ async fn a_page_of_another_site_submits_nothing() {
         api.post_with(COLLECTION, &body, &[("sec-fetch-site", site)]).await.problem(403, "cross-site-request");
     }
     assert_eq!(api.job_count().await, 0);
+    // Over plain HTTP in a local network a browser sends `Origin` alone.
+    let host = ("host", "192.168.1.5:8000");
+    for origin in ["http://evil.example", "null", "http://192.168.1.5:9000"] {
+        api.post_with(COLLECTION, &body, &[host, ("origin", origin)]).await.problem(403, "cross-site-request");
+    }
+    let page = api.post_with(COLLECTION, &body, &[host, ("origin", "http://192.168.1.5:8000")]).await;
+    assert_eq!(page.status, 202, "{page:?}");
     let own = api.post_with(COLLECTION, &body, &[("sec-fetch-site", "same-origin")]).await;
     assert_eq!(own.status, StatusCode::ACCEPTED, "{own:?}");
 }

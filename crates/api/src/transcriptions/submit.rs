@@ -137,7 +137,7 @@ async fn parse_request(
             Ok((checked(state, body::json_object(&bytes)?, MediaLocation::Url).await?, None))
         }
         MediaType::Form => {
-            let parts = Multipart::from_request(request, state)
+            let parts = Multipart::from_request(upload::at_least_rate(request), state)
                 .await
                 .map_err(|error| ApiError::MalformedBody { reason: error.body_text() })?;
             upload::read_form(state, principal, parts).await

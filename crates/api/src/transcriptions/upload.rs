@@ -3,11 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::http::StatusCode;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 use tokio_util::io::StreamReader;
 use ytcaption_application::{MediaLocation, Principal, StoredUpload, SubmitTranscription, UploadError};
 
@@ -19,10 +21,40 @@ use crate::problem::ApiError;
 const FILE_FIELD: &str = "file";
 /// Longest time without data from the client.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Fewest bytes a second that a client may send, over [`RATE_INTERVAL`]: a slow modem is faster, and uploads of a byte now
+/// and then would stay open for ever.
+const LEAST_RATE: u64 = 1024;
+const RATE_INTERVAL: Duration = Duration::from_mins(1);
 /// Most parts of a form; there are fewer fields than that.
 const MAX_PARTS: usize = 20;
 /// A client that still sends only sees the answer if its data are read for a while longer.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
+
+/// A request whose body ends with an error when the client sends it too slowly for too long, see [`LEAST_RATE`].
+pub(super) fn at_least_rate(request: Request) -> Request {
+    request.map(|body| Body::from_stream(at_rate(body.into_data_stream(), LEAST_RATE, RATE_INTERVAL)))
+}
+
+/// The pieces of a stream, until it brings fewer than `rate` bytes a second over an `interval` of waiting for it. Time that
+/// the reader takes does not count.
+fn at_rate<S>(pieces: S, rate: u64, interval: Duration) -> impl Stream<Item = Result<Bytes, axum::Error>>
+where
+    S: Stream<Item = Result<Bytes, axum::Error>> + Unpin,
+{
+    futures::stream::try_unfold((pieces, Duration::ZERO, 0), move |(mut pieces, mut waited, mut bytes)| async move {
+        let started = Instant::now();
+        let Some(piece) = pieces.next().await.transpose()? else { return Ok(None) };
+        waited += started.elapsed();
+        bytes += piece.len() as u64;
+        if waited >= interval {
+            if bytes < rate * waited.as_secs() {
+                return Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)));
+            }
+            (waited, bytes) = (Duration::ZERO, 0);
+        }
+        Ok(Some((piece, (pieces, waited, bytes))))
+    })
+}
 
 /// Reads a form; the file goes into the blob store as it arrives.
 ///
@@ -123,5 +155,26 @@ fn form_error(error: &MultipartError, state: &ApiState) -> ApiError {
         // The connection broke off; the form itself may be valid.
         status if status.is_server_error() => ApiError::UploadBrokenOff { reason: error.body_text() },
         _ => ApiError::MalformedBody { reason: format!("the form is malformed or ends early: {}", error.body_text()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many pieces of `bytes` bytes come through, one each 20 seconds.
+    async fn pieces_through(bytes: usize) -> (usize, bool) {
+        let slow = futures::stream::iter(0..30).then(async |_| {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            Ok::<_, axum::Error>(Bytes::from(vec![0; bytes]))
+        });
+        let taken: Vec<_> = at_rate(Box::pin(slow), LEAST_RATE, RATE_INTERVAL).collect().await;
+        (taken.len(), taken.last().is_some_and(Result::is_err))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_hardly_moves_is_ended_and_a_slow_one_is_not() {
+        assert_eq!(pieces_through(1).await, (3, true), "after a minute");
+        assert_eq!(pieces_through(20 * 1024).await, (30, false));
     }
 }
