@@ -89,11 +89,11 @@ impl Commands {
         let context = principal.context(self.ids.new_id());
         let outcome = self.jobs.create(job.0, command.clone(), &context).await;
         // The upload of a job that was not created is deleted as it is dropped. When the store did not answer, the job
-        // may exist all the same: a blob too many is better than a job without its media.
-        if let Some(upload) = upload
-            && matches!(outcome, Ok(_) | Err(CommandError::Unavailable(_)))
-        {
-            upload.keep();
+        // may exist all the same: it is looked for once the store answers.
+        match (upload, &outcome) {
+            (Some(upload), Ok(_)) => upload.keep(),
+            (Some(upload), Err(CommandError::Unavailable(_))) => upload.delete_unless_used(&self.queries.database, job),
+            _ => {}
         }
         match outcome {
             Ok(executed) => {

@@ -24,7 +24,7 @@ struct TestHarness {
     commands: Commands,
     queries: Queries,
     subscriptions: Subscriptions,
-    _blobs: TempDir,
+    blobs: TempDir,
 }
 
 impl TestHarness {
@@ -42,7 +42,7 @@ impl TestHarness {
             queries,
             subscriptions: Subscriptions::start(&database, EventListener::start(&database)),
             database,
-            _blobs: directory,
+            blobs: directory,
         }
     }
 
@@ -193,4 +193,40 @@ async fn a_database_that_does_not_answer_is_an_error_of_its_own() {
     let job = JobId(IdGenerator::system().new_id());
     let found = Queries::new(&database).get(&operator(), job).await;
     assert!(matches!(found, Err(GetError::Store(StoreError::Unavailable(_)))), "{found:?}");
+}
+
+/// The files in the directory of uploads.
+fn uploads(harness: &TestHarness) -> usize {
+    let entries = std::fs::read_dir(harness.blobs.path().join("uploads"));
+    let names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with('.')).count()
+}
+
+#[tokio::test]
+async fn an_upload_whose_job_was_not_created_is_deleted_once_the_database_answers() {
+    let harness = TestHarness::new().await;
+    let upload = async || {
+        let stored = harness.commands.store_upload(&operator(), Some("a.mp4"), &mut &b"media"[..], 100).await;
+        stored.expect("it is stored")
+    };
+    let used = upload().await;
+    let ytcaption_domain::job::MediaSource::Upload { key, .. } = used.source.clone() else { unreachable!() };
+    let job = harness.commands.submit(&operator(), request(None), Some(used), None).await.expect("a job").job;
+    let before = uploads(&harness);
+
+    // A job that does not exist, and a job that another upload became: neither needs its blob.
+    upload().await.delete_unless_used(&harness.database, JobId(harness.commands.ids.new_id()));
+    upload().await.delete_unless_used(&harness.database, job);
+    // While the database does not answer, nothing is deleted; nor is a blob that the job was made of.
+    let away = Database::open(&"postgres://someone@127.0.0.1:1/none".into(), 1).expect("a valid URL");
+    upload().await.delete_unless_used(&away, job);
+    crate::StoredUpload::of_key(&harness.commands, &key).delete_unless_used(&harness.database, job);
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if uploads(&harness) == before + 1 {
+            break;
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(uploads(&harness), before + 1, "of four, the one that nothing is known of stays beside those before");
 }

@@ -2,17 +2,23 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use cqrs_es::Aggregate as _;
 use tokio::io::AsyncRead;
 use ytcaption_blobstore::{BlobError, BlobKey, BlobStore};
-use ytcaption_domain::job::MediaSource;
+use ytcaption_domain::JobId;
+use ytcaption_domain::job::{Job, JobEvent, MediaSource};
 use ytcaption_domain::text;
+use ytcaption_eventstore::{Database, RecordedEvent, read_event};
 
 use crate::permissions::{Permission, PermissionDenied};
 use crate::{Commands, Principal};
 
 /// Longest file name that is stored, in characters.
 const MAX_FILE_NAME_CHARS: usize = 200;
+/// How often the database is queried for the job of an upload, after it did not answer.
+const SETTLE_DELAY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 60_000 });
 /// Name of a file that came without one.
 const UNNAMED: &str = "upload";
 
@@ -85,6 +91,42 @@ impl StoredUpload {
     pub(crate) fn keep(mut self) {
         self.deleted_on_drop = None;
     }
+
+    /// The upload that has this key.
+    #[cfg(test)]
+    pub(crate) fn of_key(commands: &Commands, key: &str) -> Self {
+        let (key, blobs) = (BlobKey::new(key).expect("a key"), Arc::clone(&commands.blobs));
+        let source = MediaSource::Upload { key: key.to_string(), file_name: "a".into(), bytes: 1, sha256: "0".into() };
+        Self { source, deleted_on_drop: Some((blobs, key)) }
+    }
+
+    /// Leaves the blob where it is until the database answers, and deletes it then if the job was not created with it. If
+    /// this process ends before, the blob stays: one too many is better than a job without its media.
+    pub(crate) fn delete_unless_used(mut self, database: &Database, job: JobId) {
+        let Some((blobs, key)) = self.deleted_on_drop.take() else { return };
+        let database = database.clone();
+        tokio::spawn(async move {
+            let is_used = loop {
+                // The first delay also lets a statement end that the database may still carry out.
+                tokio::time::sleep(SETTLE_DELAY).await;
+                if let Ok(first) = read_event(&database, Job::TYPE, &job.to_string(), 1).await {
+                    break first.is_some_and(|event| may_name(&event, &key));
+                }
+            };
+            if !is_used && let Err(error) = blobs.delete(&key).await {
+                tracing::warn!(%key, %error, "an upload that no job refers to was left behind");
+            }
+        });
+    }
+}
+
+/// Whether the event creates a job from this blob, or cannot be read. The same idempotency key may have created the job from
+/// another upload.
+fn may_name(event: &RecordedEvent, blob: &BlobKey) -> bool {
+    let Ok(events) = event.decode::<JobEvent>() else { return true };
+    events.iter().any(|event| {
+        matches!(event, JobEvent::JobCreated { source: MediaSource::Upload { key, .. }, .. } if *key == blob.to_string())
+    })
 }
 
 impl Drop for StoredUpload {
