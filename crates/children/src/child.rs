@@ -7,7 +7,7 @@ use std::thread;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{ChildStderr, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 
 use crate::limits::Limits;
@@ -16,6 +16,8 @@ use crate::sandbox::Rules;
 /// A running program. Dropping it kills the program with all processes that it started; so does the end of this process.
 #[derive(Debug)]
 pub struct Child {
+    /// What it takes.
+    pub stdin: Option<ChildStdin>,
     /// What it prints.
     pub stdout: Option<ChildStdout>,
     /// What it reports.
@@ -46,8 +48,8 @@ impl Child {
         })?;
         let mut process = result.recv().map_err(io::Error::other)??;
         let group = process.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
-        Ok(Self { stdout, stderr, process, group, _thread: dropped })
+        let (stdin, stdout, stderr) = (process.stdin.take(), process.stdout.take(), process.stderr.take());
+        Ok(Self { stdin, stdout, stderr, process, group, _thread: dropped })
     }
 
     /// Its process id; `None` once it has been waited for.

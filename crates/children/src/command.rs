@@ -25,6 +25,7 @@ pub struct ChildCommand {
     arguments: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
     directory: Option<OsString>,
+    takes_input: bool,
     rules: Rules,
     limits: Limits,
 }
@@ -33,7 +34,7 @@ impl ChildCommand {
     /// The program of this name on the PATH, or at this path.
     pub fn new(program: impl Into<OsString>, limits: Limits) -> Self {
         let (arguments, variables, rules) = (Vec::new(), Vec::new(), Rules::default());
-        Self { program: program.into(), arguments, variables, directory: None, rules, limits }
+        Self { program: program.into(), arguments, variables, directory: None, takes_input: false, rules, limits }
     }
 
     /// Adds an argument.
@@ -74,13 +75,19 @@ impl ChildCommand {
         self.envs([("HOME", directory), ("TMPDIR", directory)])
     }
 
+    /// Gives it a standard input, which this process writes.
+    pub fn takes_input(&mut self) -> &mut Self {
+        self.takes_input = true;
+        self
+    }
+
     /// Lets it open TCP connections to this port.
     pub fn connects_to(&mut self, port: u16) -> &mut Self {
         self.rules.port = Some(port);
         self
     }
 
-    /// Starts it: without standard input, with pipes for what it prints.
+    /// Starts it: without standard input unless it takes one, with pipes for what it prints.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if there is no such program; also what the system says if it cannot be started.
@@ -105,7 +112,7 @@ impl ChildCommand {
             .env_clear()
             .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(if self.takes_input { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C in a terminal is for this program alone, which lets running work end.

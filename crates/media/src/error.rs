@@ -34,6 +34,18 @@ pub enum MediaError {
     /// A video without sound.
     #[error("the file has no audio track: there is nothing to transcribe")]
     NoAudioTrack,
+    /// The audio track has a length of zero.
+    #[error("the audio track is empty: there is nothing to transcribe")]
+    NoSound,
+    /// The sound is encrypted.
+    #[error("the sound is protected by digital rights management (DRM): send a file without it")]
+    Protected,
+    /// There is more sound than is permitted.
+    #[error("the media is longer than {}: send a part of it", in_words(*max_ms))]
+    TooLong {
+        /// Milliseconds that are permitted.
+        max_ms: u64,
+    },
     /// There is an audio track, but not one sample could be decoded from it.
     #[error("the audio track could not be decoded: {detail}")]
     Undecodable {
@@ -46,6 +58,14 @@ pub enum MediaError {
         /// Which part is missing.
         detail: String,
     },
+    /// ffmpeg or ffprobe did not do its work, and the media is not why.
+    #[error("`{program}` {detail}: the machine may be short of memory or disk space")]
+    ToolFailed {
+        /// `ffmpeg` or `ffprobe`.
+        program: &'static str,
+        /// What happened to it.
+        detail: String,
+    },
     /// The pipe to ffmpeg or the disk failed.
     #[error("reading audio through ffmpeg failed: {0}")]
     Io(#[from] std::io::Error),
@@ -54,6 +74,21 @@ pub enum MediaError {
 impl MediaError {
     /// Whether the same file would fail again, so that a retry is of no use.
     pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::ToolMissing { .. } | Self::Unreadable { .. } | Self::Incomplete { .. } | Self::Io(_))
+        !matches!(
+            self,
+            Self::ToolMissing { .. }
+                | Self::ToolFailed { .. }
+                | Self::Unreadable { .. }
+                | Self::Incomplete { .. }
+                | Self::Io(_)
+        )
+    }
+}
+
+/// A duration in minutes or seconds.
+fn in_words(ms: u64) -> String {
+    match ms / 1000 {
+        seconds if seconds >= 60 && seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
     }
 }

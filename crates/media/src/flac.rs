@@ -1,69 +1,184 @@
 //! The format in which audio is stored: 16 kHz mono FLAC, lossless for the model and seekable.
+//!
+//! ffmpeg decodes and another ffmpeg encodes; the samples pass through this process, which counts them, and writes the
+//! file itself, so that a full disk or a killed process is an error here and never a shorter file.
 
 use std::path::Path;
 
 use tokio::fs::File;
-use ytcaption_children::Lines;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _, SeekFrom};
+use tokio::process::{ChildStdin, ChildStdout};
 
-use super::{MediaError, SAMPLE_RATE, ffmpeg, probe};
+use super::levels::LevelMeter;
+use super::probe::MediaInfo;
+use super::report::Report;
+use super::silence::INAUDIBLE_DB;
+use super::tracks::by_preference;
+use super::{MediaError, PcmStream, SAMPLE_RATE, SAMPLES_PER_MS, StreamEnd, ffmpeg, probe};
+
+/// What [`convert_to_flac`] is to convert.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConvertSettings<'a> {
+    /// ISO 639-1 code of the language whose track is preferred where there are several.
+    pub language: Option<&'a str>,
+    /// Longer media are refused as soon as that is known, in milliseconds.
+    pub max_duration_ms: Option<u64>,
+}
 
 /// What [`convert_to_flac`] wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ConvertedAudio {
     /// Length of the audio in milliseconds.
     pub duration_ms: u64,
-    /// Why the source counts as truncated although audio was decoded from it; `None` if it is whole.
+    /// Which part of the source is missing or corrupt although audio was decoded from it; `None` if it is whole.
     pub truncation: Option<String>,
+    /// Number of the audio track that was converted, from 1.
+    pub track: usize,
+    /// Audio tracks of the source.
+    pub tracks: usize,
+    /// Language of the track as the source names it, mostly ISO 639-2.
+    pub language: Option<String>,
+    /// Level of its loudest hundredth of a second in dB relative to full scale; −100 for digital silence.
+    pub loudest_db: f32,
 }
 
-/// Transcodes any media file to 16 kHz mono FLAC at `output` (overwritten) and calls `progress` with the milliseconds
-/// written so far, about twice a second.
+impl ConvertedAudio {
+    /// Whether anything is louder than silence.
+    pub fn is_audible(&self) -> bool {
+        self.loudest_db > INAUDIBLE_DB
+    }
+}
+
+/// Transcodes any media file to 16 kHz mono FLAC at `output` (overwritten, for this user alone) and calls `progress` with
+/// the milliseconds written so far, every ten seconds of sound. Of several audio tracks the one in the requested language
+/// is taken, else the default one, else the first; one that is silent only if all are.
 ///
 /// # Errors
-/// The file cannot be read, is not media, has no audio track or no decodable sample, or ffmpeg or the disk fails. What
-/// is then at `output` must not be used.
+/// The file cannot be read, is not media, is too long, or has no audio track or no decodable sample; ffmpeg is killed, or
+/// the disk fails. What is then at `output` must not be used.
 pub async fn convert_to_flac(
     input: &Path,
     output: &Path,
+    settings: &ConvertSettings<'_>,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<ConvertedAudio, MediaError> {
     let info = probe(input).await?;
-    if !info.has_audio {
-        return Err(MediaError::NoAudioTrack);
+    let order = by_preference(&info.audio_tracks, settings.language);
+    let mut first = None;
+    for track in &order {
+        let result = convert_track(input, &info, *track, output, settings, progress).await;
+        match &result {
+            Ok(converted) if converted.is_audible() => return result,
+            Ok(_) | Err(MediaError::NoSound | MediaError::Undecodable { .. } | MediaError::Protected) => {}
+            Err(_) => return result,
+        }
+        first = first.or(Some(result));
     }
-    let mut command = ffmpeg::command("ffmpeg", &["-y", "-progress", "pipe:1"], input);
-    command.args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1"]);
-    // Only float samples can hold NaN, and the conversion to integers would make them full-scale clicks.
-    if info.audio_codec.as_deref().is_some_and(|codec| codec.starts_with("pcm_f")) {
-        command.args(["-af", "aeval=if(isnan(val(ch))\\,0\\,clip(val(ch)\\,-1\\,1)):c=same"]);
+    match first {
+        // The file holds the last one that was tried.
+        Some(Ok(_)) if order.len() > 1 => convert_track(input, &info, order[0], output, settings, progress).await,
+        Some(result) => result,
+        None => Err(MediaError::NoAudioTrack),
     }
-    command
-        .args(["-ac", "1", "-ar"])
-        .arg(SAMPLE_RATE.to_string())
-        .args(["-sample_fmt", "s16", "-c:a", "flac", "-f", "flac"])
-        .arg(output)
-        .writes(output);
-    // ffmpeg can write this file only, and other users cannot read it.
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(output).await?;
-    let mut child = ffmpeg::spawn("ffmpeg", &command)?;
-    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+}
+
+async fn convert_track(
+    input: &Path,
+    info: &MediaInfo,
+    track: usize,
+    output: &Path,
+    settings: &ConvertSettings<'_>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<ConvertedAudio, MediaError> {
+    let promised_ms = info.audio_tracks[track].end_ms.filter(|_| !info.is_estimate);
+    if let Some(max_ms) = settings.max_duration_ms
+        && promised_ms.is_some_and(|promised_ms| promised_ms > max_ms)
+    {
+        return Err(MediaError::TooLong { max_ms });
+    }
+    let source = PcmStream::open_track(input, info, track, None)?;
+    let mut encoder = ffmpeg::spawn("ffmpeg", &ffmpeg::encoder())?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (encoder.stdin.take(), encoder.stdout.take(), encoder.stderr.take())
+    else {
         return Err(MediaError::Io(std::io::Error::other("ffmpeg started without pipes")));
     };
-    let stderr = ffmpeg::collect(stderr);
-    let mut lines = Lines::new(stdout, ffmpeg::LINE_LIMIT);
-    let mut written_ms = 0;
-    while let Some(line) = lines.next_line().await? {
-        // `out_time_us` is in microseconds and reads N/A before the first packet.
-        if let Some(Ok(us)) = line.strip_prefix("out_time_us=").map(str::parse::<u64>) {
-            written_ms = us / 1000;
-            progress(written_ms);
+    let report = Report::collect(stderr);
+    let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(output).await?;
+    let max_samples = settings.max_duration_ms.map(|max_ms| max_ms * SAMPLES_PER_MS);
+    let (fed, stored) = tokio::join!(feed(source, stdin, max_samples, progress), store(stdout, file));
+    let mut file = stored?;
+    let status = encoder.wait().await?;
+    report.await.unwrap_or_default().check_machine("ffmpeg", status, output).await?;
+    let Fed { samples, end, loudest_db } = fed?;
+    if samples == 0 {
+        return Err(MediaError::NoSound);
+    }
+    if !status.success() {
+        return Err(MediaError::ToolFailed { program: "ffmpeg", detail: format!("could not encode: {status}") });
+    }
+    complete(&mut file, samples).await?;
+    Ok(ConvertedAudio {
+        duration_ms: end.duration_ms,
+        truncation: end.truncation,
+        track: track + 1,
+        tracks: info.audio_tracks.len(),
+        language: info.audio_tracks[track].language.clone(),
+        loudest_db,
+    })
+}
+
+/// What was given to the encoder.
+struct Fed {
+    samples: u64,
+    end: StreamEnd,
+    loudest_db: f32,
+}
+
+async fn feed(
+    mut source: PcmStream,
+    mut stdin: ChildStdin,
+    max_samples: Option<u64>,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<Fed, MediaError> {
+    /// Ten seconds a read.
+    const PIECE: usize = 10 * SAMPLE_RATE as usize;
+    let (mut pcm, mut bytes, mut levels) = (Vec::with_capacity(PIECE), Vec::with_capacity(4 * PIECE), Vec::new());
+    let mut meter = LevelMeter::default();
+    let (mut samples, mut loudest_db) = (0_u64, f32::NEG_INFINITY);
+    while source.read_samples(&mut pcm, PIECE).await? > 0 {
+        samples += pcm.len() as u64;
+        if let Some(max) = max_samples
+            && samples > max
+        {
+            return Err(MediaError::TooLong { max_ms: max / SAMPLES_PER_MS });
         }
+        meter.push(&pcm, &mut levels);
+        loudest_db = levels.drain(..).fold(loudest_db, f32::max);
+        bytes.clear();
+        bytes.extend(pcm.drain(..).flat_map(f32::to_le_bytes));
+        stdin.write_all(&bytes).await?;
+        progress(samples / SAMPLES_PER_MS);
     }
-    let status = child.wait().await?;
-    let stderr = stderr.await.unwrap_or_default();
-    if written_ms == 0 {
-        return Err(MediaError::Undecodable { detail: ffmpeg::last_line(&stderr, input) });
-    }
-    let truncation = ffmpeg::truncation(info.audio_duration_ms, written_ms, status, &stderr, input);
-    Ok(ConvertedAudio { duration_ms: written_ms, truncation })
+    let end = source.finish().await?;
+    Ok(Fed { samples, end, loudest_db })
+}
+
+async fn store(mut stdout: ChildStdout, mut file: File) -> std::io::Result<File> {
+    tokio::io::copy(&mut stdout, &mut file).await?;
+    file.flush().await?;
+    Ok(file)
+}
+
+/// Writes the number of samples into the header, which came before them, and waits until the disk has everything.
+async fn complete(file: &mut File, samples: u64) -> Result<(), MediaError> {
+    /// Where the header (STREAMINFO, RFC 9639 section 8.2) has 20 bits of rate, 8 of channels and width, 36 of length.
+    const AT: u64 = 18;
+    file.seek(SeekFrom::Start(AT)).await?;
+    let field = file.read_u64().await? & !((1 << 36) - 1);
+    file.seek(SeekFrom::Start(AT)).await?;
+    file.write_u64(field | samples).await?;
+    file.flush().await?;
+    file.sync_all().await?;
+    Ok(())
 }

@@ -11,7 +11,7 @@ const FRAME: usize = (FRAME_MS * SAMPLES_PER_MS) as usize;
 pub(crate) const SILENCE_DB: f32 = -100.0;
 
 /// Pole of the high-pass filter: about 100 Hz, so that mains hum and rumble do not count as sound.
-const HIGH_PASS_POLE: f32 = 0.961;
+pub(crate) const HIGH_PASS_POLE: f32 = 0.961;
 
 /// Measures the levels of a stream of samples, which may be pushed in pieces of any size.
 #[derive(Debug, Default)]

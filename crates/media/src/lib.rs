@@ -17,21 +17,29 @@
     reason = "signal processing converts between counts and floats on every line"
 )]
 
+mod blocks;
 mod error;
 mod ffmpeg;
 mod flac;
 pub mod levels;
+mod mix;
+mod mp4;
 mod pcm;
 mod plan;
 mod probe;
+mod report;
 mod silence;
+mod tracks;
+mod truncation;
 pub mod vad;
+mod wav;
 
 pub use error::MediaError;
-pub use flac::{ConvertedAudio, convert_to_flac};
+pub use flac::{ConvertSettings, ConvertedAudio, convert_to_flac};
 pub use pcm::{Pcm, PcmStream, StreamEnd, decode};
 pub use plan::{AudioPlan, ChunkReader, PlanSettings, plan_chunks};
 pub use probe::{MediaInfo, probe};
+pub use tracks::AudioTrack;
 
 /// Samples a second of all decoded audio: what Whisper was trained on.
 pub const SAMPLE_RATE: u32 = 16_000;

@@ -1,25 +1,28 @@
 //! Samples from ffmpeg's standard output.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncReadExt as _;
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
 use ytcaption_children::Child;
 use ytcaption_domain::Span;
 
+use super::blocks::{Block, BlockReader};
+use super::mix::Mixer;
+use super::probe::MediaInfo;
+use super::report::Report;
+use super::tracks::by_preference;
+use super::truncation::{Counted, Timing};
 use super::{MediaError, SAMPLE_RATE, SAMPLES_PER_MS, ffmpeg, probe, samples_to_ms};
-
-/// Bytes of one sample in the format requested from ffmpeg, `f32le`.
-const SAMPLE_BYTES: usize = size_of::<f32>();
 
 /// Decoded audio: 16 kHz, mono.
 #[derive(Debug, Clone)]
 pub struct Pcm {
     /// The samples, each within −1.0 … 1.0.
     pub samples: Vec<f32>,
-    /// Why the file counts as truncated although audio was decoded from it; `None` if it is whole.
+    /// Which part of the media is missing or corrupt although audio was decoded from it; `None` if it is whole.
     pub truncation: Option<String>,
     /// Time spent waiting for ffprobe and ffmpeg.
     pub waited: Duration,
@@ -37,7 +40,7 @@ impl Pcm {
 pub struct StreamEnd {
     /// Milliseconds that were decoded.
     pub duration_ms: u64,
-    /// Why the file counts as truncated although audio was decoded from it; `None` if it is whole.
+    /// Which part of the media is missing or corrupt although audio was decoded from it; `None` if it is whole.
     pub truncation: Option<String>,
     /// Time spent waiting for ffprobe and ffmpeg.
     pub waited: Duration,
@@ -48,105 +51,218 @@ pub struct StreamEnd {
 pub struct PcmStream {
     path: PathBuf,
     child: Child,
-    stdout: ChildStdout,
-    stderr: JoinHandle<String>,
-    /// Bytes of a sample that arrived in part.
-    rest: Vec<u8>,
+    blocks: BlockReader<ChildStdout>,
+    report: JoinHandle<Report>,
+    /// Made when the number of channels is known.
+    mixer: Option<Mixer>,
+    layout: Option<String>,
+    /// A block that comes after the silence.
+    next: Option<Block>,
+    /// Samples of silence to come.
+    silence: u64,
+    /// Mixed samples that were not requested yet.
+    ready: VecDeque<f32>,
+    /// What is subtracted from the times of blocks, in milliseconds.
+    base_ms: i64,
+    timing: Timing,
+    /// Samples of each channel so far, silence included.
+    position: u64,
+    /// Samples of silence within the sound.
+    filled: u64,
+    /// Samples returned.
     samples: u64,
+    /// Whether the stream ended in the middle.
+    broken: bool,
     /// Milliseconds of the requested range according to the headers.
     expected_ms: Option<u64>,
+    /// The same if it is more than an estimate.
+    promised_ms: Option<u64>,
     waited: Duration,
 }
 
+/// A time that differs by less from the end of the sound before is a rounding error of the container.
+const TOLERATED_GAP_MS: u64 = 100;
 impl PcmStream {
-    /// Starts decoding `path`, or only `range` of it, which may reach past the end.
+    /// Starts decoding the audio track of `path` that a player would play, or only `range` of it, which may reach past the
+    /// end.
     ///
     /// # Errors
     /// The file cannot be read, is not media or has no audio track ([`MediaError`]), or ffmpeg cannot be started.
     pub async fn open(path: &Path, range: Option<Span>) -> Result<Self, MediaError> {
         let started = Instant::now();
         let info = probe(path).await?;
-        if !info.has_audio {
-            return Err(MediaError::NoAudioTrack);
+        let track = *by_preference(&info.audio_tracks, None).first().ok_or(MediaError::NoAudioTrack)?;
+        let mut stream = Self::open_track(path, &info, track, range)?;
+        stream.waited = started.elapsed();
+        Ok(stream)
+    }
+
+    /// Starts decoding the audio track with this index.
+    pub(super) fn open_track(
+        path: &Path,
+        info: &MediaInfo,
+        track: usize,
+        range: Option<Span>,
+    ) -> Result<Self, MediaError> {
+        let chosen = &info.audio_tracks[track];
+        if info.is_protected {
+            return Err(MediaError::Protected);
         }
-        let (seek, expected_ms) = match range {
-            None => (Vec::new(), info.audio_duration_ms),
-            Some(Span { start_ms, end_ms }) => {
-                let length_ms = end_ms.saturating_sub(start_ms);
-                let seek = vec!["-ss".into(), seconds(start_ms), "-t".into(), seconds(length_ms)];
-                let left = info.audio_duration_ms.map(|all| all.saturating_sub(start_ms).min(length_ms));
-                (seek, left)
-            }
+        // The times of a whole file are its own: ffmpeg would let the sound of a transport stream begin at zero. A range
+        // begins at zero.
+        let mut before: Vec<String> = match range {
+            None => vec!["-copyts".into()],
+            Some(span) => vec!["-ss".into(), seconds(span.start_ms), "-t".into(), seconds(span.length_ms())],
         };
-        let seek: Vec<&str> = seek.iter().map(String::as_str).collect();
-        let mut command = ffmpeg::command("ffmpeg", &seek, path);
+        if info.understated {
+            before.extend(["-ignore_length".into(), "1".into()]);
+        }
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let mut command = ffmpeg::command("ffmpeg", &before, path);
         command
-            .args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "1", "-ar"])
+            .args(["-map", &format!("0:a:{track}"), "-vn", "-sn", "-dn", "-map_metadata", "-1", "-ar"])
             .arg(SAMPLE_RATE.to_string())
-            .args(["-f", "f32le", "pipe:1"]);
+            .args(["-c:a", "pcm_f32le", "-f", "matroska", "pipe:1"]);
         let mut child = ffmpeg::spawn("ffmpeg", &command)?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(MediaError::Io(std::io::Error::other("ffmpeg started without pipes")));
         };
+        let left = |span: Span| move |end_ms: u64| end_ms.saturating_sub(span.start_ms).min(span.length_ms());
+        let expected_ms = range.map_or(chosen.end_ms, |span| chosen.end_ms.map(left(span)));
         Ok(Self {
             path: path.to_owned(),
             child,
-            stdout,
-            stderr: ffmpeg::collect(stderr),
-            rest: Vec::new(),
+            blocks: BlockReader::new(stdout),
+            report: Report::collect(stderr),
+            mixer: None,
+            layout: chosen.layout.clone(),
+            next: None,
+            silence: 0,
+            ready: VecDeque::new(),
+            base_ms: if range.is_none() { info.start_ms } else { 0 },
+            timing: Timing::from_format(&info.format),
+            position: 0,
+            filled: 0,
             samples: 0,
+            broken: false,
             expected_ms,
-            waited: started.elapsed(),
+            promised_ms: expected_ms.filter(|_| !info.is_estimate),
+            waited: Duration::ZERO,
         })
     }
 
-    /// Milliseconds of the requested range according to the headers; `None` where they lack it.
+    /// Milliseconds of the requested range according to the headers, perhaps an estimate; `None` where they lack it.
     pub fn expected_ms(&self) -> Option<u64> {
         self.expected_ms
     }
 
-    /// Appends up to `at_most` samples, each within −1.0 … 1.0, to `samples`; returns how many, 0 at the end.
+    /// Appends up to `at_most` samples, each within −1.0 … 1.0, to `samples`; returns how many, 0 at the end. Where the
+    /// file has no sound for a while there is silence.
     ///
     /// # Errors
     /// [`MediaError::Io`] if the pipe to ffmpeg fails.
     pub async fn read_samples(&mut self, samples: &mut Vec<f32>, at_most: usize) -> Result<usize, MediaError> {
-        let before = samples.len();
-        let mut buffer = vec![0_u8; (at_most * SAMPLE_BYTES).min(64 * 1024)];
-        while samples.len() - before < at_most {
-            let room = (at_most - (samples.len() - before)) * SAMPLE_BYTES - self.rest.len();
-            let limit = buffer.len().min(room);
-            let started = Instant::now();
-            let read = self.stdout.read(&mut buffer[..limit]).await?;
-            self.waited += started.elapsed();
-            if read == 0 {
+        let mut left = at_most;
+        while left > 0 {
+            let from_ready = left.min(self.ready.len());
+            samples.extend(self.ready.drain(..from_ready));
+            left -= from_ready;
+            let silent = left.min(usize::try_from(self.silence).unwrap_or(usize::MAX));
+            samples.resize(samples.len() + silent, 0.0);
+            self.silence -= silent as u64;
+            left -= silent;
+            if left > 0 && !self.read_block().await? {
                 break;
             }
-            self.rest.extend_from_slice(&buffer[..read]);
-            let (whole, part) = self.rest.as_chunks::<SAMPLE_BYTES>();
-            samples.extend(whole.iter().map(|bytes| f32::from_le_bytes(*bytes)));
-            self.rest = part.to_vec();
         }
-        sanitize(&mut samples[before..]);
-        let read = samples.len() - before;
-        self.samples += read as u64;
-        Ok(read)
+        self.samples += (at_most - left) as u64;
+        Ok(at_most - left)
+    }
+
+    /// Gets more samples ready, or silence; `false` at the end.
+    async fn read_block(&mut self) -> Result<bool, MediaError> {
+        let mut mono = Vec::new();
+        if let Some(block) = self.next.take() {
+            self.push(block, &mut mono);
+            self.ready.extend(mono);
+            return Ok(true);
+        }
+        let started = Instant::now();
+        let block = match self.blocks.next().await {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                // How ffmpeg ended says why.
+                self.broken = true;
+                None
+            }
+            block => block?,
+        };
+        self.waited += started.elapsed();
+        let Some(block) = block else {
+            if let Some(mixer) = &mut self.mixer {
+                mixer.flush(&mut mono);
+            }
+            self.ready.extend(&mono);
+            return Ok(!mono.is_empty());
+        };
+        let gap_ms = self.gap_ms(block.at_ms);
+        if gap_ms == 0 {
+            self.push(block, &mut mono);
+        } else {
+            if let Some(mixer) = &mut self.mixer {
+                mixer.flush(&mut mono);
+                self.filled += gap_ms * SAMPLES_PER_MS;
+            }
+            self.silence = gap_ms * SAMPLES_PER_MS;
+            self.position += self.silence;
+            self.next = Some(block);
+        }
+        self.ready.extend(mono);
+        Ok(true)
+    }
+
+    /// Milliseconds without sound before a block of this time.
+    fn gap_ms(&mut self, at_ms: i64) -> u64 {
+        let end_ms = i64::try_from(samples_to_ms(self.position)).unwrap_or(i64::MAX);
+        let gap_ms = u64::try_from(at_ms.saturating_sub(self.base_ms).saturating_sub(end_ms)).unwrap_or(0);
+        let max_gap_ms = self.timing.max_gap_ms();
+        if gap_ms > max_gap_ms {
+            self.base_ms = at_ms.saturating_sub(end_ms);
+        }
+        if (TOLERATED_GAP_MS..=max_gap_ms).contains(&gap_ms) { gap_ms } else { 0 }
+    }
+
+    fn push(&mut self, mut block: Block, mono: &mut Vec<f32>) {
+        let channels = self.blocks.channels();
+        sanitize(&mut block.samples);
+        self.position += (block.samples.len() / channels) as u64;
+        let mixer = self.mixer.get_or_insert_with(|| Mixer::new(channels, self.layout.as_deref()));
+        mixer.push(&block.samples, mono);
     }
 
     /// Waits for ffmpeg to exit. Call it after [`PcmStream::read_samples`] returned 0.
     ///
     /// # Errors
-    /// [`MediaError::Undecodable`] if ffmpeg failed without a single sample, [`MediaError::Io`] if it cannot be waited
-    /// for.
+    /// [`MediaError::ToolFailed`] if ffmpeg was killed or the machine fails otherwise,
+    /// [`MediaError::Undecodable`] if the media is and there is not a single sample, [`MediaError::Io`] if ffmpeg cannot
+    /// be waited for.
     pub async fn finish(mut self) -> Result<StreamEnd, MediaError> {
         let started = Instant::now();
         let status = self.child.wait().await?;
         let waited = self.waited + started.elapsed();
-        let stderr = self.stderr.await.unwrap_or_default();
-        let duration_ms = samples_to_ms(self.samples);
-        if self.samples == 0 && (!status.success() || !stderr.trim().is_empty()) {
-            return Err(MediaError::Undecodable { detail: ffmpeg::last_line(&stderr, &self.path) });
+        let report = std::mem::replace(&mut self.report, tokio::spawn(async { Report::default() }));
+        let report = report.await.unwrap_or_default();
+        report.check_machine("ffmpeg", status, &self.path).await?;
+        if self.broken {
+            let detail = "ended in the middle of a block of samples".to_owned();
+            return Err(MediaError::ToolFailed { program: "ffmpeg", detail });
         }
-        let truncation = ffmpeg::truncation(self.expected_ms, duration_ms, status, &stderr, &self.path);
+        if self.samples == 0 && (!status.success() || report.has_errors()) {
+            return Err(MediaError::Undecodable { detail: report.detail(&self.path) });
+        }
+        let duration_ms = samples_to_ms(self.samples);
+        let counted = Counted { duration_ms, filled_ms: samples_to_ms(self.filled), promised_ms: self.promised_ms };
+        let truncation =
+            counted.truncation(self.timing, &report).or_else(|| (!status.success()).then(|| report.detail(&self.path)));
         Ok(StreamEnd { duration_ms, truncation, waited })
     }
 }

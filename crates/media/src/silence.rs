@@ -21,7 +21,7 @@ const OFF_ABOVE_FLOOR_DB: f32 = 4.0;
 /// What is this far below the loudest sound nearby is a breath or an echo. (dB)
 const BELOW_LOUDEST_DB: f32 = 42.0;
 /// What is quieter than this is inaudible. (dB relative to full scale)
-const INAUDIBLE_DB: f32 = -72.0;
+pub(crate) const INAUDIBLE_DB: f32 = -72.0;
 
 /// Shorter bursts are clicks. A quickly spoken "no" is about 200 ms of loud sound. (frames of 10 ms)
 const LEAST_SOUND: usize = 15;

@@ -58,7 +58,7 @@ async fn decodes_the_audio_of_a_video() {
         &format!("{video} {TONE} -c:v mpeg4 -c:a aac"),
     );
     let info = probe(&path).await.unwrap();
-    assert!(info.has_audio && info.duration_ms.unwrap().abs_diff(4000) < 100, "{info:?}");
+    assert!(!info.audio_tracks.is_empty() && info.duration_ms.unwrap().abs_diff(4000) < 100, "{info:?}");
     let pcm = decode(&path, None).await.unwrap();
     assert!(pcm.duration_ms().abs_diff(3000) < 120);
     assert_eq!(pcm.truncation, None, "audio shorter than the picture is not a truncation");
@@ -93,7 +93,9 @@ async fn names_what_is_wrong_with_a_file() {
     assert!(matches!(error, MediaError::NoAudioTrack), "{error}");
     assert!(error.is_permanent());
     let mut ignore = |_| {};
-    let error = convert_to_flac(&path, &dir.path().join("out.flac"), &mut ignore).await.unwrap_err();
+    let error = convert_to_flac(&path, &dir.path().join("out.flac"), &ConvertSettings::default(), &mut ignore)
+        .await
+        .unwrap_err();
     assert!(matches!(error, MediaError::NoAudioTrack), "{error}");
 }
 
@@ -127,7 +129,8 @@ async fn a_cut_off_file_gives_what_it_holds_and_says_so() {
     let pcm = decode(&cut, None).await.unwrap();
     assert!((5_000..15_000).contains(&pcm.duration_ms()), "{} ms", pcm.duration_ms());
     assert!(pcm.truncation.as_deref().is_some_and(|text| text.contains("cut off")), "{:?}", pcm.truncation);
-    let converted = convert_to_flac(&cut, &dir.path().join("out.flac"), &mut |_| {}).await.unwrap();
+    let converted =
+        convert_to_flac(&cut, &dir.path().join("out.flac"), &ConvertSettings::default(), &mut |_| {}).await.unwrap();
     assert!(converted.truncation.is_some(), "{converted:?}");
     std::fs::write(&cut, &bytes[..40]).unwrap();
     assert!(decode(&cut, None).await.unwrap_err().is_permanent());
@@ -151,7 +154,7 @@ async fn nan_and_clipped_samples_are_sanitized() {
     assert_eq!(pcm.samples.len(), 16_000);
     assert!(pcm.samples.iter().all(|sample| sample.abs() <= 1.0));
     let out = dir.path().join("out.flac");
-    assert_eq!(convert_to_flac(&path, &out, &mut |_| {}).await.unwrap().duration_ms, 1000);
+    assert_eq!(convert_to_flac(&path, &out, &ConvertSettings::default(), &mut |_| {}).await.unwrap().duration_ms, 1000);
     let stored = decode(&out, None).await.unwrap();
     assert!((stored.samples[0] - 0.25).abs() < 0.01 && stored.samples[1].abs() < 0.01);
 }
@@ -161,11 +164,12 @@ async fn stores_16_khz_mono_flac() {
     let (dir, path) = media("in.mp3", &format!("{TONE} -ar 44100 -ac 2"));
     let out = dir.path().join("out.flac");
     let mut progress = Vec::new();
-    let converted = convert_to_flac(&path, &out, &mut |ms| progress.push(ms)).await.unwrap();
+    let converted =
+        convert_to_flac(&path, &out, &ConvertSettings::default(), &mut |ms| progress.push(ms)).await.unwrap();
     assert!(converted.duration_ms.abs_diff(3000) < 120, "{converted:?}");
     assert_eq!(progress.last(), Some(&converted.duration_ms));
     let info = probe(&out).await.unwrap();
-    assert_eq!((info.format.as_str(), info.audio_codec.as_deref()), ("flac", Some("flac")));
+    assert_eq!((info.format.as_str(), info.audio_tracks[0].codec.as_deref()), ("flac", Some("flac")));
     assert_eq!(decode(&out, None).await.unwrap().duration_ms(), converted.duration_ms);
 }
 
@@ -183,4 +187,216 @@ async fn streams_in_pieces() {
     assert!(pieces.iter().all(|read| *read <= 7_000) && pieces.len() >= 7, "{pieces:?}");
     assert_eq!(samples, decode(&path, None).await.unwrap().samples);
     assert_eq!(stream.finish().await.unwrap().duration_ms, 3000);
+}
+
+/// The whole file as the worker converts it, decoded again.
+async fn converted(path: &std::path::Path) -> (ConvertedAudio, Pcm) {
+    let out = path.with_extension("out.flac");
+    let converted = convert_to_flac(path, &out, &ConvertSettings::default(), &mut |_| {}).await.unwrap();
+    let pcm = decode(&out, None).await.unwrap();
+    assert_eq!((converted.duration_ms, None), (pcm.duration_ms(), pcm.truncation.clone()));
+    (converted, pcm)
+}
+
+/// When the sound begins, in milliseconds.
+fn first_sound_ms(pcm: &Pcm) -> u64 {
+    samples_to_ms(pcm.samples.iter().position(|sample| sample.abs() > 0.02).unwrap() as u64)
+}
+
+#[tokio::test]
+async fn sound_that_begins_after_the_picture_keeps_its_times() {
+    let film = "-f lavfi -i testsrc=size=64x48:rate=5:duration=9 -itsoffset 5";
+    for name in ["late.mkv", "late.mp4", "late.ts"] {
+        let (_dir, path) = media(name, &format!("{film} {TONE} -map 0:v -map 1:a -c:v mpeg4 -c:a aac"));
+        let (audio, pcm) = converted(&path).await;
+        assert!(first_sound_ms(&pcm).abs_diff(5_000) < 100, "{name}: {} ms", first_sound_ms(&pcm));
+        assert!(audio.duration_ms.abs_diff(8_000) < 120 && audio.truncation.is_none(), "{name}: {audio:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gap_in_the_times_is_silence_and_not_truncation() {
+    let gap = "-af asetpts='if(gt(T,1),PTS+8/TB,PTS)' -c:a aac";
+    let (_dir, path) = media("gap.mkv", &format!("{TONE} {gap}"));
+    let (audio, pcm) = converted(&path).await;
+    assert!(audio.duration_ms.abs_diff(11_000) < 120 && audio.truncation.is_none(), "{audio:?}");
+    let sound = |second: usize| pcm.samples[second * 16_000..][..8_000].iter().any(|sample| sample.abs() > 0.02);
+    assert_eq!([0, 3, 6, 10].map(sound), [true, false, false, true]);
+}
+
+#[tokio::test]
+async fn corrupt_sound_becomes_silence_and_is_reported() {
+    for name in ["garbage.m4a", "garbage.flac"] {
+        let noise = "-f lavfi -i anoisesrc=duration=20:amplitude=0.3:sample_rate=16000 -ac 1";
+        let (_dir, path) = media(name, noise);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (begin, end) = (bytes.len() * 3 / 10, bytes.len() / 2);
+        for (n, byte) in bytes[begin..end].iter_mut().enumerate() {
+            *byte = ((n * 31) & 255) as u8;
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let (audio, _) = converted(&path).await;
+        assert!(audio.duration_ms.abs_diff(20_000) < 200, "{name}: {audio:?}");
+        assert!(audio.truncation.as_deref().is_some_and(|text| text.contains("corrupt")), "{name}: {audio:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_sample_rate_in_the_middle_loses_nothing() {
+    let (dir, path) = media("a.ts", &format!("{TONE} -ar 22050 -c:a aac"));
+    ffmpeg(dir.path(), &format!("{TONE} -ar 44100 -c:a aac b.ts"));
+    let both = [std::fs::read(&path).unwrap(), std::fs::read(dir.path().join("b.ts")).unwrap()].concat();
+    std::fs::write(&path, both).unwrap();
+    let (audio, pcm) = converted(&path).await;
+    assert!(audio.duration_ms.abs_diff(6_000) < 250, "{audio:?}");
+    assert!((frequency(&pcm) - 440.0).abs() < 20.0, "{} Hz", frequency(&pcm));
+}
+
+#[tokio::test]
+async fn an_estimated_length_promises_nothing() {
+    let silence_first = "-f lavfi -i anullsrc=r=22050:cl=mono:d=20 -f lavfi -i anoisesrc=d=5:r=22050 \
+        -filter_complex [0][1]concat=n=2:v=0:a=1";
+    for (name, codec) in [("vbr.mp3", "-c:a libmp3lame -q:a 5 -write_xing 0"), ("raw.aac", "-c:a aac")] {
+        let (_dir, path) = media(name, &format!("{silence_first} {codec}"));
+        assert!(probe(&path).await.unwrap().is_estimate, "{name}");
+        let (audio, _) = converted(&path).await;
+        assert!(audio.truncation.is_none() && audio.duration_ms.abs_diff(25_000) < 200, "{name}: {audio:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_off_file_without_an_index_says_so() {
+    for (name, codec) in [("cut.wav", "-c:a pcm_s16le"), ("cut.avi", "-c:a pcm_s16le"), ("cut.flac", "-c:a flac")] {
+        let (_dir, path) = media(name, &format!("{} {codec}", TONE.replace("=3", "=20")));
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() * 2 / 5]).unwrap();
+        let (audio, _) = converted(&path).await;
+        assert!(audio.truncation.as_deref().is_some_and(|text| text.contains("cut off")), "{name}: {audio:?}");
+    }
+}
+
+#[tokio::test]
+async fn samples_after_what_a_wav_header_says_are_read() {
+    let (_dir, path) = media("short.wav", TONE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let data = bytes.windows(4).position(|name| name == b"data").unwrap();
+    bytes[data + 4..][..4].copy_from_slice(&44_100_u32.to_le_bytes());
+    bytes[4..8].copy_from_slice(&44_136_u32.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let (audio, _) = converted(&path).await;
+    assert!(audio.duration_ms.abs_diff(3_000) < 50, "{audio:?}");
+}
+
+#[tokio::test]
+async fn sides_that_cancel_each_other_and_odd_channels_are_decoded() {
+    for (name, layout) in [
+        ("inverted.wav", "pan=stereo|c0=c0|c1=-1*c0"),
+        ("fourth.wav", "pan=6c|c0=0*c0|c1=0*c0|c2=0*c0|c3=c0|c4=0*c0|c5=0*c0"),
+        ("last.wav", "pan=24c|c23=c0"),
+    ] {
+        let (_dir, path) = media(name, &format!("{TONE} -af {layout}"));
+        let (audio, pcm) = converted(&path).await;
+        assert!(audio.is_audible() && audio.duration_ms.abs_diff(3_000) < 50, "{name}: {audio:?}");
+        assert!((frequency(&pcm) - 440.0).abs() < 10.0, "{name}: {} Hz", frequency(&pcm));
+    }
+}
+
+#[tokio::test]
+async fn the_track_is_chosen_by_language_then_by_the_default_mark_then_by_sound() {
+    let inputs = "-f lavfi -i sine=frequency=300:duration=2 -f lavfi -i sine=frequency=900:duration=2 \
+        -f lavfi -i anullsrc=r=44100:cl=mono:d=2 -map 0 -map 1 -map 2 -c:a aac";
+    let languages = "-metadata:s:a:0 language=por -metadata:s:a:1 language=eng -metadata:s:a:2 language=ger";
+    let (dir, path) = media("many.mkv", &format!("{inputs} {languages} -disposition:a:0 0 -disposition:a:1 default"));
+    let out = dir.path().join("out.flac");
+    for (language, track, hertz) in
+        [(None, 2, 900.0), (Some("pt"), 1, 300.0), (Some("fr"), 2, 900.0), (Some("de"), 2, 900.0)]
+    {
+        let settings = ConvertSettings { language, ..ConvertSettings::default() };
+        let audio = convert_to_flac(&path, &out, &settings, &mut |_| {}).await.unwrap();
+        assert_eq!((audio.track, audio.tracks), (track, 3), "{language:?}");
+        assert!((frequency(&decode(&out, None).await.unwrap()) - hertz).abs() < 20.0, "{language:?}");
+    }
+}
+
+#[tokio::test]
+async fn media_that_are_too_long_are_refused_before_they_are_converted() {
+    let (dir, path) = media("long.wav", TONE);
+    let settings = ConvertSettings { max_duration_ms: Some(2_000), ..ConvertSettings::default() };
+    let out = dir.path().join("out.flac");
+    let error = convert_to_flac(&path, &out, &settings, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, MediaError::TooLong { max_ms: 2_000 }) && !out.exists(), "{error}");
+    let (dir, path) = media("long.aac", &TONE.replace("=3", "=60"));
+    let error = convert_to_flac(&path, &dir.path().join("out.flac"), &settings, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, MediaError::TooLong { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn no_sound_and_protected_sound_are_not_called_cut_off() {
+    let (dir, path) = media("empty.wav", "-f lavfi -i anullsrc=r=16000:cl=mono -t 0");
+    let out = dir.path().join("out.flac");
+    let error = convert_to_flac(&path, &out, &ConvertSettings::default(), &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, MediaError::NoSound), "{error}");
+    let key = "-encryption_scheme cenc-aes-ctr -encryption_key 76a6c65c5ea762046bd749a2e632ccbb \
+        -encryption_kid a7e61c373e219033c21091fa607bf3b8";
+    let (dir, path) = media("protected.mp4", &format!("{TONE} -c:a aac {key}"));
+    let out = dir.path().join("out.flac");
+    let error = convert_to_flac(&path, &out, &ConvertSettings::default(), &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, MediaError::Protected), "{error}");
+}
+
+#[tokio::test]
+async fn unusual_containers_are_read() {
+    for (name, how) in [("x.wtv", "-c:a ac3"), ("x.sf", "-f ircam"), ("x.spdif", "-ar 48000 -c:a ac3 -f spdif")] {
+        let (_dir, path) = media(name, &format!("{TONE} {how}"));
+        let (audio, _) = converted(&path).await;
+        assert!(audio.duration_ms.abs_diff(3_000) < 150, "{name}: {audio:?}");
+    }
+}
+
+/// Kills the ffmpeg that has `path` on its command line.
+fn kill_reader_of(path: &std::path::Path, signal: &str) -> bool {
+    let name = path.to_str().unwrap().as_bytes();
+    let reads = |entry: &std::fs::DirEntry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line.windows(7).any(|part| part == b"ffmpeg\0") && line.windows(name.len()).any(|part| part == name)
+    };
+    let found: Vec<_> = std::fs::read_dir("/proc").unwrap().flatten().filter(reads).collect();
+    for process in &found {
+        let id = process.file_name();
+        std::process::Command::new("kill").arg(signal).arg(&id).status().unwrap();
+    }
+    !found.is_empty()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_ffmpeg_is_an_error_of_the_machine_and_not_of_the_media() {
+    for signal in ["-KILL", "-TERM", "-SEGV"] {
+        let (dir, path) = media("long.flac", "-f lavfi -i anoisesrc=duration=1200:sample_rate=16000 -ac 1");
+        let out = dir.path().join("out.flac");
+        let killed = Box::leak(Box::new(path.clone()));
+        let mut was_found = None;
+        let error = convert_to_flac(&path, &out, &ConvertSettings::default(), &mut |_| {
+            let kill = || std::thread::spawn(|| kill_reader_of(killed, signal)).join().unwrap();
+            was_found.get_or_insert_with(kill);
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(was_found, Some(true), "{signal}");
+        assert!(matches!(error, MediaError::ToolFailed { .. }) && !error.is_permanent(), "{signal}: {error}");
+        let mut stream = PcmStream::open(&path, None).await.unwrap();
+        let mut samples = Vec::new();
+        stream.read_samples(&mut samples, 16_000).await.unwrap();
+        assert!(kill_reader_of(&path, signal));
+        while stream.read_samples(&mut samples, 16_000).await.unwrap() > 0 {}
+        let error = stream.finish().await.unwrap_err();
+        assert!(matches!(error, MediaError::ToolFailed { .. }), "{signal}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_of_the_machine_and_not_of_the_media() {
+    let (_dir, path) = media("talk.wav", "-f lavfi -i anoisesrc=duration=60:sample_rate=16000 -ac 1");
+    let full = PathBuf::from("/dev/full");
+    let error = convert_to_flac(&path, &full, &ConvertSettings::default(), &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, MediaError::Io(_)) && !error.is_permanent(), "{error}");
 }

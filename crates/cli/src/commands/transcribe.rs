@@ -69,7 +69,7 @@ impl Transcribe {
         let FileTranscript { transcript, truncation } =
             outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
         if let Some(truncation) = truncation {
-            eprintln!("ytcaption: {} is truncated: {truncation}", self.file.display());
+            eprintln!("ytcaption: {} is truncated or corrupt: {truncation}", self.file.display());
         }
         if let Some(timings) = timings {
             eprint!("{}", timings.table());

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::evolve::result_of;
 use super::{
-    Audio, Chunk, ChunkResult, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus, Warning,
+    Audio, Chunk, ChunkResult, Failure, Job, JobCommand, JobEvent, JobRejection, JobResult, JobStatus, SILENT_AUDIO,
+    Warning,
 };
 use crate::Span;
 use crate::captions::{Segment, UNDETERMINED};
@@ -213,9 +214,24 @@ fn record_chunk(
             segments: results.iter().map(|r| r.segments).sum(),
         },
     });
+    let no_words = completed.is_some() && results.iter().all(|result| result.segments == 0);
+    let explained = job.warnings.iter().any(|warning| warning.code == SILENT_AUDIO);
+    let unexplained = (no_words && !explained)
+        .then(|| JobEvent::WarningRaised { attempt: job.download_attempt, warning: no_words_found() });
     let mut events = vec![JobEvent::ChunkTranscribed { chunk, attempt, language, segments }];
+    events.extend(unexplained);
     events.extend(completed);
     Ok(events)
+}
+
+/// Why there is a result without text although the audio is not silent.
+fn no_words_found() -> Warning {
+    Warning {
+        code: "no_words".to_owned(),
+        message: "No words were recognised in the audio, although it is not silent. If somebody speaks, submit it again with \
+                  the language of the speech, or with another model."
+            .to_owned(),
+    }
 }
 
 /// The language of most of the speech; of equals the first in the alphabet, so that the order of chunks does not matter.

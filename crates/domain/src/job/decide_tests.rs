@@ -292,6 +292,20 @@ fn the_last_chunk_completes_the_job_in_the_same_decision() {
 }
 
 #[test]
+fn a_result_without_words_says_why() {
+    let mut events = two_scheduled_chunks();
+    events.extend([chunk_started(0, 1), chunk_started(1, 1), transcribed(1, "und", vec![])]);
+    let last = || record(0, 1, "und", vec![]);
+    let warning = JobEvent::WarningRaised { attempt: 1, warning: no_words_found() };
+    let decided = given(&events).when(last());
+    assert_eq!(decided, Ok(vec![transcribed(0, "und", vec![]), warning, completed("und", 0)]));
+    let silent = Warning { code: SILENT_AUDIO.into(), message: "The audio is silent.".into() };
+    events.insert(2, JobEvent::WarningRaised { attempt: 1, warning: silent });
+    let decided = given(&events).when(last());
+    assert_eq!(decided, Ok(vec![transcribed(0, "und", vec![]), completed("und", 0)]), "it is explained already");
+}
+
+#[test]
 fn a_chunk_transcribed_twice_counts_once() {
     let mut events = two_chunks();
     events.extend([chunk_started(0, 1), transcribed(0, "en", vec![])]);

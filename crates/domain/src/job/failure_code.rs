@@ -33,6 +33,11 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "Submit the media again. If it happens to every job, the workers do not share their storage: contact the operator.",
     ),
     code(
+        "audio_track_chosen",
+        "A warning: the media has several audio tracks, and the message says which one is transcribed.",
+        "Submit it again with the language of another track, or send that track alone.",
+    ),
+    code(
         "bad_certificate",
         "The TLS certificate of the media's server is not valid.",
         "Contact the operator of that server, or upload the file.",
@@ -50,6 +55,7 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "It is tried again a few times by itself; then download the media yourself and upload the file.",
     ),
     code("drm_protected", "The media is copy-protected.", "Submit a copy without protection."),
+    code("empty_audio", "The audio track has a length of zero.", "Check the file."),
     code("empty_file", "The file has no bytes.", "Check the file, or the URL, and submit it again."),
     code(
         "http_403",
@@ -84,6 +90,11 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "Send the URL of the media file, or of a page that plays it.",
     ),
     code(
+        "no_words",
+        "A warning: no words were recognised in the audio, although it is not silent.",
+        "If somebody speaks, submit it again with the language of the speech, or with another model.",
+    ),
+    code(
         "not_media",
         "The file is not audio or video that can be read.",
         "Submit a file that plays in a media player, or its URL.",
@@ -98,6 +109,7 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "The result of the worker does not fit the job: an error of YTCaption.",
         "Report it with the id of the job.",
     ),
+    code("silent_audio", "A warning: the audio is silent.", "Check the file."),
     code(
         "storage_refused",
         "The storage refuses what the worker stores: an error of YTCaption.",
@@ -112,6 +124,11 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "Submit a smaller file; the operator may raise the limit.",
     ),
     code("too_long", "The media is longer than permitted.", "Submit a part of it; the operator may raise the limit."),
+    code(
+        "tool_failed",
+        "ffmpeg was killed, or the machine was short of memory or disk space.",
+        "It is tried again a few times by itself; if the job fails all the same, the operator finds the reason on the machine.",
+    ),
     code(
         "tool_missing",
         "A program that the worker needs is not installed.",

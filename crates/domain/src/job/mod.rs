@@ -29,4 +29,4 @@ pub use evolve::evolve;
 pub use failure_code::{FAILURE_CODES, FailureCode, failure_codes_table};
 pub use options::{JobOptions, Task, TranscriptionOptions, UnknownTask};
 pub use state::{Chunk, ChunkResult, Job, JobStatus, UnknownStatus};
-pub use values::{Audio, Failure, JobResult, MediaSource, Priority, UnknownPriority, Warning};
+pub use values::{Audio, Failure, JobResult, MediaSource, Priority, SILENT_AUDIO, UnknownPriority, Warning};

@@ -113,6 +113,9 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Code of the [`Warning`] that the media is silent.
+pub const SILENT_AUDIO: &str = "silent_audio";
+
 /// What is wrong with media whose job continues all the same, for the person who submitted the job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {

@@ -165,7 +165,10 @@ impl JobView {
             JobEvent::DownloadAttemptFailed { failure, retry_in_ms, .. } => {
                 self.set_error(step::DOWNLOAD.name, failure, *retry_in_ms);
             }
-            JobEvent::WarningRaised { warning, .. } => self.warning = Some(warning.message.clone()),
+            JobEvent::WarningRaised { warning, .. } => {
+                let earlier = self.warning.take().map(|earlier| earlier + " ").unwrap_or_default();
+                self.warning = Some(earlier + &warning.message);
+            }
             JobEvent::AudioDownloaded { audio, title, .. } => {
                 self.download_percent = 100;
                 self.duration_ms = Some(audio.duration_ms);

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use ytcaption_media::convert_to_flac;
+use ytcaption_media::{ConvertSettings, convert_to_flac};
 use ytcaption_testing::sound::{ffmpeg, silence, speak, write_wav};
 
 use super::*;
@@ -99,7 +99,7 @@ async fn a_chunk_whose_audio_is_missing_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let (wav, flac) = (dir.path().join("talk.wav"), dir.path().join("talk.flac"));
     write_wav(&wav, &speak("en-us", "Tomorrow is Friday.").repeat(8));
-    convert_to_flac(&wav, &flac, &mut |_| {}).await.unwrap();
+    convert_to_flac(&wav, &flac, &ConvertSettings::default(), &mut |_| {}).await.unwrap();
     let whole = std::fs::read(&flac).unwrap();
     let mut go_on = |_: Progress<'_>| ControlFlow::Continue(());
     let options = TranscribeOptions { language: Some("en".to_owned()), ..TranscribeOptions::default() };

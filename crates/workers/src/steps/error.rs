@@ -97,6 +97,9 @@ impl From<MediaError> for StepError {
                 Self::permanent("not_media", format!("{text}. Check that the file plays in a media player."))
             }
             MediaError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
+            MediaError::NoSound => Self::permanent("empty_audio", format!("{text}.")),
+            MediaError::Protected => Self::permanent("drm_protected", format!("{text}.")),
+            MediaError::TooLong { .. } => Self::permanent("too_long", format!("{text}.")),
             MediaError::IndexMissing => {
                 Self::permanent("truncated_media", format!("{text}. Send it again from the original."))
             }
@@ -106,6 +109,9 @@ impl From<MediaError> for StepError {
             ),
             MediaError::Incomplete { .. } => {
                 Self::transient("audio_corrupt", format!("{text}. Submit the media again."))
+            }
+            MediaError::ToolFailed { .. } => {
+                Self::transient("tool_failed", format!("{text}. The step is tried again."))
             }
             MediaError::Unreadable { .. } | MediaError::Io(_) => {
                 Self::unavailable("disk_unavailable", format!("{text}. The step is tried again."))

@@ -9,25 +9,26 @@ mod classify;
 mod options;
 mod progress;
 mod settings;
+mod warnings;
 mod ytdlp;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 use ytcaption_blobstore::BlobKey;
 use ytcaption_children::enforcement;
 use ytcaption_domain::JobId;
-use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent, MediaSource, Warning};
+use ytcaption_domain::job::{Audio, Failure, Job, JobCommand, JobEvent, MediaSource};
+use ytcaption_domain::language::AUTO;
 use ytcaption_domain::step::{DOWNLOAD, Step};
-use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_eventstore::work::WorkUnit;
-use ytcaption_media::{ConvertedAudio, PlanSettings, convert_to_flac, plan_chunks};
+use ytcaption_media::{ConvertSettings, MediaError, PlanSettings, convert_to_flac, plan_chunks};
 
 pub use settings::DownloadSettings;
 
@@ -172,55 +173,64 @@ impl Download {
             None => return Err(StepError::permanent("invalid_url", "The job has no media source: submit it again.")),
         };
         let flac = directory.path().join("audio.flac");
-        let converted = self.convert(&media.path, &flac).await?;
-        if let Some(detail) = converted.truncation {
-            warn_of_truncated_media(attempt, &detail).await?;
+        let language = Some(job.transcription.language.as_str()).filter(|language| *language != AUTO);
+        let settings = ConvertSettings { language, max_duration_ms: Some(as_ms(self.settings.max_duration)) };
+        let converted = match convert_to_flac(&media.path, &flac, &settings, &mut |_| {}).await {
+            Ok(converted) => converted,
+            Err(error) => {
+                // What a full disk has left of a download says nothing about the media.
+                check_disk(directory.path()).await?;
+                return Err(with_advice(error.into(), job));
+            }
+        };
+        if converted.truncation.is_some() {
+            check_disk(directory.path()).await?;
         }
-        self.store(attempt, media.title, &flac).await
+        for warning in warnings::of_conversion(&converted) {
+            tracing::warn!(
+                code = warning.code,
+                detail = warning.message,
+                "the result will not be all that was expected"
+            );
+            attempt.execute(JobCommand::RaiseWarning { attempt: attempt.number, warning }).await?;
+        }
+        self.store(attempt, media.title, &flac, converted.duration_ms).await
     }
 
     /// Fetches an uploaded file from the blob store.
     async fn upload(&self, key: &str, directory: &Path) -> Result<Media, StepError> {
         let key = BlobKey::new(key)?;
         let path = directory.join("upload");
-        self.deps.blobs.download_to(&key, &path).await?;
+        let sent = self.deps.blobs.download_to(&key, &path).await?.bytes;
+        let written = tokio::fs::metadata(&path).await.map_err(|e| StepError::disk(&e))?.len();
+        if written != sent {
+            let text = format!("{written} of {sent} bytes of the upload were written");
+            return Err(StepError::disk(&std::io::Error::other(text)));
+        }
         Ok(Media { path, title: None })
     }
 
-    /// Converts the media, and stops as soon as it is longer than permitted: a small file can claim days of sound.
-    async fn convert(&self, media: &Path, flac: &Path) -> Result<ConvertedAudio, StepError> {
-        let limit_ms = as_ms(self.settings.max_duration);
-        let exceeded = Notify::new();
-        let mut check = |written_ms| {
-            if written_ms > limit_ms {
-                exceeded.notify_one();
-            }
-        };
-        tokio::select! {
-            biased;
-            () = exceeded.notified() => Err(self.too_long()),
-            converted = convert_to_flac(media, flac, &mut check) => Ok(converted?),
-        }
-    }
-
-    fn too_long(&self) -> StepError {
-        let longest = in_words(self.settings.max_duration);
-        StepError::permanent("too_long", format!("The media is longer than {longest}: send a part of it."))
-    }
-
-    /// Plans the chunks of the audio, puts it into the blob store, and returns the command that records both.
+    /// Plans the chunks of the audio, puts it into the blob store, and returns the command that records both. The planner
+    /// must find as much as was converted, and the storage take as much as there is.
     async fn store(
         &self,
         attempt: &Attempt<'_, DownloadUnit>,
         title: Option<String>,
         flac: &Path,
+        converted_ms: u64,
     ) -> Result<JobCommand, StepError> {
         let plan = plan_chunks(flac, PlanSettings::default()).await?;
-        if plan.duration_ms > as_ms(self.settings.max_duration) {
-            return Err(self.too_long());
+        if plan.duration_ms != converted_ms || plan.truncation.is_some() {
+            let detail = format!("of {converted_ms} ms that were written, {} ms can be read", plan.duration_ms);
+            return Err(MediaError::Incomplete { detail }.into());
         }
+        let bytes = tokio::fs::metadata(flac).await.map_err(|e| StepError::disk(&e))?.len();
         let key = audio_key(attempt.unit.0, attempt.number)?;
         let info = self.deps.blobs.put_file(&key, flac).await?;
+        if info.bytes != bytes {
+            let message = format!("Storage has {} of {bytes} bytes of the audio. The step is tried again.", info.bytes);
+            return Err(StepError::transient("audio_corrupt", message));
+        }
         Ok(JobCommand::RecordAudio {
             attempt: attempt.number,
             audio: Audio {
@@ -244,17 +254,20 @@ fn with_advice(mut error: StepError, job: &Job) -> StepError {
     error
 }
 
-/// Raises a warning on the job: its media is truncated, and what can be decoded of it is transcribed.
-async fn warn_of_truncated_media(attempt: &Attempt<'_, DownloadUnit>, detail: &str) -> Result<(), StepError> {
-    tracing::warn!(detail, "the media is truncated; what can be decoded of it is transcribed");
-    let message = format!(
-        "The media is truncated: {}. What can be decoded of it is transcribed; for the rest, submit it again from the \
-         original.",
-        detail.trim_end_matches('.')
-    );
-    let message = text::clean(&message, MAX_MESSAGE_CHARS);
-    let warning = Warning { code: "truncated_media".to_owned(), message };
-    attempt.execute(JobCommand::RaiseWarning { attempt: attempt.number, warning }).await.map(drop)
+/// Fails if the disk is full, as a small file shows.
+async fn check_disk(directory: &Path) -> Result<(), StepError> {
+    /// More than file systems keep in reserve for the end of a file.
+    const PROBE: usize = 256 * 1024;
+    let path = directory.join("probe");
+    let write = async {
+        let mut file = tokio::fs::File::create(&path).await?;
+        file.write_all(&vec![0; PROBE]).await?;
+        file.flush().await?;
+        file.sync_all().await
+    };
+    let written = write.await;
+    let removed = tokio::fs::remove_file(&path).await;
+    written.and(removed).map_err(|error| StepError::disk(&error))
 }
 
 /// The URL that a `JobCreated` names; `None` for an upload.

@@ -243,7 +243,7 @@ async fn an_uploaded_file_needs_no_downloader() {
     let key = BlobKey::new("uploads/nothing").unwrap();
     harness.deps.blobs.put_stream(&key, &mut nothing.as_slice(), 1 << 20).await.unwrap();
     let empty = harness.submit(upload("uploads/nothing"), None).await;
-    assert_eq!(harness.end_of(empty).await, "truncated_media");
+    assert_eq!(harness.end_of(empty).await, "empty_audio");
     let lost = harness.submit(upload("uploads/lost"), None).await;
     assert_eq!(harness.end_of(lost).await, "upload_missing");
     let url = harness.submit_url("http://127.0.0.1:9/a.mp4").await;
@@ -264,4 +264,57 @@ async fn progress_is_recorded_at_most_once_a_second() {
     let names = harness.names(job).await;
     let reports = names.iter().filter(|name| *name == "DownloadProgressed").count();
     assert!((1..=7).contains(&reports), "{names:?}");
+}
+
+/// Kills the first ffmpeg in whose command line all of `texts` occur.
+fn kill_ffmpeg(texts: [&str; 2]) -> bool {
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        if line.contains("ffmpeg\0") && texts.iter().all(|text| line.contains(text)) {
+            let id = entry.file_name().to_str().unwrap().parse().unwrap();
+            return nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL).is_ok();
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_converter_or_planner_costs_an_attempt_and_not_the_rest_of_the_media() {
+    let harness = harness_with(|harness| {
+        let settings = settings(harness);
+        let retry = RetrySettings { max_attempts: 5, ..settings.retry };
+        DownloadSettings { max_duration: Duration::from_hours(5), retry, ..settings }
+    })
+    .await;
+    let file = media("-f lavfi -i anoisesrc=duration=2400:sample_rate=16000 -ac 1", "flac");
+    let key = BlobKey::new("uploads/long").unwrap();
+    let info = harness.deps.blobs.put_stream(&key, &mut file.as_slice(), 1 << 30).await.unwrap();
+    let (bytes, sha256) = (info.bytes, info.sha256);
+    let upload = MediaSource::Upload { key: "uploads/long".into(), file_name: "long.flac".into(), bytes, sha256 };
+    let work = harness.directory.path().join("work").display().to_string();
+    let job = harness.submit(upload, None).await;
+    for input in ["/upload", "/audio.flac"] {
+        crate::testing::until("ffmpeg is killed", async || kill_ffmpeg([&work, input])).await;
+    }
+    assert_eq!(harness.end_of(job).await, "ok");
+    let downloaded = harness.wait_for(job, |event| matches!(event, JobEvent::AudioDownloaded { .. })).await;
+    let JobEvent::AudioDownloaded { audio, .. } = downloaded else { unreachable!() };
+    assert_eq!(audio.duration_ms, 2_400_000);
+    let names = harness.names(job).await;
+    let count = |name: &str| names.iter().filter(|found| *found == name).count();
+    assert_eq!((count("DownloadAttemptFailed"), count("WarningRaised")), (2, 0), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_and_other_tracks_are_reported() {
+    let two = "-f lavfi -i anullsrc=r=16000:cl=mono -f lavfi -i anullsrc=r=16000:cl=mono -map 0 -map 1 -t 2 -c:a aac";
+    let file = media(two, "mkv");
+    let server = HttpServer::start(move |_, _| Answer::new("video/x-matroska", file.clone())).await;
+    let harness = harness_with(settings).await;
+    let job = harness.submit_url(&format!("{}/talk.mkv", server.url)).await;
+    assert_eq!(harness.end_of(job).await, "ok");
+    let (job, _) = harness.deps.jobs.load(job.0).await.unwrap();
+    let codes: Vec<_> = job.warnings.iter().map(|warning| warning.code.as_str()).collect();
+    assert_eq!(codes, ["audio_track_chosen", "silent_audio"]);
 }
