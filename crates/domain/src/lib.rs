@@ -19,9 +19,11 @@ pub mod upcast;
 
 mod identity;
 mod metadata;
+mod shown_url;
 mod span;
 
 pub use identity::{AccountId, Actor, JobId};
 pub use metadata::{CommandContext, EventMetadata, MetadataError, Routed};
+pub use shown_url::{shown_media_url, shown_webhook_url};
 pub use span::Span;
 pub use uuid::Uuid;

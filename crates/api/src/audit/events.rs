@@ -4,20 +4,20 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde::Serialize;
 use utoipa::ToSchema;
-use ytcaption_eventstore::{Cursor, EventDocument, EventQuery, RecordedEvent};
+use ytcaption_eventstore::{Cursor, EventDocument, EventQuery};
 
 use super::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::ApiState;
 use crate::parameters::{Query, parse_limit, parse_time};
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
+use crate::transcriptions::history::shown_event;
 
 /// A page of events.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventPage {
     /// Oldest first.
-    #[schema(value_type = Vec<EventDocument>)]
-    events: Vec<RecordedEvent>,
+    events: Vec<EventDocument>,
     /// Give it as `cursor` to get the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "742-1205")]
@@ -26,7 +26,8 @@ pub(crate) struct EventPage {
 
 /// Events of all jobs, oldest first
 ///
-/// For operators: events of every account, with everything that they contain, URLs of webhooks included. As there is no
+/// For operators: events of every account, with what they contain; of URLs, what may give
+/// access is shown as `…`. As there is no
 /// sign-in yet, everyone who reaches the interface is an operator. Events that match every given filter are listed.
 #[utoipa::path(
     get,
@@ -76,5 +77,5 @@ pub(crate) async fn events(
 
     let page = state.queries.audit_events(&principal, &filter, cursor, limit.unwrap_or(DEFAULT_LIMIT)).await?;
     let next_cursor = page.next.map(|cursor| cursor.to_string());
-    Ok(Json(EventPage { events: page.events, next_cursor }))
+    Ok(Json(EventPage { events: page.events.iter().map(shown_event).collect(), next_cursor }))
 }

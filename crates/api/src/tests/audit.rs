@@ -165,3 +165,25 @@ async fn parked_events_are_listed_page_by_page_with_the_reason() {
     let problem = api.get(&format!("{parked}?cursor=1-2&limit=0&job={job}")).await.problem(400, "invalid-parameter");
     assert_eq!(problem["errors"].as_array().map(Vec::len), Some(3), "{problem}");
 }
+
+#[tokio::test]
+async fn no_list_shows_what_gives_access_to_media_or_to_a_webhook() {
+    let api = Api::new().await;
+    let request = json!({
+        "url": "https://s3.example/talk.mp4?X-Amz-Signature=presigned-secret",
+        "webhook_url": "https://hooks.example/services/webhook-secret?token=token-secret",
+    });
+    let job = api.post(COLLECTION, &request).await.job_id();
+    api.project(job).await;
+    let path = format!("{COLLECTION}/{job}");
+    eventually("the event is final", async || !names(&api.get(EVENTS).await.json()).is_empty()).await;
+    let urls =
+        [COLLECTION.to_owned(), path.clone(), format!("{path}/events"), format!("{path}/explain"), EVENTS.to_owned()];
+    for url in urls {
+        let answer = api.get(&url).await;
+        assert!(answer.status.is_success() && !answer.text().contains("secret"), "{url}: {}", answer.text());
+    }
+    let shown = api.get(&path).await.json();
+    assert_eq!(shown["source"]["name"], "https://s3.example/talk.mp4?X-Amz-Signature=…");
+    assert_eq!(shown["webhook"]["url"], "https://hooks.example/…");
+}

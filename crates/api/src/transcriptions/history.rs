@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
+use ytcaption_domain::{shown_media_url, shown_webhook_url};
 use ytcaption_eventstore::{EventDocument, RecordedEvent};
 use ytcaption_projections::Timeline;
 
@@ -12,7 +14,8 @@ use crate::problem::{ApiError, Problem};
 
 /// Events of one job
 ///
-/// Everything that was recorded of the job and of the deliveries to its webhook, oldest first.
+/// Everything that was recorded of the job and of the deliveries to its webhook, oldest first. Of URLs, what may give access
+/// is shown as `…`; `ytcaption events show` shows all.
 #[utoipa::path(
     get,
     operation_id = "getTranscriptionEvents",
@@ -31,8 +34,22 @@ pub(crate) async fn events(
     State(state): State<ApiState>,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
-) -> Result<Json<Vec<RecordedEvent>>, ApiError> {
-    Ok(Json(state.queries.events(&principal, id).await?))
+) -> Result<Json<Vec<EventDocument>>, ApiError> {
+    let events = state.queries.events(&principal, id).await?;
+    Ok(Json(events.iter().map(shown_event).collect()))
+}
+
+/// The event as JSON; of its URLs what gives access is left out.
+pub(crate) fn shown_event(event: &RecordedEvent) -> EventDocument {
+    let mut document = EventDocument::from(event);
+    let mut show = |pointer: &str, shown: fn(&str) -> String| {
+        if let Some(Value::String(url)) = document.payload.pointer_mut(pointer) {
+            *url = shown(url);
+        }
+    };
+    show("/source/url", shown_media_url);
+    show("/webhook_url", shown_webhook_url);
+    document
 }
 
 /// Timeline of one job

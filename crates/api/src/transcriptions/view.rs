@@ -6,9 +6,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use ytcaption_application::{self as application, JobFailure};
 use ytcaption_domain::job::JobStatus;
+use ytcaption_domain::{shown_media_url, shown_webhook_url};
 use ytcaption_projections::JobView;
 
 use super::{result_url, status_url};
+
+/// Kind of a source that is a URL.
+const URL: &str = "url";
 
 /// A job that was accepted or changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -91,7 +95,7 @@ struct Source {
     /// `url` or `upload`.
     #[schema(example = "url")]
     kind: String,
-    /// The URL, or the name of the uploaded file.
+    /// The URL, or the name of the uploaded file. In a query, values that may give access are shown as `…`.
     #[schema(example = "https://example.org/talk.mp4")]
     name: String,
 }
@@ -119,7 +123,8 @@ struct Progress {
 /// Receives a POST when the job ends.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct Webhook {
-    #[schema(example = "https://example.org/hooks/captions")]
+    /// Its scheme and host: the rest often has a secret in it.
+    #[schema(example = "https://example.org/…")]
     url: String,
     /// `pending`, `delivered` or `abandoned`.
     #[schema(example = "pending")]
@@ -144,13 +149,16 @@ impl From<JobView> for Transcription {
             error: JobFailure::from_view(&view),
             result_url: (view.status == JobStatus::Completed).then(|| result_url(view.job_id)),
             webhook: view.webhook_url.map(|url| Webhook {
-                url,
+                url: shown_webhook_url(&url),
                 status: view.webhook_status,
                 attempts: view.webhook_attempts,
             }),
             job_id: view.job_id.0,
             retry_of: view.retry_of.map(|job| job.0),
-            source: Source { kind: view.source_kind, name: view.source_name },
+            source: Source {
+                name: if view.source_kind == URL { shown_media_url(&view.source_name) } else { view.source_name },
+                kind: view.source_kind,
+            },
             title: view.title,
             language: view.language,
             task: view.task.as_str(),

@@ -78,7 +78,7 @@ pub(super) fn submitted(
     webhook_host: Option<&str>,
 ) -> String {
     let source = match source {
-        MediaSource::Url { url } => url.to_string(),
+        MediaSource::Url { url } => ytcaption_domain::shown_media_url(url.as_str()),
         MediaSource::Upload { file_name, bytes, .. } => format!("upload {file_name:?} of {bytes} bytes"),
     };
     let model = transcription.model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
