@@ -41,6 +41,14 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
     },
+    /// The numbers of the weights and of `config.json` do not fit together: computing with them would end the process.
+    #[error("the model in {} cannot be computed with: {reason}; pull or convert it again", path.display())]
+    Inconsistent {
+        /// The directory.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// A CTranslate2 model, but not of Whisper.
     #[error("the model in {} is not a Whisper model: {reason}", path.display())]
     NotWhisper {

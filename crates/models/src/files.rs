@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::weights::Weights;
-use crate::{Checksums, Dimensions, ModelError, Vocabulary};
+use crate::{Checksums, Dimensions, ModelError, Vocabulary, consistency};
 
 const WEIGHTS: &str = "model.bin";
 const CONFIG: &str = "config.json";
@@ -45,12 +45,20 @@ pub struct ModelFiles {
     pub(crate) weights: Weights,
 }
 
-/// The used part of `config.json`.
+/// The part of `config.json` that this program or CTranslate2 uses.
 #[derive(Deserialize)]
-struct Config {
+pub(crate) struct Config {
     #[serde(default)]
-    lang_ids: Vec<usize>,
-    alignment_heads: Option<Vec<(usize, usize)>>,
+    pub(crate) lang_ids: Vec<usize>,
+    #[serde(default)]
+    pub(crate) suppress_ids: Vec<usize>,
+    #[serde(default)]
+    pub(crate) suppress_ids_begin: Vec<usize>,
+    /// Further ways to store weights, which Whisper does not have.
+    #[serde(default)]
+    pub(crate) quantization_type: u32,
+    /// Layer of the decoder and head.
+    pub(crate) alignment_heads: Option<Vec<(usize, usize)>>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +93,10 @@ impl ModelFiles {
         if checksums == Checksums::Verify {
             verify_checksums(dir)?;
         }
-        let chunk_length_s = preprocessor.and_then(|p| p.chunk_length).unwrap_or(CHUNK_LENGTH_S);
+        let chunk_length_s =
+            preprocessor.and_then(|p| p.chunk_length).unwrap_or(CHUNK_LENGTH_S).clamp(1, CHUNK_LENGTH_S);
+        consistency::check(&weights, &config, tokens.len(), chunk_length_s)
+            .map_err(|reason| ModelError::Inconsistent { path: dir.to_owned(), reason })?;
         // As CTranslate2 decides: only the vocabularies of many languages have an empty token.
         let multilingual = tokens.iter().any(String::is_empty);
         let vocabulary = Vocabulary::new(tokens).map_err(|token| ModelError::missing_token(dir, token))?;
@@ -93,7 +104,7 @@ impl ModelFiles {
             languages: if multilingual { vocabulary.languages(&config.lang_ids) } else { vec![ENGLISH.to_owned()] },
             multilingual,
             can_align: config.alignment_heads.is_some_and(|heads| !heads.is_empty()),
-            chunk_length_s: chunk_length_s.clamp(1, CHUNK_LENGTH_S),
+            chunk_length_s,
             mels,
             has_checksums: dir.join(CHECKSUMS).is_file(),
             vocabulary,

@@ -10,6 +10,7 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod catalogue;
+mod consistency;
 mod error;
 mod files;
 mod footprint;

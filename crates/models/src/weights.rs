@@ -21,8 +21,6 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 4..=6;
 const MAX_NAME: u16 = 512;
 /// Large Whisper models have about 2,000.
 const MAX_VARIABLES: u32 = 100_000;
-/// Followed by the number of the layer and a slash.
-const DECODER_LAYER: &str = "decoder/layer_";
 const EMBEDDINGS: &str = "decoder/embeddings/weight";
 /// Tables that are looked up, not multiplied with: they are not packed.
 const TABLES: &str = "embeddings";
@@ -35,7 +33,7 @@ const FIRST_CONVOLUTION: &str = "encoder/conv1/weight";
 
 /// Type of a variable's elements, numbered as CTranslate2's `DataType`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Element {
+pub(crate) enum Element {
     Float32,
     Int8,
     Int16,
@@ -60,11 +58,13 @@ impl Element {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Variable {
-    name: String,
-    shape: Vec<u32>,
-    element: Element,
-    elements: u64,
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u32>,
+    pub(crate) element: Element,
+    pub(crate) elements: u64,
+    /// A single whole number, such as that of the attention heads.
+    pub(crate) value: Option<i64>,
 }
 
 impl Variable {
@@ -83,6 +83,8 @@ impl Variable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Weights {
     variables: Vec<Variable>,
+    /// Further names of variables, and the variables' own.
+    aliases: Vec<(String, String)>,
     file_bytes: u64,
 }
 
@@ -95,7 +97,7 @@ impl Weights {
         let file_bytes = file.metadata().map_err(unreadable)?.len();
         let mut table = Table { file: BufReader::new(file), offset: 0, file_bytes };
         match table.parse() {
-            Ok(variables) => Ok(Self { variables, file_bytes }),
+            Ok(weights) => Ok(weights),
             Err(TableError::End) => Err(broken("it ends too early; the copy or the download was interrupted")),
             Err(TableError::Format) => Err(broken("it is not in CTranslate2's format")),
             Err(TableError::Version(version)) => {
@@ -118,6 +120,26 @@ impl Weights {
     /// How many tokens the decoder knows.
     pub(crate) fn tokens(&self) -> Option<usize> {
         self.dimension(EMBEDDINGS, 0)
+    }
+
+    pub(crate) fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// The variable of that name, which may be an alias. Of two, the first counts, as for CTranslate2.
+    pub(crate) fn variable(&self, name: &str) -> Option<&Variable> {
+        let named = |name: &str| self.variables.iter().find(|variable| variable.name == name);
+        let target = || self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, target)| target);
+        named(name).or_else(|| named(target()?))
+    }
+
+    /// How many layers the encoder or the decoder (`side`) has: one more than the highest number.
+    pub(crate) fn layers(&self, side: &str) -> u64 {
+        let in_layer = |name: &str| {
+            let layer = name.strip_prefix(side)?.strip_prefix("/layer_")?.split('/').next()?;
+            layer.parse::<u64>().ok()
+        };
+        self.variables.iter().filter_map(|variable| in_layer(&variable.name)).max().map_or(0, |last| last + 1)
     }
 
     pub(crate) fn file_bytes(&self) -> u64 {
@@ -151,17 +173,14 @@ impl Weights {
 
     /// The dimensions that determine the size of a replica's buffers.
     pub(crate) fn dimensions(&self) -> Dimensions {
-        let in_layer = |name: &str| name.strip_prefix(DECODER_LAYER)?.split('/').next()?.parse::<u64>().ok();
-        let last = self.variables.iter().filter_map(|variable| in_layer(&variable.name)).max();
         Dimensions {
             width: self.dimension(FIRST_CONVOLUTION, 0).unwrap_or(0) as u64,
-            decoder_layers: last.map_or(0, |last| last + 1),
+            decoder_layers: self.layers("decoder"),
         }
     }
 
     fn dimension(&self, variable: &str, axis: usize) -> Option<usize> {
-        let found = self.variables.iter().find(|known| known.name == variable)?;
-        usize::try_from(*found.shape.get(axis)?).ok()
+        usize::try_from(*self.variable(variable)?.shape.get(axis)?).ok()
     }
 }
 
@@ -210,7 +229,7 @@ struct Table {
 }
 
 impl Table {
-    fn parse(&mut self) -> Result<Vec<Variable>, TableError> {
+    fn parse(&mut self) -> Result<Weights, TableError> {
         let version = self.u32()?;
         if !VERSIONS.contains(&version) {
             // Any other file has a random number here: only a small one is a version.
@@ -227,11 +246,12 @@ impl Table {
             return Err(TableError::Format);
         }
         let variables = (0..count).map(|_| self.variable()).collect::<Result<_, _>>()?;
-        for _ in 0..self.u32()? {
-            self.text()?;
-            self.text()?;
+        let count = self.u32()?;
+        if count > MAX_VARIABLES {
+            return Err(TableError::Format);
         }
-        Ok(variables)
+        let aliases = (0..count).map(|_| Ok((self.text()?, self.text()?))).collect::<Result<_, TableError>>()?;
+        Ok(Weights { variables, aliases, file_bytes: self.file_bytes })
     }
 
     fn variable(&mut self) -> Result<Variable, TableError> {
@@ -245,12 +265,20 @@ impl Table {
         if elements.checked_mul(element.bytes()) != Some(bytes) {
             return Err(TableError::Variable(name));
         }
-        self.offset += bytes;
-        if self.offset > self.file_bytes {
-            return Err(TableError::End);
-        }
-        self.file.seek(SeekFrom::Start(self.offset))?;
-        Ok(Variable { name, shape, element, elements })
+        let value = match (&*shape, element) {
+            ([], Element::Int8) => Some(i64::from(i8::from_le_bytes(self.bytes()?))),
+            ([], Element::Int16) => Some(i64::from(i16::from_le_bytes(self.bytes()?))),
+            ([], Element::Int32) => Some(i64::from(i32::from_le_bytes(self.bytes()?))),
+            _ => {
+                self.offset += bytes;
+                if self.offset > self.file_bytes {
+                    return Err(TableError::End);
+                }
+                self.file.seek(SeekFrom::Start(self.offset))?;
+                None
+            }
+        };
+        Ok(Variable { name, shape, element, elements, value })
     }
 
     fn bytes<const N: usize>(&mut self) -> Result<[u8; N], TableError> {
