@@ -1,12 +1,14 @@
 //! The hub's protocol.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Client, Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
+use ytcaption_domain::network::AddressPolicy;
 
 use super::checksum::Checksum;
 use super::{HubError, Reference};
@@ -172,6 +174,11 @@ impl Hub {
             if *method == Method::HEAD && next.origin() != self.endpoint.origin() {
                 return Ok(response);
             }
+            let elsewhere = next.host() != self.endpoint.host();
+            if elsewhere && leads_inside(&next).await && !leads_inside(&self.endpoint).await {
+                let reason = format!("it redirects to {}, which is not on the Internet", host_of(&next));
+                return Err(HubError::Protocol { host: host_of(&url), reason });
+            }
             url = next;
         }
         Err(HubError::Protocol { host: host_of(&url), reason: "it redirects without end".to_owned() })
@@ -206,6 +213,23 @@ fn redirect(response: &Response) -> Option<Result<Url, String>> {
         Some(_) => Err("it redirects from an encrypted connection to one that is not".to_owned()),
         None => Err("it redirects without a usable URL".to_owned()),
     })
+}
+
+/// Whether a URL leads to this machine or its network. A hub on the Internet that redirects there would have this program
+/// send requests that only it can send; a mirror within the network may do so.
+async fn leads_inside(url: &Url) -> bool {
+    let policy = AddressPolicy::default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    let is_refused = |address: IpAddr| !policy.permits(address);
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_refused(address.into()),
+        Some(Host::Ipv6(address)) => is_refused(address.into()),
+        // A name that cannot be resolved here leads nowhere, or a proxy resolves it.
+        Some(Host::Domain(name)) => tokio::net::lookup_host((name, port))
+            .await
+            .is_ok_and(|mut addresses| addresses.any(|address| is_refused(address.ip()))),
+        None => true,
+    }
 }
 
 /// The error's text without the URL: that of a redirect may contain a signature.
@@ -245,4 +269,23 @@ async fn whole(mut response: Response, limit: usize) -> Result<Vec<u8>, HubError
 /// Whether a text is a git commit, and so can be part of a path.
 fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_internal_address_is_known_in_any_notation() {
+        for url in
+            ["http://127.0.0.1:1/", "http://2130706433/", "http://localhost/", "http://[::1]/", "http://10.1.2.3/"]
+        {
+            assert!(leads_inside(&url.parse().unwrap()).await, "{url}");
+        }
+        for url in ["https://93.184.216.34/", "https://[2606:2800:220:1:248:1893:25c8:1946]/"] {
+            assert!(!leads_inside(&url.parse().unwrap()).await, "{url}");
+        }
+    }
 }
