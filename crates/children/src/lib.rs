@@ -2,7 +2,7 @@
 //! limited and ended.
 //!
 //! ```text
-//! ChildCommand ──▶ a thread of its own ──Landlock──▶ setpriv --pdeathsig KILL ──▶ the program ──▶ what it starts
+//! ChildCommand ──▶ a thread of its own ──Landlock, seccomp──▶ setpriv --pdeathsig KILL ──▶ the program ──▶ what it starts
 //!      └─ clean environment, own process group           rlimits ─┘                  Lines, collect_tail: bounded reads
 //! ```
 //!
@@ -16,6 +16,7 @@ mod limits;
 mod output;
 mod programs;
 mod sandbox;
+mod system_calls;
 
 pub use child::Child;
 pub use command::ChildCommand;

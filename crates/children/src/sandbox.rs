@@ -12,6 +12,7 @@ use landlock::{
 };
 
 use crate::command::ends_with_parent;
+use crate::system_calls;
 
 /// The newest kernel interface that is used.
 const NEWEST: ABI = ABI::V10;
@@ -32,7 +33,10 @@ pub(crate) struct Rules {
 impl Rules {
     /// Restricts the thread, and all that it starts from now on, as far as the kernel can.
     pub(crate) fn restrict_thread(&self) -> io::Result<RestrictionStatus> {
-        self.try_restrict_thread().map_err(io::Error::other)
+        let status = self.try_restrict_thread().map_err(io::Error::other)?;
+        // A kernel without it is like one without Landlock, see `enforcement`.
+        let _ = system_calls::restrict_thread(self.port.is_some());
+        Ok(status)
     }
 
     fn try_restrict_thread(&self) -> Result<RestrictionStatus, RulesetError> {
@@ -52,11 +56,14 @@ impl Rules {
 
 /// What this machine can enforce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is there or missing for itself")]
 pub struct Enforcement {
     /// A child can open its own files only.
     pub files: bool,
     /// A child can connect to its own port only (TCP).
     pub network: bool,
+    /// A child can use no other sockets than those of TCP, and no system call that programs do not need.
+    pub system_calls: bool,
     /// A child ends when this process is killed.
     pub death: bool,
 }
@@ -67,6 +74,7 @@ impl Enforcement {
         let gaps = [
             (self.files, "files of this user (Landlock, Linux 5.13 or newer)"),
             (self.network, "other TCP connections than to their proxy (Landlock, Linux 6.7 or newer)"),
+            (self.system_calls, "other sockets and rarely used system calls (seccomp)"),
             (self.death, "running on after this program was killed (setpriv, of the package util-linux)"),
         ];
         let gaps: Vec<&str> = gaps.iter().filter(|(enforced, _)| !enforced).map(|(_, gap)| *gap).collect();
@@ -84,5 +92,11 @@ pub fn enforcement() -> Enforcement {
         },
         _ => ABI::Unsupported,
     };
-    Enforcement { files: abi >= ABI::V1, network: abi >= ABI::V4, death: ends_with_parent() }
+    let filtered = std::thread::spawn(|| system_calls::restrict_thread(false).is_ok()).join();
+    Enforcement {
+        files: abi >= ABI::V1,
+        network: abi >= ABI::V4,
+        system_calls: filtered.unwrap_or(false),
+        death: ends_with_parent(),
+    }
 }

@@ -107,6 +107,32 @@ async fn it_reaches_its_port_only() {
 }
 
 #[tokio::test]
+async fn it_has_no_socket_but_those_of_tcp() {
+    let Some(python) = find_program(Path::new("/usr/bin/python3")) else { return };
+    let fails = async |permitted: Option<u16>, call: &str| {
+        let mut command = ChildCommand::new(&python, LIMITS);
+        command.args(["-c", &format!("import socket\n{call}")]);
+        if let Some(port) = permitted {
+            command.connects_to(port);
+        }
+        let (text, success) = output(&command).await;
+        assert!(success || text.contains("Operation not permitted"), "{call}: {text}");
+        !success
+    };
+    let expected = enforcement().system_calls;
+    for (call, with_port) in [
+        ("socket.socket(socket.AF_INET, socket.SOCK_STREAM)", false),
+        ("socket.socket(socket.AF_INET6, socket.SOCK_STREAM)", false),
+        ("socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", true),
+        ("socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)", true),
+    ] {
+        assert_eq!(fails(Some(1), call).await, with_port && expected, "{call}");
+        assert_eq!(fails(None, call).await, expected, "{call}");
+    }
+    assert!(!fails(None, "socket.socketpair()").await);
+}
+
+#[tokio::test]
 async fn its_memory_files_and_processor_time_are_limited() {
     let python = |script: &str| {
         let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), file_bytes: 1000 };
