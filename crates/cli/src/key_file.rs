@@ -1,10 +1,15 @@
 //! A file that holds a key: created once, complete whenever it is there, closed to others.
 
+use std::fs::DirBuilder;
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::NamedTempFile;
+
+/// Of a directory that is created for a key or a secret.
+pub(crate) const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
 
 /// The text of the file; creates it with what `generate` returns if it is missing, and its directory too. The second value
 /// says whether this call has created it.
@@ -19,7 +24,8 @@ pub(crate) fn read_or_create(
         return Ok((text, false));
     }
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory)?;
+    // Closed to other users, whatever the umask; `up` lets its servers pass through a data directory.
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY_MODE).create(directory)?;
     let text = generate()?;
     // Readable by the owner only, from the start.
     let mut file = NamedTempFile::new_in(directory)?;

@@ -1,14 +1,15 @@
 //! The secret that signs webhooks when none is configured.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use crate::key_file::PRIVATE_DIRECTORY_MODE;
 use crate::settings::Settings;
 
 /// Keeps the secret within the data directory.
@@ -35,7 +36,7 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
 
 fn kept_in(data_dir: &Path) -> std::io::Result<SecretString> {
     let path = path(data_dir);
-    std::fs::create_dir_all(data_dir)?;
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY_MODE).create(data_dir)?;
     match File::options().write(true).create_new(true).mode(PRIVATE_FILE_MODE).open(&path) {
         Ok(mut file) => {
             // Digits and a-f only, which is valid base64 of 48 bytes; 244 of its bits are random.

@@ -66,6 +66,18 @@ mod tests {
     const NO_PROCESS: i32 = 1 << 24;
 
     #[test]
+    fn other_users_cannot_see_what_is_in_them() {
+        let home = tempfile::tempdir().unwrap();
+        let parent = home.path().join("work");
+        clean(&parent, "download").unwrap();
+        let own = create(&parent, "download").unwrap();
+        for directory in [parent.as_path(), own.path()] {
+            let mode = std::fs::metadata(directory).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, MODE, "{}", directory.display());
+        }
+    }
+
+    #[test]
     fn only_old_directories_of_ended_processes_are_removed() {
         let parent = tempfile::tempdir().unwrap();
         let own = create(parent.path(), "download").unwrap();
