@@ -140,7 +140,7 @@ impl PcmStream {
             silence: 0,
             ready: VecDeque::new(),
             base_ms: if range.is_none() { info.start_ms } else { 0 },
-            timing: Timing::from_format(&info.format),
+            timing: Timing::from_format(&info.format, info.understated),
             position: 0,
             filled: 0,
             samples: 0,

@@ -20,6 +20,8 @@ const TOLERATED_PACKETS: u64 = 10;
 pub(super) enum Timing {
     /// There are none but the number of samples: a gap shows that something is missing.
     Continuous,
+    /// As `Continuous`, but read to the end of the file whatever its header says, so that the last packet is incomplete.
+    ReadToEnd,
     /// Each packet has its time, and there may be gaps.
     Packets,
     /// As in `Packets`, but the clock is set anew now and then, and incomplete packets are common where parts were joined.
@@ -27,9 +29,10 @@ pub(super) enum Timing {
 }
 
 impl Timing {
-    /// `format` is ffmpeg's name of the container.
-    pub(super) fn from_format(format: &str) -> Self {
+    /// `format` is ffmpeg's name of the container; `understated` says that its header announces too few samples.
+    pub(super) fn from_format(format: &str, understated: bool) -> Self {
         match format {
+            _ if understated => Self::ReadToEnd,
             "mpeg" | "mpegts" | "mpegtsraw" => Self::TransportStream,
             format if CONTINUOUS.contains(&format) => Self::Continuous,
             _ => Self::Packets,
@@ -63,7 +66,7 @@ impl Counted {
             let (promised, decoded) = (in_seconds(promised_ms), in_seconds(self.duration_ms));
             return Some(format!("the file promises {promised} of sound and holds {decoded}: its end seems cut off"));
         }
-        let incomplete = report.incomplete > 0 && timing != Timing::TransportStream;
+        let incomplete = report.incomplete > 0 && matches!(timing, Timing::Continuous | Timing::Packets);
         let corrupt = incomplete || report.has_errors() || timing == Timing::Continuous;
         if corrupt && self.filled_ms > TOLERATED_LOSS_MS {
             return Some(format!("{} of its sound are corrupt and became silence", in_seconds(self.filled_ms)));
