@@ -191,7 +191,9 @@ async fn what_it_leaves_running_ends_with_it() {
 #[tokio::test]
 #[ignore = "is started by kill_9_of_the_parent_ends_it"]
 async fn a_parent_that_waits() {
-    let child = shell("exec sleep 600").spawn().unwrap();
+    let mut child = shell("echo begun; exec sleep 600").spawn().unwrap();
+    // The signal is set up by then; a parent that dies earlier leaves a child that has not begun anything.
+    Lines::new(child.stdout.take().unwrap(), 100).next_line().await.unwrap().unwrap();
     println!("child {}", child.id().unwrap());
     tokio::time::sleep(TEST_TIMEOUT).await;
 }
