@@ -11,14 +11,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
+use ytcaption_eventstore::LONGEST_RELAY_STALL;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
 use crate::ApiState;
 
 /// A dependency that has not answered after this time counts as down.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Events that wait longer without one of them reaching JetStream are not dispatched: no relay runs, or it cannot publish.
-const LONGEST_DISPATCH_STALL: Duration = Duration::from_secs(15);
 /// Subject of JetStream's own API for account information; only a server with JetStream answers.
 const JETSTREAM_INFO: &str = "$JS.API.INFO";
 
@@ -120,7 +119,7 @@ async fn check(dependency: impl Future<Output = Result<(), String>>) -> Dependen
 /// Whether events reach JetStream. A server that cannot write answers every other question.
 async fn check_dispatch(state: &ApiState) -> Result<(), String> {
     let stalled = state.queries.dispatch_stalled_for().await.map_err(|error| error.to_string())?;
-    if stalled <= LONGEST_DISPATCH_STALL {
+    if stalled <= LONGEST_RELAY_STALL {
         return Ok(());
     }
     Err(format!(

@@ -8,6 +8,8 @@ use crate::Cursor;
 
 /// Name of the checkpoint of the relay, which hands events over to the workers.
 pub const RELAY: &str = "relay";
+/// Events that wait longer without one of them being published are not dispatched: no relay runs, or it cannot publish.
+pub const LONGEST_RELAY_STALL: Duration = Duration::from_secs(15);
 
 /// Why a checkpoint did not move.
 #[derive(Debug, thiserror::Error)]

@@ -33,7 +33,7 @@ pub mod work;
 
 pub use append::{Appender, NewEvents};
 pub use bus::{CommandBus, CommandError, Executed};
-pub use checkpoint::{CheckpointError, Checkpoints, RELAY as RELAY_CHECKPOINT};
+pub use checkpoint::{CheckpointError, Checkpoints, LONGEST_RELAY_STALL, RELAY as RELAY_CHECKPOINT};
 pub use clock::{Clock, IdGenerator};
 pub use database::Database;
 pub use database_error::{DatabaseError, is_data_error};

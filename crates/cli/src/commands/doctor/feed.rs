@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
-use ytcaption_eventstore::{Checkpoints, Database, Horizon, HorizonView, RELAY_CHECKPOINT};
+use ytcaption_eventstore::{Checkpoints, Database, Horizon, HorizonView, LONGEST_RELAY_STALL, RELAY_CHECKPOINT};
 
 use super::Outcome;
 use crate::managed::published_database;
@@ -11,8 +11,6 @@ use crate::settings::Settings;
 
 /// A transaction that has written and is open for longer was probably forgotten, in seconds.
 const OLD_TRANSACTION_S: f64 = 60.0;
-/// Events that wait longer without one of them being published are not dispatched.
-const LONGEST_RELAY_STALL: Duration = Duration::from_secs(15);
 /// Longest wait for the server.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
