@@ -75,7 +75,7 @@ async fn another_job_is_completed(system: &System, client: &Client) {
     assert_eq!((&shown["language"], &shown["task"]), (&json!("en"), &json!("transcribe")));
     assert_transcribed(&client.result(&job, "txt").await);
     let first = events(system.database_url(), "job", &job).await.remove(0);
-    assert_eq!((first.event_version.as_str(), &first.payload["options"]["language"]), ("1", &json!("en")));
+    assert_eq!((first.event_version.as_str(), &first.payload["options"]["language"]), ("2", &json!("en")));
 }
 
 async fn a_job_requests_a_translation(system: &System) {
@@ -95,7 +95,7 @@ async fn a_job_requests_a_translation(system: &System) {
 }
 
 async fn an_unreadable_job_is_reported_everywhere(system: &System, client: &Client, future: &str, corrupt: &str) {
-    let newer = "this program knows this event up to version 1; a newer version of the program probably wrote it";
+    let newer = "this program knows this event up to version 2; a newer version of the program probably wrote it";
     let refusal =
         problem(client.post(&format!("{JOBS}/{future}/cancel"), &json!({})).await, 500, "unreadable-job").await;
     assert!(refusal["detail"].as_str().unwrap().contains(&format!("event 1 of job {future}")), "{refusal}");

@@ -1,5 +1,7 @@
 //! A submission before and after its fields are checked.
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use url::{Host, Url};
 use utoipa::ToSchema;
@@ -17,6 +19,8 @@ const MAX_MODEL_CHARS: usize = 100;
 const MAX_PROMPT_CHARS: usize = 4_000;
 /// Longest language, task or priority, in characters; an unknown one is repeated in the message.
 const MAX_NAME_CHARS: usize = 40;
+/// Numbers that an audio track may have: ffmpeg reads no more tracks of a file.
+const AUDIO_TRACKS: RangeInclusive<u32> = 1..=1000;
 
 /// What a client requests, as text that nothing has checked yet. One of `url` and `youtube_url` is required, unless a
 /// file is uploaded with it.
@@ -59,6 +63,10 @@ pub struct SubmitRequest {
     pub hotwords: Option<String>,
     /// Also find the time of each word.
     pub word_timestamps: Option<bool>,
+    /// Number of the audio track that is transcribed, counted from 1 among the audio tracks of the media; unless given,
+    /// the track in the requested language, else the one that the media marks as default, else the first.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub audio_track: Option<u32>,
     /// Receives a signed POST (Standard Webhooks) when the job ends.
     #[schema(format = Uri, max_length = 2048)]
     pub webhook_url: Option<String>,
@@ -138,6 +146,7 @@ impl SubmitRequest {
                 initial_prompt: initial_prompt.or(prompt),
                 hotwords: fields.text("hotwords", self.hotwords.as_deref(), MAX_PROMPT_CHARS),
                 word_timestamps: self.word_timestamps,
+                audio_track: fields.track(self.audio_track),
             },
             priority: fields
                 .parsed("priority", self.priority.as_deref(), MAX_NAME_CHARS, str::parse)
@@ -179,6 +188,15 @@ impl Fields {
         }
         let checked = check_text(field, text, max_chars).and_then(|()| parse(text).map_err(|error| error.to_string()));
         checked.map_err(|detail| self.error(field, text::clean(&detail, text::MAX_MESSAGE_CHARS))).ok()
+    }
+
+    fn track(&mut self, given: Option<u32>) -> Option<u32> {
+        let valid = given.filter(|number| AUDIO_TRACKS.contains(number));
+        if given != valid {
+            let (first, last) = (AUDIO_TRACKS.start(), AUDIO_TRACKS.end());
+            self.error("audio_track", format!("Audio tracks are counted from {first}; there are at most {last}"));
+        }
+        valid
     }
 
     fn url(&mut self, field: &'static str, given: Option<&str>, network: &AddressPolicy) -> Option<Url> {
@@ -287,10 +305,12 @@ mod tests {
             model: Some("../secret".into()),
             prompt: Some("p".repeat(4_001)),
             hotwords: Some("a\nb".into()),
+            audio_track: Some(0),
             webhook_url: Some("http://10.0.0.1/".into()),
             ..SubmitRequest::default()
         };
-        let expected = ["hotwords", "language", "model", "priority", "prompt", "task", "url", "webhook_url"];
+        let expected =
+            ["audio_track", "hotwords", "language", "model", "priority", "prompt", "task", "url", "webhook_url"];
         assert_eq!(invalid_fields(&request, MediaLocation::Url), expected);
     }
 
@@ -300,6 +320,7 @@ mod tests {
             task: Some("translate".into()),
             hotwords: Some("Itaipu".into()),
             word_timestamps: Some(true),
+            audio_track: Some(2),
             ..SubmitRequest::default()
         };
         let expected = TranscriptionOptions {
@@ -307,6 +328,7 @@ mod tests {
             initial_prompt: Some("Dr. Ana Souza".into()),
             hotwords: Some("Itaipu".into()),
             word_timestamps: Some(true),
+            audio_track: Some(2),
             ..TranscriptionOptions::default()
         };
         let one = SubmitRequest { prompt: Some(" Dr. Ana Souza ".into()), ..common.clone() };

@@ -14,7 +14,7 @@ use crate::job::JobEvent;
 use crate::personal::PersonalPart;
 
 /// Versions that are not written any more.
-const EARLIER: [(&str, u32, &str); 0] = [];
+const EARLIER: [(&str, u32, &str); 1] = [("JobCreated", 1, include_str!("../../../docs/events/JobCreated.v1.json"))];
 
 /// The schema of one event in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]

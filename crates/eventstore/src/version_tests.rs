@@ -52,7 +52,7 @@ async fn an_event_of_the_future_stops_its_own_job_and_no_other() {
     let database = database().await;
     let bus = bus(&database);
     for (n, name, version, said) in [
-        (1, "JobCreated", "2", "knows this event up to version 1; a newer version"),
+        (1, "JobCreated", "3", "knows this event up to version 2; a newer version"),
         (2, "JobPaused", "1", "knows no event of this type; a newer version"),
         (3, "JobCreated", "1", "does not fit its schema, docs/events/JobCreated.v1.json"),
     ] {

@@ -34,6 +34,14 @@ pub enum MediaError {
     /// A video without sound.
     #[error("the file has no audio track: there is nothing to transcribe")]
     NoAudioTrack,
+    /// There is no track with the requested number.
+    #[error("the file has no audio track with the number {number}: it has {tracks}")]
+    UnknownTrack {
+        /// The number, counted from 1.
+        number: u32,
+        /// Those that there are, with language and title.
+        tracks: String,
+    },
     /// The audio track has a length of zero.
     #[error("the audio track is empty: there is nothing to transcribe")]
     NoSound,

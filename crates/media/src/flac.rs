@@ -13,14 +13,14 @@ use super::levels::LevelMeter;
 use super::probe::MediaInfo;
 use super::report::Report;
 use super::silence::INAUDIBLE_DB;
-use super::tracks::by_preference;
+use super::tracks::{ChosenTrack, TrackChoice, candidates};
 use super::{MediaError, PcmStream, SAMPLE_RATE, SAMPLES_PER_MS, StreamEnd, ffmpeg, probe};
 
 /// What [`convert_to_flac`] is to convert.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConvertSettings<'a> {
-    /// ISO 639-1 code of the language whose track is preferred where there are several.
-    pub language: Option<&'a str>,
+    /// Which audio track is converted.
+    pub track: TrackChoice<'a>,
     /// Longer media are refused as soon as that is known, in milliseconds.
     pub max_duration_ms: Option<u64>,
 }
@@ -32,12 +32,8 @@ pub struct ConvertedAudio {
     pub duration_ms: u64,
     /// Which part of the source is missing or corrupt although audio was decoded from it; `None` if it is whole.
     pub truncation: Option<String>,
-    /// Number of the audio track that was converted, from 1.
-    pub track: usize,
-    /// Audio tracks of the source.
-    pub tracks: usize,
-    /// Language of the track as the source names it, mostly ISO 639-2.
-    pub language: Option<String>,
+    /// The audio track that was converted.
+    pub track: ChosenTrack,
     /// Level of its loudest hundredth of a second in dB relative to full scale; −100 for digital silence.
     pub loudest_db: f32,
 }
@@ -50,11 +46,11 @@ impl ConvertedAudio {
 }
 
 /// Transcodes any media file to 16 kHz mono FLAC at `output` (overwritten, for this user alone) and calls `progress` with
-/// the milliseconds written so far, every ten seconds of sound. Of several audio tracks the one in the requested language
-/// is taken, else the default one, else the first; one that is silent only if all are.
+/// the milliseconds written so far, every ten seconds of sound. Of several audio tracks [`TrackChoice`] says which is
+/// taken; unless it has a number, a silent one only if all are.
 ///
 /// # Errors
-/// The file cannot be read, is not media, is too long, or has no audio track or no decodable sample; ffmpeg is killed, or
+/// The file cannot be read, is not media, is too long, or has no (such) audio track or no decodable sample; ffmpeg is killed, or
 /// the disk fails. What is then at `output` must not be used.
 pub async fn convert_to_flac(
     input: &Path,
@@ -63,7 +59,7 @@ pub async fn convert_to_flac(
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<ConvertedAudio, MediaError> {
     let info = probe(input).await?;
-    let order = by_preference(&info.audio_tracks, settings.language);
+    let order = candidates(&info.audio_tracks, settings.track)?;
     let mut first = None;
     for track in &order {
         let result = convert_track(input, &info, *track, output, settings, progress).await;
@@ -121,9 +117,7 @@ async fn convert_track(
     Ok(ConvertedAudio {
         duration_ms: end.duration_ms,
         truncation: end.truncation,
-        track: track + 1,
-        tracks: info.audio_tracks.len(),
-        language: info.audio_tracks[track].language.clone(),
+        track: ChosenTrack::new(&info.audio_tracks, track),
         loudest_db,
     })
 }

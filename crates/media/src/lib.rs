@@ -39,7 +39,7 @@ pub use flac::{ConvertSettings, ConvertedAudio, convert_to_flac};
 pub use pcm::{Pcm, PcmStream, StreamEnd, decode};
 pub use plan::{AudioPlan, ChunkReader, PlanSettings, plan_chunks};
 pub use probe::{MediaInfo, probe};
-pub use tracks::AudioTrack;
+pub use tracks::{AudioTrack, ChosenTrack, MediaInput, TrackChoice};
 
 /// Samples a second of all decoded audio: what Whisper was trained on.
 pub const SAMPLE_RATE: u32 = 16_000;

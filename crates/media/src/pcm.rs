@@ -13,7 +13,7 @@ use super::blocks::{Block, BlockReader};
 use super::mix::Mixer;
 use super::probe::MediaInfo;
 use super::report::Report;
-use super::tracks::by_preference;
+use super::tracks::{ChosenTrack, MediaInput, candidates};
 use super::truncation::{Counted, Timing};
 use super::{MediaError, SAMPLE_RATE, SAMPLES_PER_MS, ffmpeg, probe, samples_to_ms};
 
@@ -56,6 +56,7 @@ pub struct PcmStream {
     /// Made when the number of channels is known.
     mixer: Option<Mixer>,
     layout: Option<String>,
+    track: ChosenTrack,
     /// A block that comes after the silence.
     next: Option<Block>,
     /// Samples of silence to come.
@@ -83,15 +84,15 @@ pub struct PcmStream {
 /// A time that differs by less from the end of the sound before is a rounding error of the container.
 const TOLERATED_GAP_MS: u64 = 100;
 impl PcmStream {
-    /// Starts decoding the audio track of `path` that a player would play, or only `range` of it, which may reach past the
-    /// end.
+    /// Starts decoding an audio track, or only `range` of it, which may reach past the end.
     ///
     /// # Errors
-    /// The file cannot be read, is not media or has no audio track ([`MediaError`]), or ffmpeg cannot be started.
-    pub async fn open(path: &Path, range: Option<Span>) -> Result<Self, MediaError> {
+    /// The file cannot be read, is not media or has no (such) audio track ([`MediaError`]), or ffmpeg cannot be started.
+    pub async fn open(input: impl Into<MediaInput<'_>>, range: Option<Span>) -> Result<Self, MediaError> {
         let started = Instant::now();
+        let MediaInput { path, track } = input.into();
         let info = probe(path).await?;
-        let track = *by_preference(&info.audio_tracks, None).first().ok_or(MediaError::NoAudioTrack)?;
+        let track = *candidates(&info.audio_tracks, track)?.first().ok_or(MediaError::NoAudioTrack)?;
         let mut stream = Self::open_track(path, &info, track, range)?;
         stream.waited = started.elapsed();
         Ok(stream)
@@ -136,6 +137,7 @@ impl PcmStream {
             report: Report::collect(stderr),
             mixer: None,
             layout: chosen.layout.clone(),
+            track: ChosenTrack::new(&info.audio_tracks, track),
             next: None,
             silence: 0,
             ready: VecDeque::new(),
@@ -154,6 +156,11 @@ impl PcmStream {
     /// Milliseconds of the requested range according to the headers, perhaps an estimate; `None` where they lack it.
     pub fn expected_ms(&self) -> Option<u64> {
         self.expected_ms
+    }
+
+    /// The track that is decoded.
+    pub fn track(&self) -> &ChosenTrack {
+        &self.track
     }
 
     /// Appends up to `at_most` samples, each within −1.0 … 1.0, to `samples`; returns how many, 0 at the end. Where the
@@ -270,14 +277,14 @@ impl PcmStream {
 /// Headers may claim any length: at most this much memory is reserved in advance.
 const MAX_RESERVED_MS: u64 = 15 * 60 * 1000;
 
-/// Decodes `path`, or only `range` of it, into memory: 64 kB for each second of audio.
+/// Decodes media, or only `range` of it, into memory: 64 kB for each second of audio.
 ///
 /// # Errors
 /// As [`PcmStream::open`], [`PcmStream::read_samples`] and [`PcmStream::finish`].
-pub async fn decode(path: &Path, range: Option<Span>) -> Result<Pcm, MediaError> {
+pub async fn decode(input: impl Into<MediaInput<'_>>, range: Option<Span>) -> Result<Pcm, MediaError> {
     /// One minute a read.
     const PIECE: usize = (60_000 * SAMPLES_PER_MS) as usize;
-    let mut stream = PcmStream::open(path, range).await?;
+    let mut stream = PcmStream::open(input, range).await?;
     // Growing by doubling would need three times the memory for a moment.
     let expected = stream.expected_ms.unwrap_or(0).min(MAX_RESERVED_MS) * SAMPLES_PER_MS;
     let mut samples = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));

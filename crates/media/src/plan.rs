@@ -2,14 +2,12 @@
 
 mod chunk_reader;
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 use ytcaption_domain::Span;
 
 use crate::levels::{FRAME_MS, LevelMeter, quietest_frame};
 use crate::silence::SilenceDetector;
-use crate::{MediaError, PcmStream, SAMPLE_RATE, StreamEnd};
+use crate::{MediaError, MediaInput, PcmStream, SAMPLE_RATE, StreamEnd};
 
 pub use chunk_reader::ChunkReader;
 
@@ -41,14 +39,14 @@ pub struct AudioPlan {
     pub truncation: Option<String>,
 }
 
-/// Reads `path` once and divides it at pauses. The same file and settings give the same plan.
+/// Reads media once and divides it at pauses. The same file and settings give the same plan.
 ///
 /// # Errors
 /// As [`PcmStream::open`], [`PcmStream::read_samples`] and [`PcmStream::finish`].
-pub async fn plan_chunks(path: &Path, settings: PlanSettings) -> Result<AudioPlan, MediaError> {
+pub async fn plan_chunks(input: impl Into<MediaInput<'_>>, settings: PlanSettings) -> Result<AudioPlan, MediaError> {
     /// One second a read.
     const PIECE: usize = SAMPLE_RATE as usize;
-    let mut stream = PcmStream::open(path, None).await?;
+    let mut stream = PcmStream::open(input, None).await?;
     let mut meter = LevelMeter::default();
     let mut planner = Planner::new(settings);
     let mut samples = Vec::with_capacity(PIECE);

@@ -14,7 +14,7 @@ use super::{MediaError, ffmpeg};
 /// What is requested of ffprobe: only what is read below, because a tag can be larger than the audio.
 const ENTRIES: &str = "format=format_name,duration,start_time:\
     stream=codec_type,codec_name,duration,start_time,channel_layout:\
-    stream_tags=DURATION,language:stream_disposition=default,comment,visual_impaired";
+    stream_tags=DURATION,language,title:stream_disposition=default,comment,visual_impaired";
 /// At most this many bytes of its output are read: enough for thousands of tracks.
 const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
@@ -63,6 +63,7 @@ struct Tags {
     #[serde(rename = "DURATION")]
     duration: Option<String>,
     language: Option<String>,
+    title: Option<String>,
 }
 
 /// Each is 0 or 1.
@@ -132,6 +133,7 @@ fn info(streams: &[Stream], format: Format, header: WavHeader, estimated: bool) 
             codec: stream.codec_name.clone(),
             layout: stream.channel_layout.clone().filter(|layout| layout != "unknown"),
             language: stream.tags.language.clone(),
+            title: stream.tags.title.clone(),
             is_default: stream.disposition.default == 1,
             is_commentary: stream.disposition.comment == 1 || stream.disposition.visual_impaired == 1,
             end_ms: of_header(stream_ms.or(tag_ms).or(duration_ms.filter(|_| only_audio))),

@@ -311,10 +311,25 @@ async fn the_track_is_chosen_by_language_then_by_the_default_mark_then_by_sound(
     for (language, track, hertz) in
         [(None, 2, 900.0), (Some("pt"), 1, 300.0), (Some("fr"), 2, 900.0), (Some("de"), 2, 900.0)]
     {
-        let settings = ConvertSettings { language, ..ConvertSettings::default() };
+        let settings = ConvertSettings { track: TrackChoice { language, number: None }, ..ConvertSettings::default() };
         let audio = convert_to_flac(&path, &out, &settings, &mut |_| {}).await.unwrap();
-        assert_eq!((audio.track, audio.tracks), (track, 3), "{language:?}");
+        assert_eq!((audio.track.number, audio.track.of), (track, 3), "{language:?}");
         assert!((frequency(&decode(&out, None).await.unwrap()) - hertz).abs() < 20.0, "{language:?}");
+    }
+    for number in 1..=4 {
+        let track = TrackChoice { number: Some(number), language: Some("pt") };
+        let settings = ConvertSettings { track, ..ConvertSettings::default() };
+        let converted = convert_to_flac(&path, &out, &settings, &mut |_| {}).await;
+        if number == 4 {
+            let error = converted.unwrap_err();
+            assert!(error.is_permanent() && error.to_string().contains("1 (por), 2 (eng), 3 (ger)"), "{error}");
+            continue;
+        }
+        let audio = converted.unwrap();
+        assert_eq!((audio.track.number, audio.is_audible()), (number as usize, number < 3));
+        let found = decode(MediaInput { path: &path, track }, None).await.unwrap();
+        assert_eq!(found.samples.len(), decode(&out, None).await.unwrap().samples.len());
+        assert!((frequency(&found) - [300.0, 900.0, 0.0][number as usize - 1]).abs() < 20.0, "{number}");
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use ytcaption_domain::Span;
 use ytcaption_domain::captions::{Transcript, UNDETERMINED};
-use ytcaption_media::{ChunkReader, MediaError, Pcm, PlanSettings, plan_chunks};
+use ytcaption_media::{ChosenTrack, ChunkReader, MediaError, MediaInput, Pcm, PlanSettings, plan_chunks};
 
 use crate::error::{FileError, TranscribeError};
 use crate::language::detect_language;
@@ -26,38 +26,41 @@ pub struct FileTranscript {
     pub transcript: Transcript,
     /// Why the file counts as truncated although it could be transcribed; `None` if it is whole.
     pub truncation: Option<String>,
+    /// The audio track that was transcribed.
+    pub track: ChosenTrack,
 }
 
 /// Length a chunk of a file should have when one process transcribes it: long enough for full batches, and short,
 /// because each replica has one in memory.
 const CHUNK_MS: u64 = 2 * 60 * 1000;
 
-/// Transcribes the file at `path` and calls `progress` as [`Transcriber::transcribe`] does (times of the whole file).
+/// Transcribes a file and calls `progress` as [`Transcriber::transcribe`] does (times of the whole file).
 /// Dropping the future, or `Break`, stops within a fraction of a second.
 ///
 /// # Errors
-/// The file cannot be read or has no audio, the options do not fit the model, or the engine fails;
+/// The file cannot be read or has no (such) audio track, the options do not fit the model, or the engine fails;
 /// [`TranscribeError::Cancelled`] after `Break`.
 pub async fn transcribe_file(
     transcriber: &Transcriber,
-    path: &Path,
+    input: impl Into<MediaInput<'_>>,
     options: &TranscribeOptions,
     progress: &mut (dyn FnMut(Progress<'_>) -> ControlFlow<()> + Send),
 ) -> Result<FileTranscript, FileError> {
     transcriber.check(options)?;
+    let input = input.into();
     let mut options = options.clone();
-    let mut chunks = ChunkReader::open(path, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
+    let mut chunks = ChunkReader::open(input, PlanSettings { target_chunk_ms: CHUNK_MS }).await?;
     let mut next = chunks.next().await?;
     if is_auto(options.language.as_deref()) && chunks.end().is_none() {
         let duration_ms = if let Some(duration_ms) = chunks.expected_ms() {
             duration_ms
         } else {
             let started = Instant::now();
-            let plan = plan_chunks(path, PlanSettings::default()).await?;
+            let plan = plan_chunks(input, PlanSettings::default()).await?;
             timing::record(Step::Audio, started.elapsed());
             plan.duration_ms
         };
-        options.language = detect_language(transcriber, path, duration_ms, &options).await?;
+        options.language = detect_language(transcriber, input, duration_ms, &options).await?;
     }
     let mut whole = Transcript { language: UNDETERMINED.to_owned(), duration_ms: 0, segments: Vec::new() };
     let mut running: VecDeque<ChunkTask> = VecDeque::new();
@@ -91,7 +94,8 @@ pub async fn transcribe_file(
     if progress(Progress { done_ms, total_ms, segments: &[] }).is_break() {
         return Err(TranscribeError::Cancelled.into());
     }
-    Ok(FileTranscript { transcript: whole, truncation: chunks.end().and_then(|end| end.truncation.clone()) })
+    let truncation = chunks.end().and_then(|end| end.truncation.clone());
+    Ok(FileTranscript { transcript: whole, truncation, track: chunks.track().clone() })
 }
 
 /// Transcribes one chunk of a file, such as [`ytcaption_media::convert_to_flac`] writes; all times are those of the whole

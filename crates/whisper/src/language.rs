@@ -1,8 +1,7 @@
 //! One language for a whole file, however many workers share it.
 
-use std::path::Path;
-
 use ytcaption_domain::Span;
+use ytcaption_media::MediaInput;
 
 use crate::error::{FileError, TranscribeError};
 use crate::options::TranscribeOptions;
@@ -12,7 +11,7 @@ use crate::transcriber::Transcriber;
 /// Length of each sample: a window of Whisper.
 const SAMPLE_MS: u64 = 30_000;
 
-/// The language of the file at `path`: the likeliest over `language_detection_segments` samples spread evenly over it, so
+/// The language of a file: the likeliest over `language_detection_segments` samples spread evenly over it, so
 /// that of two languages the one that is spoken more counts; `None` if none of the samples has speech. `duration_ms` is
 /// the length of the file.
 ///
@@ -20,13 +19,14 @@ const SAMPLE_MS: u64 = 30_000;
 /// The file cannot be read, or the model fails.
 pub async fn detect_language(
     transcriber: &Transcriber,
-    path: &Path,
+    input: impl Into<MediaInput<'_>>,
     duration_ms: u64,
     options: &TranscribeOptions,
 ) -> Result<Option<String>, FileError> {
+    let input = input.into();
     let mut pieces = Vec::new();
     for span in sample_spans(duration_ms, options.language_detection_segments) {
-        let pcm = ytcaption_media::decode(path, Some(span)).await?;
+        let pcm = ytcaption_media::decode(input, Some(span)).await?;
         timing::record(Step::Audio, pcm.waited);
         pieces.push(pcm.samples);
     }

@@ -130,6 +130,25 @@ impl FieldReader {
         }
     }
 
+    /// A whole number, or in a form its digits.
+    pub(super) fn number(&mut self, name: &str) -> Option<u32> {
+        let given = self.given.remove(name)?;
+        let number = match &given {
+            Value::Null => return None,
+            Value::String(text) if text.trim().is_empty() => return None,
+            Value::String(text) => text.trim().parse().ok(),
+            // `1.0` is a whole number in JSON Schema.
+            Value::Number(number) => {
+                number.as_u64().or_else(|| whole(number.as_f64()?)).and_then(|n| n.try_into().ok())
+            }
+            _ => None,
+        };
+        if number.is_none() {
+            self.errors.push((name.to_owned(), format!("`{name}` must be a whole number")));
+        }
+        number
+    }
+
     /// The request that the fields have been checked to be.
     ///
     /// # Errors
@@ -152,4 +171,9 @@ impl FieldReader {
             }
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn whole(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u64)
 }

@@ -181,6 +181,7 @@ fn validated(
         prompt: fields.text("prompt"),
         hotwords: fields.text("hotwords"),
         word_timestamps: fields.flag("word_timestamps"),
+        audio_track: fields.number("audio_track"),
         webhook_url: fields.text("webhook_url"),
     };
     fields.finish(request.validate(location, network))
@@ -209,14 +210,17 @@ mod tests {
     fn errors_of_the_json_and_of_the_values_come_together() {
         let given = json!({
             "url": "file:///etc/passwd", "language": "klingon", "priority": 1, "colour": "blue", "a/b": 1,
-            "word_timestamps": "yes", "prompt": null, "initial_prompt": "",
+            "word_timestamps": "yes", "prompt": null, "initial_prompt": "", "audio_track": 0,
         });
-        assert_eq!(invalid_fields(&given), ["/a~1b", "/colour", "/language", "/priority", "/url", "/word_timestamps"]);
+        assert_eq!(
+            invalid_fields(&given),
+            ["/audio_track", "/a~1b", "/colour", "/language", "/priority", "/url", "/word_timestamps"]
+        );
         assert_eq!(invalid_fields(&json!({"url": 7})), ["/url"], "one error of a field");
     }
 
     #[test]
-    fn a_form_has_texts_where_json_has_booleans() {
+    fn a_form_has_texts_where_json_has_booleans_and_numbers() {
         for (given, expected) in [
             (json!({"word_timestamps": true}), Some(true)),
             (json!({"word_timestamps": " true "}), Some(true)),
@@ -228,16 +232,26 @@ mod tests {
             let request = validated(object, MediaLocation::Upload, &AddressPolicy::default()).expect("valid");
             assert_eq!(request.transcription.word_timestamps, expected, "{given}");
         }
+        let track = |given: Value| json!({ "url": "https://example.org/a", "audio_track": given });
+        for (given, expected) in [(json!(2), Some(2)), (json!(" 2 "), Some(2)), (json!(""), None), (Value::Null, None)]
+        {
+            let object = track(given.clone()).as_object().cloned().expect("an object");
+            let request = validated(object, MediaLocation::Url, &AddressPolicy::default()).expect("valid");
+            assert_eq!(request.transcription.audio_track, expected, "{given}");
+        }
+        for given in [json!(0), json!(-1), json!(1.5), json!("two"), json!(1001), json!(1e30), json!(true)] {
+            assert_eq!(invalid_fields(&track(given)), ["/audio_track"]);
+        }
     }
 
     #[test]
     fn the_description_names_the_fields_that_are_read() {
         let described = serde_json::to_value(SubmitRequest::default()).expect("plain data");
         let names: Vec<&String> = described.as_object().expect("an object").keys().collect();
-        let all: Value = names.iter().map(|name| ((*name).clone(), json!(1))).collect::<Map<_, _>>().into();
+        let all: Value = names.iter().map(|name| ((*name).clone(), json!([1]))).collect::<Map<_, _>>().into();
         let mut expected: Vec<String> = names.iter().map(|name| format!("/{name}")).collect();
         expected.sort();
-        assert_eq!(invalid_fields(&all), expected, "numbers are not texts, and no other field is unknown");
+        assert_eq!(invalid_fields(&all), expected, "lists are not texts, and no other field is unknown");
         assert_eq!(invalid_fields(&json!({"url": "https://example.org/a", "colour": 1})), ["/colour"]);
     }
 

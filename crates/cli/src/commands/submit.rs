@@ -76,6 +76,9 @@ pub(super) struct Submit {
     /// Also find the time of each word; they show in --format json
     #[arg(long)]
     word_timestamps: bool,
+    /// Number of the audio track to transcribe, counted from 1 [default: by language, else the default track]
+    #[arg(long, value_name = "NUMBER")]
+    audio_track: Option<u32>,
     /// high, normal or low
     #[arg(long)]
     priority: Option<String>,
@@ -142,6 +145,9 @@ impl Submit {
         }
         if self.word_timestamps {
             fields.insert("word_timestamps".to_owned(), json!(true));
+        }
+        if let Some(number) = self.audio_track {
+            fields.insert("audio_track".to_owned(), json!(number));
         }
         let path = PathBuf::from(media);
         if path.exists() {

@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use clap::Args;
 use ytcaption_domain::captions::Format;
 use ytcaption_domain::job::Task;
+use ytcaption_domain::language::AUTO;
+use ytcaption_media::{MediaInput, TrackChoice};
 use ytcaption_whisper::{FileTranscript, Progress, TranscribeOptions, transcribe_file};
 
 use super::Global;
@@ -39,6 +41,9 @@ pub(super) struct Transcribe {
     /// transcribe, or translate for an English translation
     #[arg(long, default_value_t = Task::Transcribe)]
     task: Task,
+    /// Number of the audio track, counted from 1 [default: by language, else the default track]
+    #[arg(long, value_name = "NUMBER")]
+    audio_track: Option<u32>,
     #[command(flatten)]
     decoding: DecodingArgs,
     /// Print on standard error how long each step took, added up over all threads
@@ -64,10 +69,16 @@ impl Transcribe {
             if shutdown.drain.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let timings = self.timings.then(Timings::start);
-        let outcome = transcribe_file(&transcriber, &self.file, &options, &mut progress).await;
+        let language = options.language.as_deref().filter(|language| *language != AUTO);
+        let track = TrackChoice { number: self.audio_track, language };
+        let input = MediaInput { path: &self.file, track };
+        let outcome = transcribe_file(&transcriber, input, &options, &mut progress).await;
         bar.clear();
-        let FileTranscript { transcript, truncation } =
+        let FileTranscript { transcript, truncation, track } =
             outcome.with_context(|| format!("{} was not transcribed", self.file.display()))?;
+        if let Some(notice) = track.notice().filter(|_| self.audio_track.is_none()) {
+            eprintln!("ytcaption: {notice}; --audio-track selects another");
+        }
         if let Some(truncation) = truncation {
             eprintln!("ytcaption: {} is truncated or corrupt: {truncation}", self.file.display());
         }

@@ -9,15 +9,17 @@ use super::{Audio, Failure, JobOptions, JobResult, MediaSource, Priority, Warnin
 use crate::Span;
 use crate::captions::Segment;
 use crate::event::{EventFamily, EventType};
+use crate::upcast::{Upcast, Upcaster};
 use crate::{AccountId, JobId};
 
 /// A fact in the life of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, EventFamily)]
-#[event_family(aggregate = "job")]
+#[event_family(aggregate = "job", upcasters = UPCASTERS)]
 #[serde(tag = "type")]
 #[expect(clippy::large_enum_variant, reason = "the largest is the first of a job, of which there is one")]
 pub enum JobEvent {
     /// The job was accepted.
+    #[event(version = 2)]
     JobCreated {
         /// The owner.
         account: AccountId,
@@ -162,6 +164,16 @@ pub enum JobEvent {
         reason: Option<String>,
     },
 }
+
+/// How earlier versions are read.
+const UPCASTERS: &[Upcaster] = &[
+    // Version 2 has the option `audio_track`, which no job had before.
+    Upcaster {
+        name: "JobCreated",
+        version: 1,
+        upcast: |payload| Ok(vec![Upcast { name: "JobCreated", version: 2, payload }]),
+    },
+];
 
 impl JobEvent {
     /// The events that end a job.

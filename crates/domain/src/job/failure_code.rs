@@ -35,7 +35,7 @@ pub const FAILURE_CODES: &[FailureCode] = &[
     code(
         "audio_track_chosen",
         "A warning: the media has several audio tracks, and the message says which one is transcribed.",
-        "Submit it again with the language of another track, or send that track alone.",
+        "Submit it again with the number of another track as `audio_track`, or with its language.",
     ),
     code(
         "bad_certificate",
@@ -145,6 +145,11 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "Submit it again from the original.",
     ),
     code("unavailable", "The server of the media could not be reached.", RETRY_LATER),
+    code(
+        "unknown_audio_track",
+        "The media has no audio track with the requested number.",
+        "Request one that the message lists, or leave out `audio_track`.",
+    ),
     code(
         "unknown_language",
         "The model does not know the requested language.",

@@ -79,6 +79,9 @@ pub struct TranscriptionOptions {
     /// Whether the time of each word is determined too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word_timestamps: Option<bool>,
+    /// Number of the audio track of the media that is transcribed, counted from 1; without it the download worker chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_track: Option<u32>,
 }
 
 impl Default for TranscriptionOptions {
@@ -91,6 +94,7 @@ impl Default for TranscriptionOptions {
             initial_prompt: None,
             hotwords: None,
             word_timestamps: None,
+            audio_track: None,
         }
     }
 }

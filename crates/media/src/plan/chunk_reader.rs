@@ -1,13 +1,12 @@
 //! The chunks of media together with their samples, while the rest is still being read.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
 use ytcaption_domain::Span;
 
 use super::{DECISION_DELAY_MS, PlanSettings, Planner};
 use crate::levels::LevelMeter;
-use crate::{MediaError, PcmStream, SAMPLE_RATE, SAMPLES_PER_MS, StreamEnd};
+use crate::{ChosenTrack, MediaError, MediaInput, PcmStream, SAMPLE_RATE, SAMPLES_PER_MS, StreamEnd};
 
 /// One second a read.
 const PIECE: usize = SAMPLE_RATE as usize;
@@ -23,6 +22,7 @@ pub struct ChunkReader {
     ready: VecDeque<Span>,
     end: Option<StreamEnd>,
     expected_ms: Option<u64>,
+    track: ChosenTrack,
     /// Samples that may have to wait in `pcm`.
     max_waiting: usize,
 }
@@ -34,17 +34,18 @@ struct Reading {
 }
 
 impl ChunkReader {
-    /// Starts reading `path`.
+    /// Starts reading media.
     ///
     /// # Errors
     /// As [`PcmStream::open`].
-    pub async fn open(path: &Path, settings: PlanSettings) -> Result<Self, MediaError> {
-        let stream = PcmStream::open(path, None).await?;
+    pub async fn open(input: impl Into<MediaInput<'_>>, settings: PlanSettings) -> Result<Self, MediaError> {
+        let stream = PcmStream::open(input, None).await?;
         let planner = Planner::new(settings);
         let max_ms = planner.longest_ms() + DECISION_DELAY_MS;
         let max_waiting = usize::try_from(max_ms * SAMPLES_PER_MS).unwrap_or(0) + PIECE;
         Ok(Self {
             expected_ms: stream.expected_ms(),
+            track: stream.track().clone(),
             reading: Some(Reading { stream, meter: LevelMeter::default(), planner }),
             // Set aside at once: growing step by step would copy, and hold twice as much for a moment.
             pcm: Vec::with_capacity(max_waiting),
@@ -57,6 +58,11 @@ impl ChunkReader {
     /// Length in milliseconds according to the headers, `None` where they lack it; the exact one once all has been read.
     pub fn expected_ms(&self) -> Option<u64> {
         self.end.as_ref().map(|end| end.duration_ms).or(self.expected_ms)
+    }
+
+    /// The audio track that is read.
+    pub fn track(&self) -> &ChosenTrack {
+        &self.track
     }
 
     /// How the stream ended; `None` before [`ChunkReader::next`] returned the last.

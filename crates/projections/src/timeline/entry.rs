@@ -84,8 +84,9 @@ pub(super) fn submitted(
     let model = transcription.model.as_ref().map_or(String::new(), |model| format!(", model {model}"));
     let task = if transcription.task == Task::Translate { ", to be translated" } else { "" };
     let language = &transcription.language;
+    let track = transcription.audio_track.map_or(String::new(), |number| format!(", audio track {number}"));
     let webhook = webhook_host.map_or(String::new(), |host| format!(", webhook at {host}"));
-    format!("{source} submitted: language {language}{task}, priority {priority}{model}{webhook}")
+    format!("{source} submitted: language {language}{track}{task}, priority {priority}{model}{webhook}")
 }
 
 /// A worker began an attempt at `what`, `with` a model.

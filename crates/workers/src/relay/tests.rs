@@ -71,7 +71,7 @@ async fn events_are_published_in_order_and_once_also_by_a_second_leader() {
     let headers = message.headers.as_ref().unwrap();
     assert_eq!(headers.get("Nats-Msg-Id").unwrap().as_str(), event.id.to_string());
     assert_eq!(headers.get(TRACEPARENT).unwrap().as_str(), client().traceparent.unwrap());
-    assert_eq!(event.kind, "ytcaption.job.JobCreated.v1");
+    assert_eq!(event.kind, "ytcaption.job.JobCreated.v2");
     assert_eq!((event.specversion.as_str(), event.sequence.as_str()), ("1.0", "0000000001"));
     assert_eq!(event.data.as_ref().unwrap()["source"]["url"], "http://example.org/a.mp4");
     second.cancel();

@@ -42,7 +42,7 @@ async fn unknown_events_are_published_and_a_corrupt_one_delays_no_other() {
     let messages = on_stream(&harness).await;
     let kinds: Vec<&str> = messages.iter().map(|(_, event)| event.kind.as_str()).collect();
     let created = "ytcaption.job.JobCreated";
-    assert_eq!(kinds, ["ytcaption.job.JobPaused.v1", &format!("{created}.v9"), &format!("{created}.v1")]);
+    assert_eq!(kinds, ["ytcaption.job.JobPaused.v1", &format!("{created}.v9"), &format!("{created}.v2")]);
     let (message, event) = &messages[0];
     assert_eq!((event.actor.as_str(), &event.data.as_ref().unwrap()["new"]), ("system:tomorrow", &json!(true)));
     assert!(message.subject.contains(".JobPaused.normal."), "{}", message.subject);

@@ -97,6 +97,7 @@ impl From<MediaError> for StepError {
                 Self::permanent("not_media", format!("{text}. Check that the file plays in a media player."))
             }
             MediaError::NoAudioTrack => Self::permanent("no_audio_track", format!("{text}.")),
+            MediaError::UnknownTrack { .. } => Self::permanent("unknown_audio_track", format!("{text}.")),
             MediaError::NoSound => Self::permanent("empty_audio", format!("{text}.")),
             MediaError::Protected => Self::permanent("drm_protected", format!("{text}.")),
             MediaError::TooLong { .. } => Self::permanent("too_long", format!("{text}.")),

@@ -108,11 +108,20 @@ impl TestHarness {
     }
 
     pub(crate) async fn submit(&self, source: MediaSource, webhook_url: Option<Url>) -> JobId {
+        self.create(source, TranscriptionOptions::default(), webhook_url).await
+    }
+
+    /// Creates a job with these options.
+    pub(crate) async fn submit_with(&self, source: MediaSource, options: TranscriptionOptions) -> JobId {
+        self.create(source, options, None).await
+    }
+
+    async fn create(&self, source: MediaSource, options: TranscriptionOptions, webhook_url: Option<Url>) -> JobId {
         let id = new_id();
         let command = JobCommand::Create {
             account: AccountId::local(),
             source,
-            options: JobOptions::Transcription(TranscriptionOptions::default()),
+            options: JobOptions::Transcription(options),
             priority: Priority::Normal,
             webhook_url,
             retry_of: None,

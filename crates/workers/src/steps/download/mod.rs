@@ -28,7 +28,7 @@ use ytcaption_domain::language::AUTO;
 use ytcaption_domain::step::{DOWNLOAD, Step};
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_eventstore::work::WorkUnit;
-use ytcaption_media::{ConvertSettings, MediaError, PlanSettings, convert_to_flac, plan_chunks};
+use ytcaption_media::{ConvertSettings, MediaError, PlanSettings, TrackChoice, convert_to_flac, plan_chunks};
 
 pub use settings::DownloadSettings;
 
@@ -174,7 +174,8 @@ impl Download {
         };
         let flac = directory.path().join("audio.flac");
         let language = Some(job.transcription.language.as_str()).filter(|language| *language != AUTO);
-        let settings = ConvertSettings { language, max_duration_ms: Some(as_ms(self.settings.max_duration)) };
+        let track = TrackChoice { number: job.transcription.audio_track, language };
+        let settings = ConvertSettings { track, max_duration_ms: Some(as_ms(self.settings.max_duration)) };
         let converted = match convert_to_flac(&media.path, &flac, &settings, &mut |_| {}).await {
             Ok(converted) => converted,
             Err(error) => {
@@ -186,7 +187,7 @@ impl Download {
         if converted.truncation.is_some() {
             check_disk(directory.path()).await?;
         }
-        for warning in warnings::of_conversion(&converted) {
+        for warning in warnings::of_conversion(&converted, track) {
             tracing::warn!(
                 code = warning.code,
                 detail = warning.message,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ytcaption_domain::job::JobEvent;
+use ytcaption_domain::job::{JobEvent, TranscriptionOptions};
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::text::{self, MAX_TITLE_CHARS};
 
@@ -317,4 +317,28 @@ async fn silence_and_other_tracks_are_reported() {
     let (job, _) = harness.deps.jobs.load(job.0).await.unwrap();
     let codes: Vec<_> = job.warnings.iter().map(|warning| warning.code.as_str()).collect();
     assert_eq!(codes, ["audio_track_chosen", "silent_audio"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audio_track_that_was_requested_is_the_one_that_is_stored() {
+    let inputs = "-f lavfi -i sine=frequency=300:duration=2 -f lavfi -i anullsrc=r=16000:cl=mono:d=1 -map 0 -map 1";
+    let names = "-metadata:s:a:0 language=eng -metadata:s:a:1 language=por -metadata:s:a:1 title=Comentário";
+    let file = media(&format!("{inputs} {names} -c:a aac"), "mkv");
+    let server = HttpServer::start(move |_, _| Answer::new("video/x-matroska", file.clone())).await;
+    let harness = harness_with(settings).await;
+    let source = || MediaSource::Url { url: format!("{}/talk.mkv", server.url).parse().unwrap() };
+    let submit = async |number| {
+        harness.submit_with(source(), TranscriptionOptions { audio_track: Some(number), ..<_>::default() }).await
+    };
+    let second = submit(2).await;
+    assert_eq!(harness.end_of(second).await, "ok");
+    let (job, _) = harness.deps.jobs.load(second.0).await.unwrap();
+    assert!(job.audio.unwrap().duration_ms.abs_diff(1_000) < 100);
+    let codes: Vec<_> = job.warnings.iter().map(|warning| warning.code.as_str()).collect();
+    assert_eq!(codes, ["silent_audio"], "no warning about a choice of the client");
+    let third = submit(3).await;
+    assert_eq!(harness.end_of(third).await, "unknown_audio_track");
+    let failed = harness.wait_for(third, |event| matches!(event, JobEvent::JobFailed { .. })).await;
+    let JobEvent::JobFailed { failure, .. } = failed else { unreachable!() };
+    assert!(failure.message.contains("number 3: it has 1 (eng), 2 (por, “Comentário”)"), "{}", failure.message);
 }

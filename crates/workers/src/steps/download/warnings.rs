@@ -2,23 +2,19 @@
 
 use ytcaption_domain::job::{SILENT_AUDIO, Warning};
 use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
-use ytcaption_media::ConvertedAudio;
+use ytcaption_media::{ConvertedAudio, TrackChoice};
 
-/// Warnings about converted audio: part of it is missing, it is silent, or it is one of several tracks.
-pub(super) fn of_conversion(audio: &ConvertedAudio) -> Vec<Warning> {
+/// Warnings about converted audio: part of it is missing, it is silent, or it is one of several tracks and the client has not
+/// said which.
+pub(super) fn of_conversion(audio: &ConvertedAudio, requested: TrackChoice<'_>) -> Vec<Warning> {
     let warning = |code: &str, message: String| Warning {
         code: code.to_owned(),
         message: text::clean(&message, MAX_MESSAGE_CHARS),
     };
     let mut warnings = Vec::new();
-    if audio.tracks > 1 {
-        let language = audio.language.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-        let message = format!(
-            "The media has {} audio tracks; number {}{language} is transcribed. For another one, submit it again with the \
-             language of that track, or send that track alone.",
-            audio.tracks, audio.track
-        );
-        warnings.push(warning("audio_track_chosen", message));
+    if let Some(notice) = audio.track.notice().filter(|_| requested.number.is_none()) {
+        let advice = "For another one, submit it again with its number as `audio_track`, or with its language.";
+        warnings.push(warning("audio_track_chosen", format!("{notice}. {advice}")));
     }
     if !audio.is_audible() {
         let message = "The audio is silent, so that there is nothing to transcribe: check the file.";
