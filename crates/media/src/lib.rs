@@ -18,6 +18,7 @@
 )]
 
 mod blocks;
+mod ending;
 mod error;
 mod ffmpeg;
 mod flac;

@@ -15,7 +15,7 @@ use super::probe::MediaInfo;
 use super::report::Report;
 use super::tracks::{ChosenTrack, MediaInput, candidates};
 use super::truncation::{Counted, Timing};
-use super::{MediaError, SAMPLE_RATE, SAMPLES_PER_MS, ffmpeg, probe, samples_to_ms};
+use super::{MediaError, SAMPLE_RATE, SAMPLES_PER_MS, ending, ffmpeg, probe, samples_to_ms};
 
 /// Decoded audio: 16 kHz, mono.
 #[derive(Debug, Clone)]
@@ -66,6 +66,8 @@ pub struct PcmStream {
     /// What is subtracted from the times of blocks, in milliseconds.
     base_ms: i64,
     timing: Timing,
+    /// ffmpeg's name of the container, if all of it is decoded.
+    whole_format: Option<String>,
     /// Samples of each channel so far, silence included.
     position: u64,
     /// Samples of silence within the sound.
@@ -143,6 +145,7 @@ impl PcmStream {
             ready: VecDeque::new(),
             base_ms: if range.is_none() { info.start_ms } else { 0 },
             timing: Timing::from_format(&info.format, info.understated),
+            whole_format: range.is_none().then(|| info.format.clone()),
             position: 0,
             filled: 0,
             samples: 0,
@@ -267,9 +270,13 @@ impl PcmStream {
             return Err(MediaError::Undecodable { detail: report.detail(&self.path) });
         }
         let duration_ms = samples_to_ms(self.samples);
+        let ends_early = match &self.whole_format {
+            Some(format) => ending::is_incomplete(&self.path, format).await,
+            None => false,
+        };
         let counted = Counted { duration_ms, filled_ms: samples_to_ms(self.filled), promised_ms: self.promised_ms };
-        let truncation =
-            counted.truncation(self.timing, &report).or_else(|| (!status.success()).then(|| report.detail(&self.path)));
+        let truncation = counted.truncation(self.timing, &report, ends_early);
+        let truncation = truncation.or_else(|| (!status.success()).then(|| report.detail(&self.path)));
         Ok(StreamEnd { duration_ms, truncation, waited })
     }
 }

@@ -31,7 +31,7 @@ pub struct MediaInfo {
     pub format: String,
     /// Time at which the file begins, in milliseconds: what a player shows as zero.
     pub(super) start_ms: i64,
-    /// Whether more samples follow than the header of a WAV file says.
+    /// Whether more samples follow than the header of a WAV file says, or it does not say how many there are.
     pub(super) understated: bool,
     /// Whether the sound is encrypted.
     pub(super) is_protected: bool,

@@ -26,8 +26,8 @@ const MACHINE_ERRORS: [&str; 6] = [
 const READ_ERROR: &str = "Input/output error";
 /// A packet that the decoder refused, in the words of ffmpeg 5 and of later versions.
 const UNDECODED: [&str; 2] = ["Error while decoding", "Error submitting packet to decoder"];
-/// A packet whose end is missing.
-const INCOMPLETE: &str = "corrupt input packet";
+/// A packet whose end is missing; the same of an element of Matroska.
+const INCOMPLETE: [&str; 2] = ["corrupt input packet", "File ended prematurely"];
 /// Said when a length follows from the file's size and a first bit rate.
 const ESTIMATED: &str = "Estimating duration from bitrate";
 
@@ -41,7 +41,7 @@ pub(super) struct Report {
     read_error: bool,
     /// Packets that could not be decoded.
     pub(super) undecoded: u64,
-    /// Packets of which a part was missing.
+    /// Packets, or the whole file, of which a part was missing.
     pub(super) incomplete: u64,
     /// Whether the length is an estimate.
     pub(super) estimated: bool,
@@ -69,7 +69,7 @@ impl Report {
         if UNDECODED.iter().any(|text| line.contains(text)) {
             self.undecoded += 1;
         }
-        self.incomplete += u64::from(line.contains(INCOMPLETE));
+        self.incomplete += u64::from(INCOMPLETE.iter().any(|text| line.contains(text)));
         self.estimated |= line.contains(ESTIMATED);
         self.read_error |= line.contains(READ_ERROR);
         self.index_missing |= line.contains("moov atom not found");

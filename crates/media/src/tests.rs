@@ -266,8 +266,19 @@ async fn an_estimated_length_promises_nothing() {
 
 #[tokio::test]
 async fn a_cut_off_file_without_an_index_says_so() {
-    for (name, codec) in [("cut.wav", "-c:a pcm_s16le"), ("cut.avi", "-c:a pcm_s16le"), ("cut.flac", "-c:a flac")] {
+    for (name, codec) in [
+        ("cut.wav", "-c:a pcm_s16le"),
+        ("cut.avi", "-c:a pcm_s16le"),
+        ("cut.flac", "-c:a flac"),
+        ("cut.mp3", "-c:a libmp3lame -write_xing 0"),
+        ("cut.aac", "-c:a aac"),
+        ("cut.opus", "-c:a libopus"),
+        ("cut.ts", "-c:a aac"),
+        ("cut.webm", "-c:a libopus -live 1"),
+    ] {
         let (_dir, path) = media(name, &format!("{} {codec}", TONE.replace("=3", "=20")));
+        let (whole, _) = converted(&path).await;
+        assert!(whole.truncation.is_none() && whole.duration_ms.abs_diff(20_000) < 100, "{name}: {whole:?}");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() * 2 / 5]).unwrap();
         let (audio, _) = converted(&path).await;
@@ -285,6 +296,14 @@ async fn samples_after_what_a_wav_header_says_are_read() {
     std::fs::write(&path, bytes).unwrap();
     let (audio, _) = converted(&path).await;
     assert!(audio.duration_ms.abs_diff(3_000) < 50 && audio.truncation.is_none(), "{audio:?}");
+    // As programs leave it that write into a pipe.
+    for unknown in [0, u32::MAX] {
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[data + 4..][..4].copy_from_slice(&unknown.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let (audio, _) = converted(&path).await;
+        assert!(audio.duration_ms.abs_diff(3_000) < 50 && audio.truncation.is_none(), "{unknown}: {audio:?}");
+    }
 }
 
 #[tokio::test]

@@ -59,7 +59,8 @@ pub(super) struct Counted {
 
 impl Counted {
     /// What of the media is missing or corrupt; `None` if nothing is.
-    pub(super) fn truncation(self, timing: Timing, report: &Report) -> Option<String> {
+    /// `ends_early`: the file itself shows that its end is missing.
+    pub(super) fn truncation(self, timing: Timing, report: &Report, ends_early: bool) -> Option<String> {
         if let Some(promised_ms) = self.promised_ms
             && promised_ms > self.duration_ms + TOLERATED_SHORTFALL_MS
         {
@@ -74,7 +75,7 @@ impl Counted {
         if report.undecoded > TOLERATED_PACKETS {
             return Some(format!("{} pieces of its sound are corrupt and were left out", report.undecoded));
         }
-        incomplete.then(|| "its last part is incomplete: its end seems cut off".to_owned())
+        (incomplete || ends_early).then(|| "its last part is incomplete: its end seems cut off".to_owned())
     }
 }
 

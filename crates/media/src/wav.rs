@@ -15,7 +15,7 @@ const UNKNOWN_SIZE: u64 = 0x7FFF_0000;
 pub(super) struct WavHeader {
     /// Length in milliseconds that the header promises, if the file ends before it.
     pub(super) promised_ms: Option<u64>,
-    /// Whether more samples follow than the header says.
+    /// Whether more samples follow than the header says, or it does not say how many there are.
     pub(super) understated: bool,
 }
 
@@ -43,8 +43,8 @@ async fn parse_header(path: &Path) -> std::io::Result<Option<WavHeader>> {
             bytes_per_second = u64::from(file.read_u32_le().await?);
         } else if &name == b"data" {
             let follows = length.saturating_sub(begins);
-            if size == 0 || size >= UNKNOWN_SIZE {
-                return Ok(None);
+            if size == 0 || (size >= UNKNOWN_SIZE && size > follows) {
+                return Ok(Some(WavHeader { promised_ms: None, understated: follows > 0 }));
             }
             if size > follows {
                 let promised_ms = (size * 1000).checked_div(bytes_per_second);
