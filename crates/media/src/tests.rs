@@ -243,13 +243,15 @@ async fn corrupt_sound_becomes_silence_and_is_reported() {
 
 #[tokio::test]
 async fn a_change_of_the_sample_rate_in_the_middle_loses_nothing() {
-    let (dir, path) = media("a.ts", &format!("{TONE} -ar 22050 -c:a aac"));
-    ffmpeg(dir.path(), &format!("{TONE} -ar 44100 -c:a aac b.ts"));
-    let both = [std::fs::read(&path).unwrap(), std::fs::read(dir.path().join("b.ts")).unwrap()].concat();
-    std::fs::write(&path, both).unwrap();
-    let (audio, pcm) = converted(&path).await;
-    assert!(audio.duration_ms.abs_diff(6_000) < 250, "{audio:?}");
-    assert!((frequency(&pcm) - 440.0).abs() < 20.0, "{} Hz", frequency(&pcm));
+    for (extension, codec) in [("ts", "-c:a aac"), ("aac", "-c:a aac"), ("mp3", "-c:a libmp3lame -write_xing 0")] {
+        let (dir, path) = media(&format!("a.{extension}"), &format!("{TONE} -ar 22050 -ac 1 {codec}"));
+        ffmpeg(dir.path(), &format!("{TONE} -ar 44100 -ac 2 {codec} b.{extension}"));
+        let second = std::fs::read(dir.path().join(format!("b.{extension}"))).unwrap();
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), second].concat()).unwrap();
+        let (audio, pcm) = converted(&path).await;
+        assert!(audio.duration_ms.abs_diff(6_000) < 250 && audio.truncation.is_none(), "{extension}: {audio:?}");
+        assert!((frequency(&pcm) - 440.0).abs() < 20.0, "{extension}: {} Hz", frequency(&pcm));
+    }
 }
 
 #[tokio::test]

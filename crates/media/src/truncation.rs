@@ -3,7 +3,9 @@
 use super::report::Report;
 
 /// Formats in which samples follow one another without gaps.
-const CONTINUOUS: [&str; 12] = ["flac", "wav", "w64", "aiff", "au", "mp3", "aac", "ac3", "ape", "tta", "tak", "wv"];
+const CONTINUOUS: [&str; 9] = ["flac", "wav", "w64", "aiff", "au", "ape", "tta", "tak", "wv"];
+/// Formats that are nothing but frames.
+const FRAMES: [&str; 7] = ["mp3", "aac", "loas", "ac3", "eac3", "dts", "truehd"];
 /// Longer gaps are taken for errors of the times, and closed.
 const MAX_GAP_MS: u64 = 30 * 60 * 1000;
 /// In a transport stream the clock may be set anew at any time.
@@ -20,6 +22,9 @@ const TOLERATED_PACKETS: u64 = 10;
 pub(super) enum Timing {
     /// There are none but the number of samples: a gap shows that something is missing.
     Continuous,
+    /// There are none: ffmpeg counts frames at the rate of the first, and so gets lost where files of different rates were
+    /// joined. Gaps are never kept.
+    Frames,
     /// As `Continuous`, but read to the end of the file whatever its header says, so that the last packet is incomplete.
     ReadToEnd,
     /// Each packet has its time, and there may be gaps.
@@ -35,13 +40,18 @@ impl Timing {
             _ if understated => Self::ReadToEnd,
             "mpeg" | "mpegts" | "mpegtsraw" => Self::TransportStream,
             format if CONTINUOUS.contains(&format) => Self::Continuous,
+            format if FRAMES.contains(&format) => Self::Frames,
             _ => Self::Packets,
         }
     }
 
     /// The longest gap that is kept as silence, in milliseconds.
     pub(super) fn max_gap_ms(self) -> u64 {
-        if self == Self::TransportStream { MAX_GAP_OF_TRANSPORT_STREAM_MS } else { MAX_GAP_MS }
+        match self {
+            Self::Frames => 0,
+            Self::TransportStream => MAX_GAP_OF_TRANSPORT_STREAM_MS,
+            Self::Continuous | Self::ReadToEnd | Self::Packets => MAX_GAP_MS,
+        }
     }
 }
 
@@ -67,7 +77,8 @@ impl Counted {
             let (promised, decoded) = (in_seconds(promised_ms), in_seconds(self.duration_ms));
             return Some(format!("the file promises {promised} of sound and holds {decoded}: its end seems cut off"));
         }
-        let incomplete = report.incomplete > 0 && matches!(timing, Timing::Continuous | Timing::Packets);
+        let incomplete =
+            report.incomplete > 0 && matches!(timing, Timing::Continuous | Timing::Frames | Timing::Packets);
         let corrupt = incomplete || report.has_errors() || timing == Timing::Continuous;
         if corrupt && self.filled_ms > TOLERATED_LOSS_MS {
             return Some(format!("{} of its sound are corrupt and became silence", in_seconds(self.filled_ms)));

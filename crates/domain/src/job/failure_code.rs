@@ -105,9 +105,19 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "Submit a public URL or upload the file; the operator may permit a network in the setting `network.allow`.",
     ),
     code(
+        "redirect_loop",
+        "The URL redirects in a circle, or too often.",
+        "Send the URL that it leads to in a browser.",
+    ),
+    code(
         "result_rejected",
         "The result of the worker does not fit the job: an error of YTCaption.",
         "Report it with the id of the job.",
+    ),
+    code(
+        "several_media",
+        "There are several media at the URL: a page with two videos, a feed or a playlist.",
+        "Submit the URL of one of them; the message lists them.",
     ),
     code("silent_audio", "A warning: the audio is silent.", "Check the file."),
     code(
@@ -164,6 +174,11 @@ pub const FAILURE_CODES: &[FailureCode] = &[
         "unresolved_host",
         "The host name of the URL was not found.",
         "Check its spelling. It is tried again for some minutes by itself, in case the name service is down.",
+    ),
+    code(
+        "unsupported_playlist",
+        "The playlist changes its format in the middle, so that its parts cannot be joined.",
+        "Download the parts yourself and upload them one by one.",
     ),
     code("upload_corrupt", "The uploaded file is corrupt in the storage.", "Upload it again."),
     code("upload_missing", "The uploaded file is no longer in the storage.", "Upload it again."),

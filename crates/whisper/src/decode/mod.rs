@@ -85,6 +85,7 @@ pub(crate) fn decode(
                     Some(window.starting_at(resume_ms)).filter(|rest| !rest.speech.is_empty())
                 }
             });
+            found.iter_mut().for_each(words::separate);
             segments.extend(found);
         }
         language = Some(spoken);

@@ -1,6 +1,9 @@
 //! Words and their times, from the path through the attention of the decoder while it wrote them.
 
+mod separate;
 mod shorten;
+
+pub(super) use separate::separate;
 
 use ytcaption_domain::captions::Word;
 use ytcaption_models::TIMESTAMP_STEP_MS;

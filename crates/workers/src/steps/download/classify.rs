@@ -23,7 +23,20 @@ const fn known(
 }
 
 /// Found by provoking each error with the real program.
-const KNOWN_ERRORS: [KnownError; 19] = [
+const KNOWN_ERRORS: [KnownError; 21] = [
+    known(
+        &["redirect loop detected", "Exceeded 30 redirects"],
+        RetryClass::Permanent,
+        "redirect_loop",
+        "The URL redirects in a circle, or too often: open it in a browser, and send the URL that it leads to.",
+    ),
+    known(
+        &["Initialization fragment found after media fragments"],
+        RetryClass::Permanent,
+        "unsupported_playlist",
+        "The playlist changes its format in the middle, so that its parts cannot be joined: download them yourself and \
+         upload them one by one.",
+    ),
     known(
         &["HTTP Error 404", "HTTP Error 410"],
         RetryClass::Permanent,
@@ -175,6 +188,12 @@ mod tests {
             ("ERROR: HTTP Error 503: Service Unavailable", "http_5xx", RetryClass::Transient),
             ("ERROR: HTTP Error 451: Unavailable For Legal Reasons", "http_4xx", RetryClass::Permanent),
             ("WARNING: x\nERROR: Unsupported URL: http://h/", "no_video", RetryClass::Permanent),
+            (
+                "ERROR: [generic] a: Unable to download webpage: HTTP Error 302: Found (redirect loop detected) (caused by \
+                 <HTTPError 302: Found>)",
+                "redirect_loop",
+                RetryClass::Permanent,
+            ),
             ("ERROR: [Errno 111] Connection refused", "unavailable", RetryClass::Transient),
             ("ERROR: something new", "download_failed", RetryClass::Transient),
             ("ERROR: An extractor error has occurred. (caused by MemoryError())", "too_large", RetryClass::Permanent),

@@ -9,13 +9,13 @@ use super::tests::{TONE, harness_with, settings};
 use crate::testing::{Answer, HttpServer, Request, TestHarness, media};
 
 /// A playlist (RFC 8216) of these segments.
-fn playlist(key: &str, segments: &[&str]) -> Answer {
+pub(super) fn playlist(key: &str, segments: &[&str]) -> Answer {
     let segments = segments.join("\n#EXTINF:3,\n");
     let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:3\n#EXT-X-PLAYLIST-TYPE:VOD\n";
     Answer::new("application/vnd.apple.mpegurl", format!("{head}{key}#EXTINF:3,\n{segments}\n#EXT-X-ENDLIST\n"))
 }
 
-fn page(media: &str) -> Answer {
+pub(super) fn page(media: &str) -> Answer {
     Answer::new(
         "text/html",
         format!("<html><head><title>T</title></head><body><video src='{media}'></video></body></html>"),
@@ -23,7 +23,7 @@ fn page(media: &str) -> Answer {
 }
 
 /// The failure of a job.
-async fn failure(harness: &TestHarness, job: JobId) -> (String, String) {
+pub(super) async fn failure(harness: &TestHarness, job: JobId) -> (String, String) {
     harness.end_of(job).await;
     let failed = harness.wait_for(job, |event| matches!(event, JobEvent::JobFailed { .. })).await;
     let JobEvent::JobFailed { failure, .. } = failed else { unreachable!() };

@@ -7,6 +7,7 @@
 mod blocked;
 mod classify;
 mod options;
+mod playlist;
 mod progress;
 mod settings;
 mod warnings;
@@ -299,5 +300,7 @@ fn in_words(duration: Duration) -> String {
 
 #[cfg(test)]
 mod egress_tests;
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,9 @@ const CPU: Duration = Duration::from_mins(10);
 /// Written during the download: lines that begin with `P `.
 const PROGRESS: &str = "download:P %(progress.{downloaded_bytes,total_bytes,total_bytes_estimate})j";
 /// Written when the page was read: a line that begins with `L `.
-const LIVE: &str = "pre_process:L %(is_live)j";
+const FOUND: &str = "pre_process:L %(.{is_live,n_entries,playlist_count})j";
+/// Written for each of several media: a line that begins with `E `.
+const LISTED: &str = "pre_process:E [%(title|null)j,%(url|null)j,%(formats.0.url|null)j]";
 /// Written before a download begins: a line that begins with `B `.
 const BEGUN: &str = "before_dl:B %(id)j";
 /// Written when the file is complete: a line that begins with `M `.
@@ -29,15 +31,22 @@ const NO_LIVE: &str = "!is_live";
 /// Protocols that ffmpeg may open where yt-dlp leaves a playlist to it: not `udp:` or `rtp:`, which know no proxy.
 const FFMPEG_PROTOCOLS: &str = "ffmpeg_i:-protocol_whitelist http,https,httpproxy,tls,tcp,crypto,data";
 
+/// Media of one URL that are listed at most.
+pub(super) const MAX_LISTED: usize = 20;
+
+/// The command that lists the media at `url`, which are several.
+pub(super) fn listing(url: &Url, directory: &Path, settings: &DownloadSettings) -> ChildCommand {
+    let mut command = common(directory, settings);
+    command.args(["--simulate", "--flat-playlist", "--playlist-items", &format!("1:{MAX_LISTED}")]);
+    command.args(["--print", LISTED, "--", url.as_str()]);
+    command
+}
+
 /// The command that downloads the media at `url` into `directory`.
-pub(super) fn command(url: &Url, directory: &Path, settings: &DownloadSettings) -> ChildCommand {
-    // Other files than the media are smaller; the media itself must be allowed to become too large, to be reported so.
-    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: CPU, file_bytes: settings.max_bytes.saturating_mul(2) };
-    let mut command = ChildCommand::new(&settings.yt_dlp, limits);
-    // Nothing else configures it: no file, no plugin, no cache, no home directory.
-    command.args(["--ignore-config", "--no-plugin-dirs", "--no-exec", "--no-cache-dir", "--no-update"]);
-    command.args(["--no-playlist", "--playlist-items", "1", "--color", "no_color", "--quiet"]);
-    command.args(["--socket-timeout", "15", "--retries", "2", "--extractor-retries", "1", "--fragment-retries", "2"]);
+pub(super) fn download(url: &Url, directory: &Path, settings: &DownloadSettings) -> ChildCommand {
+    let mut command = common(directory, settings);
+    // The second is never downloaded: that there is one ends the download.
+    command.args(["--playlist-items", "1:2"]);
     // The repairs run ffmpeg on what was downloaded, and that may be a playlist of local files.
     command.args(["--fixup", "never"]);
     // Media with a gap would be taken for the whole.
@@ -45,9 +54,21 @@ pub(super) fn command(url: &Url, directory: &Path, settings: &DownloadSettings) 
     command.arg("--max-filesize").arg(settings.max_bytes.to_string());
     command.args(["--format", FORMAT, "--match-filters", NO_LIVE, "--downloader-args", FFMPEG_PROTOCOLS, "--no-mtime"]);
     command.args(["--progress", "--newline", "--progress-template", PROGRESS]);
-    command.args(["--print", LIVE, "--print", BEGUN, "--print", FINISHED]);
+    command.args(["--print", FOUND, "--print", BEGUN, "--print", FINISHED]);
     command.arg("--output").arg(directory.join("media.%(ext)s"));
     command.arg("--").arg(url.as_str());
+    command
+}
+
+/// What all commands have in common.
+fn common(directory: &Path, settings: &DownloadSettings) -> ChildCommand {
+    // Other files than the media are smaller; the media itself must be allowed to become too large, to be reported so.
+    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: CPU, file_bytes: settings.max_bytes.saturating_mul(2) };
+    let mut command = ChildCommand::new(&settings.yt_dlp, limits);
+    // Nothing else configures it: no file, no plugin, no cache, no home directory.
+    command.args(["--ignore-config", "--no-plugin-dirs", "--no-exec", "--no-cache-dir", "--no-update"]);
+    command.args(["--no-playlist", "--color", "no_color", "--quiet"]);
+    command.args(["--socket-timeout", "15", "--retries", "2", "--extractor-retries", "1", "--fragment-retries", "2"]);
     command.works_in(directory);
     command
 }

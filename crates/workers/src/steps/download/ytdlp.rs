@@ -9,18 +9,18 @@ use serde::Deserialize;
 use serde_with::{Bytes, serde_as};
 use tokio::process::ChildStdout;
 use url::Url;
-use ytcaption_children::{Child, Lines, collect_tail};
+use ytcaption_children::{Child, ChildCommand, Lines, collect_tail};
 use ytcaption_domain::text::{self, MAX_TITLE_CHARS};
 
 use super::blocked::blocked_connection;
 use super::classify::classify;
-use super::{DownloadSettings, Progress, options};
+use super::{DownloadSettings, Progress, options, playlist};
 use crate::egress::EgressProxy;
 use crate::steps::error::StepError;
 
 /// Extractor of `<video>` elements. It appends the number of the element to the title of the page.
 const EMBEDDED: &str = "HTML5MediaEmbed";
-/// What it appends for the first, the only one that is requested.
+/// What it appends for the first, where there is but one.
 const FIRST_OF_PAGE: &[u8] = b" (1)";
 /// How often the bytes on disk are counted: a server that sends no length must not fill the disk.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -46,7 +46,7 @@ pub(super) async fn download(
     proxy: &EgressProxy,
     progress: &mut Progress<'_>,
 ) -> Result<Media, StepError> {
-    let mut child = start(url, directory, settings, proxy)?;
+    let mut child = spawn(options::download(url, directory, settings), proxy)?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(StepError::disk(&std::io::Error::other("yt-dlp started without pipes")));
     };
@@ -55,13 +55,17 @@ pub(super) async fn download(
         output = read_output(stdout, progress) => output?,
         () = until_larger(directory, settings.max_bytes) => return Err(too_large(settings.max_bytes)),
     };
+    if output.several() {
+        drop(child);
+        return Err(playlist::several(url, output.found.playlist_count, directory, settings, proxy).await?);
+    }
     let status = child.wait().await.map_err(|error| StepError::disk(&error))?;
     let stderr = stderr.await.unwrap_or_default();
     match output.finished {
         Some(finished) if status.success() && finished.filepath.starts_with(directory) => Ok(finished.into_media()),
         // With `--max-filesize` it skips a larger file without a message and without an error.
         None if status.success() && output.begun => Err(too_large(settings.max_bytes)),
-        None if status.success() && output.live => Err(live()),
+        None if status.success() && output.found.is_live == Some(true) => Err(live()),
         // Where the proxy refused a connection, that is the reason, whatever yt-dlp reports.
         _ => Err(match proxy.blocked() {
             Some(blocked) => blocked_connection(&blocked),
@@ -74,8 +78,8 @@ pub(super) async fn download(
 /// What yt-dlp would report for a page without media, if it reported anything.
 const NO_MEDIA: &str = "ERROR: No media found";
 
-fn start(url: &Url, directory: &Path, settings: &DownloadSettings, proxy: &EgressProxy) -> Result<Child, StepError> {
-    let mut command = options::command(url, directory, settings);
+/// Starts a command of [`options`], which reaches nothing but the proxy.
+pub(super) fn spawn(mut command: ChildCommand, proxy: &EgressProxy) -> Result<Child, StepError> {
     command.envs(proxy.variables()).connects_to(proxy.port());
     command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => StepError::transient(
@@ -90,9 +94,26 @@ fn start(url: &Url, directory: &Path, settings: &DownloadSettings, proxy: &Egres
 /// What yt-dlp has written to stdout, see [`options`].
 #[derive(Default)]
 struct Output {
-    live: bool,
+    found: Found,
     begun: bool,
     finished: Option<Finished>,
+}
+
+impl Output {
+    /// Whether there are several media at the URL.
+    fn several(&self) -> bool {
+        self.found.n_entries.is_some_and(|count| count > 1)
+    }
+}
+
+/// What the page has.
+#[derive(Default, Deserialize)]
+struct Found {
+    is_live: Option<bool>,
+    /// Media that would be downloaded; absent where there is but one.
+    n_entries: Option<u64>,
+    /// All media, if yt-dlp knows their number.
+    playlist_count: Option<u64>,
 }
 
 #[serde_as]
@@ -125,6 +146,7 @@ struct ProgressLine {
     total_bytes_estimate: Option<f64>,
 }
 
+/// Reads until the end, or until it is known that there are several media.
 async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Output, StepError> {
     let mut output = Output::default();
     let mut lines = Lines::new(stdout, LINE_LIMIT);
@@ -138,8 +160,11 @@ async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result
             output.finished = Some(finished);
         } else if line.starts_with("B ") {
             output.begun = true;
-        } else if line == "L true" {
-            output.live = true;
+        } else if let Some(found) = line.strip_prefix("L ").and_then(|json| serde_json::from_str(json).ok()) {
+            output.found = found;
+            if output.several() {
+                break;
+            }
         }
     }
     Ok(output)
