@@ -7,6 +7,8 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use ytcaption_eventstore::seal::{SealingKey, note};
 use ytcaption_testing::Postgres;
 
 use crate::client::{Client, JOB_TIMEOUT};
@@ -14,6 +16,8 @@ use crate::history::{History, names};
 use crate::stalled_site::StalledSite;
 use crate::system::{System, program};
 
+/// The events in a backup.
+const EVENTS: &str = "database/events.copy";
 /// Downloads that stall while the backup is taken: two are in progress, one waits in JetStream.
 const STALLED: [&str; 3] = ["a", "b", "c"];
 
@@ -45,11 +49,14 @@ async fn a_restored_system_continues_where_the_backup_was_taken() {
     assert!(!occupied.status.success(), "a backup is never overwritten");
     // The machine is lost, and its JetStream with it.
     drop(system);
-    unsafe_restores_are_rejected(&backup, directory.path()).await;
-    the_dump_holds_no_plaintext(&backup, &stalled).await;
-    a_backup_without_data_keys_is_restored_erased(&backup, directory.path()).await;
+    let key = taken["signed_by"].as_str().unwrap();
+    unsafe_restores_are_rejected(&backup, key, directory.path()).await;
+    a_backup_of_somebody_else_is_rejected(&backup, key, directory.path()).await;
+    a_changed_backup_makes_the_database_execute_nothing(&backup, directory.path()).await;
+    the_dump_holds_no_plaintext(&backup, &stalled);
+    a_backup_without_data_keys_is_restored_erased(&backup, key, directory.path()).await;
 
-    let restored = System::restored(&backup).await;
+    let restored = System::restored(&backup, key).await;
     let (client, history) = (Client::for_system(&restored), History::new(restored.database_url()));
     stalled.release();
     for job in &open {
@@ -93,10 +100,10 @@ async fn newest_checkpoint(system: &System) -> String {
     }
 }
 
-async fn unsafe_restores_are_rejected(backup: &Path, directory: &Path) {
+async fn unsafe_restores_are_rejected(backup: &Path, key: &str, directory: &Path) {
     let rejected = async |backup: &Path, data: &str, database: Option<&str>, why: &str| {
         let mut restore = program();
-        restore.arg("restore").arg(backup).arg("--data-dir").arg(directory.join(data));
+        restore.arg("restore").arg(backup).args(["--trust", key]).arg("--data-dir").arg(directory.join(data));
         restore.envs(database.map(|url| ("DATABASE_URL", url)));
         let output = output(restore).await;
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -115,35 +122,124 @@ async fn unsafe_restores_are_rejected(backup: &Path, directory: &Path) {
 
     let corrupt = directory.join("corrupt");
     copy_all(backup, &corrupt);
-    let dump = std::fs::read(backup.join("database.dump")).unwrap();
-    std::fs::write(corrupt.join("database.dump"), &dump[..dump.len() - 1]).unwrap();
-    rejected(&corrupt, "new", None, "database.dump in the backup is not what was backed up").await;
-    std::fs::remove_file(corrupt.join("database.dump")).unwrap();
-    rejected(&corrupt, "new", None, "the backup lacks database.dump").await;
-    let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
-    std::fs::write(corrupt.join("manifest.json"), manifest.replace("database.dump", "../backup/x")).unwrap();
-    rejected(&corrupt, "new", None, "names a file outside the backup").await;
+    let events = std::fs::read(backup.join(EVENTS)).unwrap();
+    std::fs::write(corrupt.join(EVENTS), &events[..events.len() - 1]).unwrap();
+    rejected(&corrupt, "new", None, "events.copy in the backup is not what was backed up").await;
+    std::fs::remove_file(corrupt.join(EVENTS)).unwrap();
+    rejected(&corrupt, "new", None, "the backup lacks database/events.copy").await;
+}
+
+/// The signature is compared with a key that does not come from the backup, before anything else.
+async fn a_backup_of_somebody_else_is_rejected(backup: &Path, key: &str, directory: &Path) {
+    let rejected = async |backup: &Path, arguments: &[&str], why: &str| {
+        let data = directory.join("untrusting");
+        let mut restore = program();
+        restore.arg("restore").arg(backup).args(arguments).arg("--data-dir").arg(&data);
+        let output = output(restore).await;
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(why), "{why}: {error}");
+        assert!(!data.join("postgres").exists(), "nothing was restored");
+    };
+    rejected(backup, &[], "nothing here says whose backups to trust").await;
+    let id = key.split('+').nth(1).unwrap();
+    rejected(backup, &["--trust", id], "is not a public key").await;
+
+    let changed = directory.join("changed");
+    copy_all(backup, &changed);
+    replace_file(&changed, EVENTS, b"");
+    rejected(&changed, &["--trust", key], "was changed after the backup was signed").await;
+    let another = SealingKey::generate().unwrap();
+    sign(&changed, &another);
+    rejected(&changed, &["--trust", key], "is not signed with a key that is trusted here").await;
+    std::fs::remove_file(changed.join("manifest.json.sig")).unwrap();
+    rejected(&changed, &["--trust", key], "the backup is not signed").await;
+
+    for (from, to, why) in [
+        (EVENTS, "../backup/x", "names a file outside the backup"),
+        (EVENTS, "database/pg_proc.copy", "contains database/pg_proc.copy, which no backup has"),
+        ("\"ytcaption_backup\": 2", "\"ytcaption_backup\": 1", "this version restores form 2 only"),
+    ] {
+        let manifest = std::fs::read_to_string(backup.join("manifest.json")).unwrap();
+        std::fs::write(changed.join("manifest.json"), manifest.replace(from, to)).unwrap();
+        sign(&changed, &another);
+        rejected(&changed, &["--trust", &another.verifying_key().to_string()], why).await;
+        rejected(&changed, &["--unverified"], why).await;
+    }
+}
+
+/// Even restored without a look at its signature, a backup is data: no statement in it is executed, and the schema is that of
+/// this program.
+async fn a_changed_backup_makes_the_database_execute_nothing(backup: &Path, directory: &Path) {
+    let (hostile, proof) = (directory.join("hostile"), directory.join("executed"));
+    copy_all(backup, &hostile);
+    let script = format!(
+        "\\.\nCREATE FUNCTION owned() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;\n\
+         CREATE TRIGGER owned BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION owned();\n\
+         COPY events FROM PROGRAM 'touch {0}';\n\\! touch {0}\n",
+        proof.display()
+    );
+    for (case, (content, is_restored)) in [
+        ([std::fs::read(backup.join(EVENTS)).unwrap(), script.clone().into_bytes()].concat(), true),
+        (script.replacen("\\.\n", "", 1).into_bytes(), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        replace_file(&hostile, EVENTS, &content);
+        let url = tokio::task::spawn_blocking(|| Postgres::shared().new_database()).await.unwrap();
+        let mut restore = program();
+        restore.arg("restore").arg(&hostile).args(["--unverified", "--json"]).env("DATABASE_URL", &url);
+        restore.arg("--data-dir").arg(directory.join(format!("hostile-{case}")));
+        let output = output(restore).await;
+        assert_eq!(output.status.success(), is_restored, "{}", String::from_utf8_lossy(&output.stderr));
+        if is_restored {
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!((&report["signature_verified"], &report["verified"]["trusted"]), (&json!(false), &json!(false)));
+        }
+        assert!(!proof.exists(), "a statement of the backup was executed");
+        let history = History::new(&url);
+        let owned = "SELECT (SELECT count(*) FROM pg_proc WHERE proname = 'owned')
+                          + (SELECT count(*) FROM pg_trigger WHERE tgname = 'owned')";
+        assert_eq!(sqlx::query_scalar::<_, i64>(owned).fetch_one(history.pool()).await.unwrap(), 0);
+    }
+}
+
+/// Replaces a file of a backup and describes the new one in its manifest.
+fn replace_file(backup: &Path, path: &str, content: &[u8]) {
+    std::fs::write(backup.join(path), content).unwrap();
+    let manifest = backup.join("manifest.json");
+    let mut described: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let entry = described["files"].as_array_mut().unwrap().iter_mut().find(|entry| entry["path"] == path).unwrap();
+    entry["bytes"] = content.len().into();
+    entry["sha256"] = format!("{:x}", Sha256::digest(content)).into();
+    std::fs::write(manifest, serde_json::to_vec(&described).unwrap()).unwrap();
+}
+
+/// Signs the manifest of a backup as it is now.
+fn sign(backup: &Path, key: &SealingKey) {
+    let digest = Sha256::digest(std::fs::read(backup.join("manifest.json")).unwrap());
+    let signature = note::sign(&format!("ytcaption/backup/v1\n{digest:x}\n"), key);
+    std::fs::write(backup.join("manifest.json.sig"), signature).unwrap();
 }
 
 /// Read models are plaintext, so they are not in it: they are made again from the events.
-async fn the_dump_holds_no_plaintext(backup: &Path, stalled: &StalledSite) {
-    let mut text = std::process::Command::new("pg_restore");
-    text.args(["--file", "-"]).arg(backup.join("database.dump"));
-    let text = String::from_utf8(output(text).await.stdout).unwrap();
+fn the_dump_holds_no_plaintext(backup: &Path, stalled: &StalledSite) {
+    let files = std::fs::read_dir(backup.join("database")).unwrap();
+    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     assert!(text.contains("JobCompleted"), "the events are in it");
     assert!(!text.contains(&stalled.video_url("a")), "a URL can be read in the dump");
-    let mode = std::fs::metadata(backup.join("database.dump")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(backup.join(EVENTS)).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
 }
 
 /// Without its data keys a backup is restored, and says what cannot be read.
-async fn a_backup_without_data_keys_is_restored_erased(backup: &Path, directory: &Path) {
+async fn a_backup_without_data_keys_is_restored_erased(backup: &Path, key: &str, directory: &Path) {
     let erased = directory.join("without-keys");
     copy_all(backup, &erased);
     std::fs::remove_file(erased.join("data-keys.jsonl")).unwrap();
     let data = directory.join("restored-without-keys");
     let mut restore = program();
-    restore.arg("restore").arg(&erased).arg("--json").arg("--data-dir").arg(&data);
+    restore.arg("restore").arg(&erased).args(["--trust", key]).arg("--json").arg("--data-dir").arg(&data);
     let restored = output(restore).await;
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     let report: Value = serde_json::from_slice(&restored.stdout).unwrap();

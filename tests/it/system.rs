@@ -94,11 +94,11 @@ impl System {
         Self::start_in(directory, &[]).await
     }
 
-    /// Restores a backup into a new data directory and starts the system there.
-    pub(crate) async fn restored(backup: &Path) -> Self {
+    /// Restores a backup that this key has signed into a new data directory and starts the system there.
+    pub(crate) async fn restored(backup: &Path, key: &str) -> Self {
         let directory = new_directory();
         let mut restore = tokio::process::Command::from(program());
-        restore.arg("restore").arg(backup).arg("--data-dir").arg(data_dir(directory.path()));
+        restore.arg("restore").arg(backup).args(["--trust", key]).arg("--data-dir").arg(data_dir(directory.path()));
         let output = restore.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Self::start_in(directory, &[]).await

@@ -8,9 +8,9 @@ mod master_key;
 mod probes;
 mod roles;
 mod running;
-mod seal_key;
 mod servers;
 mod settings;
+mod signing_key;
 mod webhook_secret;
 
 use std::process::ExitCode;

@@ -31,7 +31,7 @@ use crate::probes;
 use crate::running::{Running, Shutdown};
 use crate::servers::{Servers, prepare_as_owner};
 use crate::settings::{Settings, cache_settings, is_default_unclear};
-use crate::{master_key, seal_key, webhook_secret};
+use crate::{master_key, signing_key, webhook_secret};
 
 /// Workers stop this long before the process, so that they can hand back what they did not finish.
 const HAND_BACK: std::time::Duration = std::time::Duration::from_secs(5);
@@ -165,7 +165,7 @@ async fn run_notify(deps: Deps, settings: Settings, stop: CancellationToken) -> 
 }
 
 async fn run_seal(deps: Deps, settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let sealer = Sealer::new(&deps.database, seal_key::load(&settings)?, Clock::system());
+    let sealer = Sealer::new(&deps.database, signing_key::for_seals(&settings)?, Clock::system());
     // Each seal is one insert, so the sealer can be dropped anywhere.
     stop.run_until_cancelled(sealer.run()).await;
     Ok(())

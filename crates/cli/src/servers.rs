@@ -63,11 +63,20 @@ pub(crate) async fn prepare_as_owner(
 ) -> Result<(), DatabaseError> {
     let owner = Database::open(owner_url, OWNER_CONNECTIONS)?;
     owner.prepare().await?;
+    grant_service_role(&owner, service_url).await?;
+    owner.pool().close().await;
+    Ok(())
+}
+
+/// As the owner of the schema: grants the role in `service_url` what services need, unless it is the owner.
+///
+/// # Errors
+/// The role cannot be made.
+pub(crate) async fn grant_service_role(owner: &Database, service_url: &SecretString) -> Result<(), DatabaseError> {
     let service = PgConnectOptions::from_str(service_url.expose_secret()).map_err(DatabaseError::Url)?;
     if service.get_username() != owner.connect_options().get_username() {
         owner.grant_service_role(service.get_username(), password(service_url).as_deref()).await?;
     }
-    owner.pool().close().await;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
 use crate::database_error::DatabaseError;
 use crate::encryption::{DataKeys, MasterKeys};
-use crate::migrations::{MIGRATIONS, newest_migration};
+use crate::migrations::{MIGRATIONS, migrations_up_to, newest_migration};
 use crate::{await_server, rights, schema};
 
 /// How long a query waits for a free connection before the database counts as unavailable.
@@ -103,6 +103,17 @@ impl Database {
             schema::wait_until_made(self).await?;
         }
         schema::refuse_restored(&self.pool).await
+    }
+
+    /// As the owner: makes the schema of an empty database as it was with that step, to load a backup of that time.
+    ///
+    /// # Errors
+    /// This program does not know the step, or the schema cannot be made.
+    pub async fn prepare_at(&self, version: i64) -> Result<(), DatabaseError> {
+        if !MIGRATIONS.version_exists(version) {
+            return Err(DatabaseError::NewerSchema { found: version, newest: newest_migration() });
+        }
+        migrations_up_to(version).run(&self.pool).await.map_err(DatabaseError::Schema)
     }
 
     /// As the owner: grants the role of the services the least rights that they need; creates the role if it is missing.

@@ -27,8 +27,6 @@ pub(crate) async fn grant(pool: &PgPool, role: &str, password: Option<&str>) -> 
         format!("REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role}"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
         format!("REVOKE UPDATE, DELETE ON {ADDED_TO} FROM {role}"),
-        // What pg_dump reads beside the tables.
-        format!("GRANT SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"),
         format!("REVOKE INSERT, UPDATE, DELETE ON _sqlx_migrations FROM {role}"),
     ] {
         sqlx::query(&statement).execute(&mut *transaction).await?;

@@ -127,7 +127,7 @@ enum Settings {
 pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { global, command } = arguments;
     match command {
-        Command::Up(up) => up.run(&global).await,
+        Command::Up(up) => Box::pin(up.run(&global)).await,
         Command::Serve(serve) => serve.run(&global).await,
         Command::Relay(relay) => relay.run(&global).await,
         Command::Project(project) => project.run(&global).await,

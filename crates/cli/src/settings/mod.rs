@@ -31,7 +31,7 @@ pub(crate) use sample::sample;
 
 use reader::Reader;
 use sections::{
-    DatabaseSettings, EncryptionSettings, MetricsSettings, NatsSettings, NetworkSettings, SealSettings,
+    BackupSettings, DatabaseSettings, EncryptionSettings, MetricsSettings, NatsSettings, NetworkSettings, SealSettings,
     ShutdownSettings, TopLevel,
 };
 use source::{Layers, find_file};
@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) webhook: WebhookSettings,
     pub(crate) encryption: EncryptionSettings,
     pub(crate) seal: SealSettings,
+    pub(crate) backup: BackupSettings,
     pub(crate) metrics: MetricsSettings,
     pub(crate) log: LogSettings,
     pub(crate) shutdown: ShutdownSettings,
@@ -77,6 +78,7 @@ impl Settings {
             webhook: r.section("webhook"),
             encryption: r.section("encryption"),
             seal: r.section("seal"),
+            backup: r.section("backup"),
             metrics: r.section("metrics"),
             log: r.section("log"),
             shutdown: r.section("shutdown"),
@@ -88,6 +90,7 @@ impl Settings {
             &mut settings.models.directory,
             &mut settings.encryption.master_key_file,
             &mut settings.seal.key_file,
+            &mut settings.backup.key_file,
         ]
         .into_iter()
         .chain(&mut settings.encryption.previous_key_files)

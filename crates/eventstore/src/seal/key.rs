@@ -30,7 +30,7 @@ pub enum KeyError {
     Private,
     /// It is not a public key.
     #[error(
-        "`{0}` is not a public key of seals; expected {NAME}+<8 hex digits>+<base64>, as `ytcaption events checkpoint --json` prints it"
+        "`{0}` is not a public key of seals; expected {NAME}+<8 hex digits>+<base64>, as `ytcaption events checkpoint --json` and `ytcaption backup` print it"
     )]
     Public(String),
     /// The random source failed.

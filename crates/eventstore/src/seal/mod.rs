@@ -36,7 +36,7 @@ mod compare;
 mod finding;
 mod key;
 mod lag;
-mod note;
+pub mod note;
 mod sealer;
 mod store;
 mod verify;

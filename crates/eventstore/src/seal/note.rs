@@ -10,22 +10,22 @@ const SIGNATURE: &str = "— ";
 /// Bytes of a key's id, which precede the signature.
 const ID_BYTES: usize = 4;
 
-/// A text, which ends with a line feed, and its signature.
-pub(super) fn sign(text: &str, key: &SealingKey) -> String {
+/// A note of a text, which ends with a line feed: the text and its signature.
+pub fn sign(text: &str, key: &SealingKey) -> String {
     let by = key.verifying_key();
     let signature = STANDARD.encode([&by.id()[..], &key.sign(text)].concat());
     format!("{text}\n{SIGNATURE}{} {signature}\n", by.name())
 }
 
 /// The text of a note.
-pub(super) fn text(note: &str) -> Option<&str> {
+pub fn text(note: &str) -> Option<&str> {
     let (text, _) = note.rsplit_once(&format!("\n\n{SIGNATURE}"))?;
     // The line feed that ends the text is signed, the empty line is not.
     note.get(..=text.len())
 }
 
 /// Whether the note bears a signature by this key.
-pub(super) fn is_signed_by(note: &str, key: &VerifyingKey) -> bool {
+pub fn is_signed_by(note: &str, key: &VerifyingKey) -> bool {
     let Some(text) = text(note) else { return false };
     note[text.len()..].lines().filter_map(|line| line.strip_prefix(SIGNATURE)).any(|signature| {
         let Some((name, signature)) = signature.rsplit_once(' ') else { return false };

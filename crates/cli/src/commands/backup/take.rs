@@ -6,18 +6,19 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::json;
+use ytcaption_eventstore::seal::SealingKey;
 use ytcaption_eventstore::{Clock, Database};
 
 use super::manifest::{Manifest, files_below, make_directory};
-use super::{BLOBS, DATA_KEYS, DATABASE, KEYS, SETTINGS, keys, postgres};
+use super::{BLOBS, DATA_KEYS, KEYS, SETTINGS, database, keys};
 use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
 use crate::commands::store;
-use crate::data_key_file;
 use crate::settings::{Settings, file};
+use crate::{data_key_file, signing_key};
 
-/// Back up a running system into a new directory: events, read models, audio, uploads, keys
+/// Back up a running system into a new directory: events, audio, uploads, keys
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,8 +30,11 @@ backed up; it is filled again from the events. In an S3 bucket audio and uploads
 The directory holds secrets and is closed to others; keep it so. data-keys.jsonl decides whether personal content of the
 events can be read: see docs/encryption.md.
 
+The backup is signed with the key in backup.key_file, made the first time. Keep the public key that is printed: on another
+machine `ytcaption restore --trust KEY` finds out with it whether the backup was changed.
+
 Backs up the database in DATABASE_URL (or database.url; with database.owner_url, as its owner), else that of the
-`ytcaption up` of the data directory. Needs pg_dump, of the server's version or newer.")]
+`ytcaption up` of the data directory.")]
 pub(in crate::commands) struct Backup {
     /// Directory to make; it must not exist yet
     #[arg(value_name = "DIRECTORY")]
@@ -50,11 +54,10 @@ impl Backup {
         let settings = global.load()?.settings;
         // Answers in the program's own words if the database is not there or not ours.
         let events = store::open_database(global).await?;
-        let database = store::owner_url(&settings).context("no database is named")?;
+        let key = signing_key::for_backups(&settings)?;
         let bar = Bar::new("database");
         let unfinished = unfinished(&self.directory);
-        let outcome =
-            take(&settings, file(&global.overrides()).as_deref(), (&database, &events), &unfinished, &bar).await;
+        let outcome = take(&settings, file(&global.overrides()).as_deref(), &events, &key, &unfinished, &bar).await;
         bar.clear();
         let manifest = match outcome {
             Ok(manifest) => manifest,
@@ -72,12 +75,17 @@ impl Backup {
             out.json(&json!({
                 "directory": self.directory, "bytes": manifest.bytes(), "blobs": blobs,
                 "blobs_elsewhere": manifest.blobs_elsewhere, "keys": manifest.within(KEYS).count(),
+                "signed_by": key.verifying_key().to_string(),
             }))?;
         } else {
             out.line(&format!(
                 "{} bytes are in {}, {blobs} of its files audio and uploads.",
                 manifest.bytes(),
                 self.directory.display()
+            ))?;
+            out.line(&format!(
+                "It is signed. Keep this key elsewhere, for `ytcaption restore --trust`: {}",
+                key.verifying_key()
             ))?;
             if let Some(place) = &manifest.blobs_elsewhere {
                 out.line(&format!("Audio and uploads stay in {place}; docs/backup.md says how to keep them."))?;
@@ -98,7 +106,8 @@ fn unfinished(directory: &Path) -> PathBuf {
 async fn take(
     settings: &Settings,
     settings_file: Option<&Path>,
-    (database_url, database): (&str, &Database),
+    database: &Database,
+    key: &SealingKey,
     backup: &Path,
     bar: &Bar,
 ) -> anyhow::Result<Manifest> {
@@ -112,8 +121,7 @@ async fn take(
         None => Some(format!("s3://{}", storage.bucket.as_deref().unwrap_or_default())),
     };
     let mut manifest = Manifest::new(Clock::system().now(), elsewhere);
-    postgres::dump(database_url, &backup.join(DATABASE)).await?;
-    manifest.note(backup, DATABASE)?;
+    database::dump(database, backup, &mut manifest).await?;
     // After the events, so that none lacks its key.
     data_key_file::write(database, &backup.join(DATA_KEYS)).await?;
     manifest.note(backup, DATA_KEYS)?;
@@ -136,6 +144,6 @@ async fn take(
             bar.set(n as u64 + 1, files.len() as u64);
         }
     }
-    manifest.write(backup)?;
+    manifest.write(backup, key)?;
     Ok(manifest)
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use ytcaption_eventstore::seal::{Checkpoint, FileVerifier, Finding, Report, Verifier, VerifyingKey};
+use ytcaption_eventstore::seal::{Checkpoint, FileVerifier, Finding, Report, Verifier};
 use ytcaption_eventstore::{Clock, Cursor, Feed};
 
 use super::STREAM;
@@ -16,7 +16,7 @@ use crate::commands::Global;
 use crate::commands::bar::Bar;
 use crate::commands::output::Output;
 use crate::commands::store;
-use crate::seal_key;
+use crate::signing_key;
 
 /// An event that is older and not sealed means that no process seals, or that seals were removed.
 const SEALED_AFTER: TimeDelta = TimeDelta::minutes(10);
@@ -59,9 +59,10 @@ pub(in crate::commands) struct Verify {
 impl Verify {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<ExitCode> {
         let settings = global.load()?.settings;
-        let mut keys = self.public_key.iter().map(|key| read_key(key)).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut keys =
+            self.public_key.iter().map(|key| signing_key::parse_public(key)).collect::<anyhow::Result<Vec<_>>>()?;
         if keys.is_empty() {
-            keys.extend(seal_key::public(&settings));
+            keys.extend(signing_key::public_of_seals(&settings));
         }
         let read = |path: &PathBuf| {
             let note = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -85,17 +86,6 @@ impl Verify {
         }
         out.flush()?;
         Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-}
-
-/// A key, or a file with one.
-fn read_key(given: &str) -> anyhow::Result<VerifyingKey> {
-    match given.parse() {
-        Ok(key) => Ok(key),
-        Err(error) => {
-            let text = std::fs::read_to_string(given).map_err(|_| error)?;
-            text.parse().with_context(|| format!("in {given}"))
-        }
     }
 }
 
