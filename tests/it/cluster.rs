@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
@@ -136,6 +137,13 @@ impl Cluster {
         assert!(child.try_wait().unwrap().is_none(), "{role:?} has ended by itself");
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// Lets the process of a role crash as native code does that divides by zero (SIGFPE).
+    pub(crate) fn crash(&self, role: Role) {
+        self.signal(role, Signal::SIGFPE);
+        let status = self.running.lock().unwrap().remove(&role).unwrap().wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::SIGFPE as i32), "{status}");
     }
 
     /// A client of its API.

@@ -11,6 +11,7 @@ mod caption_files;
 mod client;
 mod cluster;
 mod command_line;
+mod crash_loop;
 mod crash_roles;
 mod crash_servers;
 mod crash_up;

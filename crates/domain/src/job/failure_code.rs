@@ -189,9 +189,10 @@ pub const FAILURE_CODES: &[FailureCode] = &[
     ),
     code(
         "worker_lost",
-        "The worker ended each time before it had processed the media.",
-        "The media may need more memory than the worker has: the operator finds the reason in its log.",
+        "The worker's process died each time while it was working on the media.",
+        "The operator finds the reason in its log: too little memory, or a model that crashes. Then retry the job.",
     ),
+    code("worker_stopped", "The worker was stopped before it had finished.", RETRIED),
 ];
 
 /// The list as a Markdown table.

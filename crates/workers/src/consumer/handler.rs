@@ -4,16 +4,16 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use async_nats::jetstream::AckKind;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use ytcaption_telemetry::{context, metrics};
 
 use super::ack::{acknowledge, report_progress};
-use super::{Message, Outcome, PROGRESS_INTERVAL, StepWorker};
+use super::{AT_ONCE, Message, Outcome, PROGRESS_INTERVAL, StepWorker};
 
-/// The delay until unfinished work is delivered to another worker. Unlike a nak without a delay, the server stores this
-/// one, so that it holds even if the server restarts before a worker fetches the message.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// How long work may take, once it has to stop, to record that it is handed back.
+const HAND_BACK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Works on a message of a queue and acknowledges it. When `abandon` is cancelled the work stops, and the message is
 /// released for another worker.
@@ -24,7 +24,7 @@ pub(super) async fn handle<W: StepWorker>(
     abandon: CancellationToken,
 ) {
     let step = W::STEP.name;
-    let parsed = match Message::from_jetstream(&message) {
+    let parsed = match Message::from_jetstream(&message, abandon.clone()) {
         Ok(parsed) => parsed,
         Err(error) => {
             tracing::error!(step, subject = %message.subject, %error, "a message cannot be read; it is dropped");
@@ -48,7 +48,7 @@ pub(super) async fn handle<W: StepWorker>(
         let begun = Instant::now();
         let outcome = tokio::select! {
             outcome = worker.work(parsed) => Some(outcome),
-            () = abandon.cancelled() => None,
+            () = async { abandon.cancelled().await; sleep(HAND_BACK_TIMEOUT).await } => None,
             () = keep_in_progress(&message) => None,
         };
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -59,7 +59,7 @@ pub(super) async fn handle<W: StepWorker>(
                 metrics::step_attempt(step, "done");
                 acknowledge(&message, AckKind::Ack).await;
             }
-            Some(Outcome::RetryAfter(delay)) => {
+            Some(Outcome::RetryAfter(delay)) if delay != AT_ONCE => {
                 tracing::debug!(elapsed_ms, retry_in_ms = delay.as_millis(), "not done yet");
                 metrics::step_attempt(step, "retry");
                 acknowledge(&message, AckKind::Nak(Some(delay))).await;
@@ -71,7 +71,7 @@ pub(super) async fn handle<W: StepWorker>(
                 metrics::step_attempt(step, "unreadable");
                 acknowledge(&message, AckKind::Term).await;
             }
-            None => {
+            None | Some(Outcome::RetryAfter(_)) => {
                 tracing::warn!(elapsed_ms, "stopping: the unfinished work is released for another worker");
                 metrics::step_attempt(step, "abandoned");
                 acknowledge(&message, AckKind::Nak(Some(AT_ONCE))).await;
@@ -85,7 +85,7 @@ pub(super) async fn handle<W: StepWorker>(
 /// Reports to NATS without end that the message is in progress.
 async fn keep_in_progress(message: &jetstream::Message) {
     loop {
-        tokio::time::sleep(PROGRESS_INTERVAL).await;
+        sleep(PROGRESS_INTERVAL).await;
         report_progress(message).await;
     }
 }

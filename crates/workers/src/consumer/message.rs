@@ -1,6 +1,7 @@
 //! What a worker receives: an event, and how it was delivered.
 
 use async_nats::jetstream;
+use tokio_util::sync::CancellationToken;
 use ytcaption_domain::JobId;
 
 use super::Outcome;
@@ -15,6 +16,8 @@ pub struct Message {
     pub deliveries: u64,
     /// Whether the relay has published the event before: after a loss, or on request.
     pub republished: bool,
+    /// Cancelled when this process stops and cannot wait any longer: the work is handed back.
+    pub stopping: CancellationToken,
 }
 
 /// A message that a worker cannot use.
@@ -41,12 +44,15 @@ impl From<MessageError> for Outcome {
 
 impl Message {
     /// Reads what the stream has delivered.
-    pub(super) fn from_jetstream(message: &jetstream::Message) -> Result<Self, MessageError> {
+    pub(super) fn from_jetstream(
+        message: &jetstream::Message,
+        stopping: CancellationToken,
+    ) -> Result<Self, MessageError> {
         let event = serde_json::from_slice(&message.payload)
             .map_err(|error| MessageError::NotACloudEvent(error.to_string()))?;
         let deliveries = message.info().map_or(1, |info| u64::try_from(info.delivered).unwrap_or(1));
         let republished = message.headers.as_ref().is_some_and(|headers| headers.get(REPUBLISHED).is_some());
-        Ok(Self { event, deliveries, republished })
+        Ok(Self { event, deliveries, republished, stopping })
     }
 
     /// The job that the event belongs to.

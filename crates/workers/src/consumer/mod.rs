@@ -30,6 +30,10 @@ pub use run::run;
 /// How often NATS receives that a message is in progress; `ack_wait` of the consumers is three times as long.
 pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The delay until unfinished work is delivered to another worker. Unlike a nak without a delay, the server stores this
+/// one, so that it holds even if the server restarts before a worker fetches the message.
+pub(crate) const AT_ONCE: Duration = Duration::from_millis(1);
+
 /// The outcome of the work on a message. A failure that belongs to a job has been recorded in its events before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

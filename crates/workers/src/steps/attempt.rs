@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use cqrs_es::Aggregate;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_domain::event::EventFamily;
 use ytcaption_domain::job::Failure;
@@ -17,13 +18,10 @@ use super::commands::{execute_with_retry, outcome_from};
 use super::error::{RetryClass, StepError, sentence};
 use crate::WorkerDeps;
 use crate::backoff::{as_ms, full_jitter};
-use crate::consumer::Outcome;
+use crate::consumer::{AT_ONCE, Outcome};
 
 /// How often running work is compared with the store.
 const CHECK_INTERVAL: Duration = Duration::from_millis(750);
-/// Attempts that may be lost with their workers, by a crash or a stop, before the job fails because of it.
-const MAX_LOST_ATTEMPTS: i64 = 8;
-
 /// With the default delays, four minutes instead of a quarter of one.
 const MORE_ATTEMPTS_TO_RESOLVE: u32 = 5;
 
@@ -51,6 +49,9 @@ pub(crate) trait StepUnit: Send + Sync {
 
     /// The step.
     const STEP: Step;
+    /// Attempts that may be lost, because the worker's process died during them, before the job fails because of it. An
+    /// attempt that a stopping worker has handed back is not lost.
+    const MAX_LOST_ATTEMPTS: i64 = 8;
 
     /// Which unit it is.
     fn work_unit(&self) -> WorkUnit;
@@ -77,6 +78,8 @@ pub(crate) struct Attempt<'a, U: StepUnit> {
     pub(crate) unit: U,
     /// Counted from 1 by the aggregate; 0 if it failed before it started.
     pub(crate) number: u32,
+    /// See [`crate::consumer::Message::stopping`].
+    pub(crate) stopping: CancellationToken,
 }
 
 impl<U: StepUnit> Attempt<'_, U> {
@@ -92,6 +95,7 @@ impl<U: StepUnit> Attempt<'_, U> {
         let result = tokio::select! {
             result = work => result,
             outcome = self.until_superseded() => return outcome,
+            () = self.stopping.cancelled() => return self.hand_back().await,
         };
         let command = match result {
             Ok(command) => command,
@@ -134,6 +138,19 @@ impl<U: StepUnit> Attempt<'_, U> {
                 _ => self.outcome_after(&executed),
             },
         }
+    }
+
+    /// Records that this process stops before the attempt has ended, so that the attempt does not count as lost.
+    async fn hand_back(&self) -> Outcome {
+        let failure = Failure {
+            code: "worker_stopped".to_owned(),
+            message: "The worker was stopped before it had finished; another one begins again.".to_owned(),
+        };
+        let command = self.unit.record_failure(self.number, failure, Some(as_ms(AT_ONCE)));
+        if let Err(error) = self.bus.execute(self.unit.aggregate_id(), command, self.context).await {
+            tracing::warn!(%error, "the unfinished attempt counts as lost");
+        }
+        Outcome::RetryAfter(AT_ONCE)
     }
 
     /// Gives a command in the middle of the attempt.
@@ -179,16 +196,18 @@ impl<U: StepUnit> Attempt<'_, U> {
 
     /// Media that kill every worker that reads them must not occupy workers for ever.
     async fn lost_too_often(&self) -> Option<StepError> {
-        if i64::from(self.number) <= MAX_LOST_ATTEMPTS {
+        if i64::from(self.number) <= U::MAX_LOST_ATTEMPTS {
             return None;
         }
         let unfinished = work::unfinished_attempts(&self.deps.database, &U::STEP, self.unit.work_unit()).await;
-        unfinished.is_ok_and(|unfinished| unfinished > MAX_LOST_ATTEMPTS).then(|| {
+        unfinished.is_ok_and(|unfinished| unfinished > U::MAX_LOST_ATTEMPTS).then(|| {
             StepError::permanent(
                 "worker_lost",
                 format!(
-                    "The worker ended {MAX_LOST_ATTEMPTS} times before it had processed this media. \
-                     See its log; the media may need more memory than the worker has."
+                    "The worker's process died {} times while it was working on this media ({}). Its log may say why: \
+                     too little memory, or a model that crashes. Then retry the job.",
+                    U::MAX_LOST_ATTEMPTS,
+                    U::STEP.name
                 ),
             )
         })

@@ -14,7 +14,9 @@ fn audio() -> Audio {
 
 async fn attempt(harness: &TestHarness, unit: impl StepUnit<Aggregate = Job>, result: JobCommand) -> Outcome {
     let context = client();
-    let attempt = Attempt { deps: &harness.deps, bus: &harness.deps.jobs, context: &context, unit, number: 1 };
+    let stopping = CancellationToken::new();
+    let attempt =
+        Attempt { deps: &harness.deps, bus: &harness.deps.jobs, context: &context, unit, number: 1, stopping };
     attempt.run(RetrySettings::default(), async { Ok(result) }).await
 }
 

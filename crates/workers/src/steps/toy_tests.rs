@@ -184,7 +184,14 @@ impl StepWorker for ToyMaker {
             Ok(started) => started.aggregate.attempt,
             Err(error) => return outcome_from(&error),
         };
-        let attempt = Attempt { deps: &self.deps, bus: &self.bus, context: &context, unit: ToyUnit(job_id), number };
+        let attempt = Attempt {
+            deps: &self.deps,
+            bus: &self.bus,
+            context: &context,
+            unit: ToyUnit(job_id),
+            number,
+            stopping: message.stopping.clone(),
+        };
         let delay = Duration::from_millis(100);
         let retry = RetrySettings { max_attempts: 2, min_delay: delay, max_delay: delay };
         let work = async {

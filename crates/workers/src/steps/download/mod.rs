@@ -135,6 +135,7 @@ impl StepWorker for Download {
             context: &context,
             unit: DownloadUnit(job_id),
             number: job.download_attempt,
+            stopping: message.stopping,
         };
         let work = async {
             let result = self.in_time(&attempt, &job).await.map_err(|error| with_advice(error, &job));

@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey};
@@ -22,7 +23,7 @@ use ytcaption_domain::step::{Step, TRANSCRIBE};
 use ytcaption_domain::text;
 use ytcaption_domain::upcast::PayloadError;
 use ytcaption_domain::{CommandContext, JobId, Span};
-use ytcaption_eventstore::work::WorkUnit;
+use ytcaption_eventstore::work::{self, WorkUnit};
 use ytcaption_eventstore::{CommandError, Executed};
 use ytcaption_telemetry::metrics;
 use ytcaption_whisper::{CacheError, CacheSettings, FileError, ModelCache, TranscribeError, timing, transcribe_chunk};
@@ -67,7 +68,7 @@ pub async fn run(
             StartError::Io { what, source }
         })?;
     let concurrency = if settings.concurrency == 0 { replicas } else { settings.concurrency };
-    let worker = Arc::new(Transcribe { deps: deps.clone(), settings, models, cache });
+    let worker = Arc::new(Transcribe { deps: deps.clone(), settings, models, cache, running: RwLock::default() });
     // On the heap: the future is large.
     Ok(Box::pin(consumer::run(worker, &deps, concurrency, shutdown)).await?)
 }
@@ -77,6 +78,8 @@ struct Transcribe {
     settings: TranscribeSettings,
     models: ModelCache,
     cache: AudioCache,
+    /// Held by each chunk in progress, and for writing by one that runs alone.
+    running: RwLock<()>,
 }
 
 /// A chunk of a job, as its `ChunkScheduled` has it.
@@ -101,6 +104,8 @@ impl Scheduled {
 impl StepUnit for &Scheduled {
     type Aggregate = Job;
     const STEP: Step = TRANSCRIBE;
+    /// The first may have been lost because of another chunk in the same process; later ones run alone.
+    const MAX_LOST_ATTEMPTS: i64 = 3;
 
     fn work_unit(&self) -> WorkUnit {
         WorkUnit { job_id: self.job_id, part: Some(self.chunk) }
@@ -132,15 +137,23 @@ impl StepWorker for Transcribe {
             Err(error) => return outcome_of_unreadable(&error.into()),
         };
         let context = self.deps.context(TRANSCRIBE.name, &message.event);
+        // Native code that crashes takes every chunk of the process with it. A chunk that was lost before runs alone, so
+        // that another crash is its own and the other chunks are not lost again because of it.
+        let (_shared, _alone) = if self.may_crash(&scheduled, &message).await {
+            tracing::warn!(chunk = scheduled.chunk, "a worker died during this chunk, so it is transcribed alone");
+            (None, Some(self.running.write().await))
+        } else {
+            (Some(self.running.read().await), None)
+        };
         let job = match self.start(&scheduled, &context).await {
             Ok(started) if started.events.is_empty() => return Outcome::Done,
             Ok(started) => started.aggregate,
             Err(CommandError::Rejected(JobRejection::ModelChanged { started_with: wanted, .. })) => {
-                return self.model_not_here(&wanted, message.deliveries, &scheduled, &context).await;
+                return self.model_not_here(&wanted, &message, &scheduled, &context).await;
             }
             Err(error) => return outcome_from(&error),
         };
-        let attempt = self.attempt(&scheduled, &context, &job);
+        let attempt = self.attempt(&scheduled, &context, &job, message.stopping);
         attempt.run(self.settings.retry, Box::pin(self.transcribe(&attempt, &job))).await
     }
 }
@@ -148,9 +161,24 @@ impl StepWorker for Transcribe {
 type ChunkAttempt<'a> = Attempt<'a, &'a Scheduled>;
 
 impl Transcribe {
-    fn attempt<'a>(&'a self, unit: &'a Scheduled, context: &'a CommandContext, job: &Job) -> ChunkAttempt<'a> {
+    fn attempt<'a>(
+        &'a self,
+        unit: &'a Scheduled,
+        context: &'a CommandContext,
+        job: &Job,
+        stopping: CancellationToken,
+    ) -> ChunkAttempt<'a> {
         let number = unit.latest_attempt(job).unwrap_or_default();
-        Attempt { deps: &self.deps, bus: &self.deps.jobs, context, unit, number }
+        Attempt { deps: &self.deps, bus: &self.deps.jobs, context, unit, number, stopping }
+    }
+
+    /// Whether a worker has died during an attempt at the chunk. The message of such a chunk comes again.
+    async fn may_crash(&self, scheduled: &Scheduled, message: &Message) -> bool {
+        if message.deliveries == 1 && !message.republished {
+            return false;
+        }
+        let lost = work::unfinished_attempts(&self.deps.database, &TRANSCRIBE, scheduled.work_unit()).await;
+        lost.is_ok_and(|lost| lost > 0)
     }
 
     /// Starts a chunk with the default model, or with the one that its job requests, if this worker has it.
@@ -203,7 +231,7 @@ impl Transcribe {
     async fn model_not_here(
         &self,
         wanted: &str,
-        deliveries: u64,
+        message: &Message,
         scheduled: &Scheduled,
         context: &CommandContext,
     ) -> Outcome {
@@ -213,18 +241,18 @@ impl Transcribe {
         };
         let was_started = job.chunks.iter().any(|chunk| chunk.attempt > 0);
         let here = self.usable_models();
-        if was_started && deliveries < OTHER_MODEL_DELIVERIES {
+        if was_started && message.deliveries < OTHER_MODEL_DELIVERIES {
             // Workers with that model are busy with the job; this one received the message by chance.
             tracing::info!(wanted, here, "the chunk waits for a worker with the model its job was started with");
             return Outcome::RetryAfter(OTHER_MODEL_DELAY);
         }
-        let message = if was_started {
+        let reason = if was_started {
             format!("The job was started with the model `{wanted}`, which no worker has any more: submit it again.")
         } else {
             format!("There is no model `{wanted}`. This server has: {here}.")
         };
-        let attempt = self.attempt(scheduled, context, &job);
-        attempt.fail(StepError::permanent("unknown_model", message), self.settings.retry).await
+        let attempt = self.attempt(scheduled, context, &job, message.stopping.clone());
+        attempt.fail(StepError::permanent("unknown_model", reason), self.settings.retry).await
     }
 
     /// The model of a job cannot be used. What is wrong with its directory is for the log only.
