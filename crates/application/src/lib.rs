@@ -36,6 +36,7 @@ mod stream;
 mod submit;
 mod subscriptions;
 mod upload;
+mod upload_sweep;
 mod usage;
 mod wait;
 
@@ -59,4 +60,5 @@ pub use stream::{ProgressError, ProgressStream};
 pub use submit::{JobAccepted, SubmitError};
 pub use subscriptions::Subscriptions;
 pub use upload::{StoredUpload, UploadError};
+pub use upload_sweep::{SweepError, UploadSweep};
 pub use usage::UsageError;

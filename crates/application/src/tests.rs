@@ -1,12 +1,13 @@
 //! The use cases over a real Postgres.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use ytcaption_blobstore::LocalDirectory;
-use ytcaption_domain::job::{JobStatus, Priority, TranscriptionOptions};
+use ytcaption_domain::job::{JobStatus, MediaSource, Priority, TranscriptionOptions};
 use ytcaption_domain::{AccountId, Actor, JobId};
 use ytcaption_eventstore::encryption::MasterKeys;
 use ytcaption_eventstore::{Appender, Clock, CommandBus, Cursor, Database, EventListener, EventQuery, IdGenerator};
@@ -17,6 +18,7 @@ use crate::permissions::PermissionDenied;
 use crate::{
     AuditError, CancelError, CaptionsError, Commands, GetError, HistoryError, ListError, Principal, ProgressError,
     ProgressPosition, Queries, Role, Scope, StoreError, SubmitError, SubmitTranscription, Subscriptions, UploadError,
+    UploadSweep,
 };
 
 struct TestHarness {
@@ -229,4 +231,40 @@ async fn an_upload_whose_job_was_not_created_is_deleted_once_the_database_answer
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(uploads(&harness), before + 1, "of four, the one that nothing is known of stays beside those before");
+}
+
+#[tokio::test]
+async fn uploads_that_no_job_names_are_deleted_once_they_are_old() {
+    let harness = TestHarness::new().await;
+    let (commands, caller) = (&harness.commands, operator());
+    let store = async || {
+        let stored = commands.store_upload(&caller, Some("a.wav"), &mut &b"content"[..], 100).await.expect("stored");
+        let MediaSource::Upload { key, .. } = &stored.source else { unreachable!() };
+        (key.clone(), stored)
+    };
+    let (orphan, upload) = store().await;
+    upload.keep();
+    let (used, upload) = store().await;
+    commands.submit(&caller, request(None), Some(upload), None).await.expect("the job is accepted");
+    let (fresh, upload) = store().await;
+    upload.keep();
+    let path = |key: &str| harness.blobs.path().join(key);
+    let long_ago = SystemTime::now() - Duration::from_hours(25);
+    for key in [&orphan, &used] {
+        File::open(path(key)).expect("the blob").set_modified(long_ago).expect("its time is set");
+    }
+    let blobs = Arc::new(LocalDirectory::open(harness.blobs.path()).await.expect("the blobs"));
+    let sweeps = [(); 2].map(|()| UploadSweep::new(&harness.database, blobs.clone()));
+    let [mut first, mut second] = sweeps;
+    let day = Duration::from_hours(24);
+    // Two processes at once.
+    let (one, other) = tokio::join!(first.sweep(day), second.sweep(day));
+    assert!((1..=2).contains(&(one.expect("a sweep") + other.expect("a sweep"))));
+    assert!(!path(&orphan).exists(), "no job names it");
+    assert!(path(&used).exists() && path(&fresh).exists(), "one has a job, one may get it now");
+    assert_eq!(first.sweep(day).await.expect("another sweep"), 0);
+    // Once it is old, it goes too, although the sweep has been beyond the others.
+    File::open(path(&fresh)).expect("the blob").set_modified(long_ago).expect("its time is set");
+    assert_eq!(first.sweep(day).await.expect("another sweep"), 1);
+    assert!(!path(&fresh).exists() && path(&used).exists());
 }

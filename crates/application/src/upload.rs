@@ -19,6 +19,8 @@ use crate::{Commands, Principal};
 const MAX_FILE_NAME_CHARS: usize = 200;
 /// How often the database is queried for the job of an upload, after it did not answer.
 const SETTLE_DELAY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 60_000 });
+/// Directory of uploads in the blob store.
+pub(crate) const UPLOADS: &str = "uploads";
 /// Name of a file that came without one.
 const UNNAMED: &str = "upload";
 
@@ -71,7 +73,7 @@ impl Commands {
         limit: u64,
     ) -> Result<StoredUpload, UploadError> {
         principal.require(Permission::SubmitJob)?;
-        let key = BlobKey::new(format!("uploads/{}", self.ids.new_id()))?;
+        let key = BlobKey::new(format!("{UPLOADS}/{}", self.ids.new_id()))?;
         let stored = self.blobs.put_stream(&key, content, limit).await?;
         let upload = StoredUpload {
             source: MediaSource::Upload {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
@@ -50,6 +51,21 @@ pub(crate) async fn check_all(store: &dyn BlobStore, scratch: &Path) {
     streams_are_bounded_and_whole(store).await;
     missing_blobs(store, scratch).await;
     replacing_and_deleting(store).await;
+    listing(store).await;
+}
+
+async fn listing(store: &dyn BlobStore) {
+    let before = SystemTime::now() - Duration::from_secs(2);
+    assert_eq!(store.list("listed", None, 10).await.expect("an empty listing"), []);
+    let keys = ["listed/a", "listed/b/c", "listed/d"].map(key);
+    for key in keys.iter().rev().chain([&key("listed-not/a")]) {
+        store.put_stream(key, &mut &b"content"[..], 10).await.expect("put_stream");
+    }
+    let all = store.list("listed", None, 10).await.expect("a listing");
+    assert_eq!(all.iter().map(|blob| &blob.key).collect::<Vec<_>>(), keys.iter().collect::<Vec<_>>());
+    assert!(all.iter().all(|blob| blob.stored_at > before), "{all:?}");
+    assert_eq!(store.list("listed", None, 2).await.expect("a part"), all[..2]);
+    assert_eq!(store.list("listed", Some(&keys[1]), 2).await.expect("the rest"), all[2..]);
 }
 
 async fn files_round_trip(store: &dyn BlobStore, scratch: &Path) {

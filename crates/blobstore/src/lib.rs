@@ -25,4 +25,4 @@ pub use key::BlobKey;
 pub use local::LocalDirectory;
 pub use s3::S3;
 pub use settings::{BlobSettings, BlobStoreKind, open};
-pub use store::{BlobInfo, BlobReader, BlobStore};
+pub use store::{BlobInfo, BlobReader, BlobStore, StoredBlob};

@@ -11,11 +11,11 @@ use tokio::io::AsyncRead;
 use uuid::Uuid;
 
 use crate::copy::{self, Unfinished};
-use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore};
+use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobStore, StoredBlob};
 
 /// Directory for files being written; a [`BlobKey`] cannot start with a dot, so it collides with none.
 const INCOMING: &str = ".incoming";
-/// Files a crash left in [`INCOMING`] are removed at the next start after this long.
+/// Files a crash left in [`INCOMING`] are removed after this long.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// Extended attribute that holds the SHA-256. It belongs to the file, not to its name, so a rename
 /// publishes content and fingerprint in one step, even if another process writes the same key.
@@ -160,6 +160,37 @@ impl BlobStore for LocalDirectory {
             }
         }
         Ok(())
+    }
+
+    async fn list(&self, directory: &str, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredBlob>, BlobError> {
+        let mut blobs = Vec::new();
+        let mut directories = vec![directory.to_owned()];
+        while let Some(directory) = directories.pop() {
+            let mut entries = match fs::read_dir(self.root.join(&directory)).await {
+                // Directories that are empty go away at any time.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            while let Some(entry) = entries.next_entry().await? {
+                let Some(name) = entry.file_name().to_str().map(|name| format!("{directory}/{name}")) else { continue };
+                // So does a file.
+                let Ok(metadata) = entry.metadata().await else { continue };
+                if metadata.is_dir() {
+                    directories.push(name);
+                } else if let Ok(key) = BlobKey::new(name)
+                    && after.is_none_or(|after| key > *after)
+                {
+                    blobs.push(StoredBlob { key, stored_at: metadata.modified()? });
+                }
+            }
+        }
+        blobs.sort_by(|a, b| a.key.cmp(&b.key));
+        blobs.truncate(limit);
+        Ok(blobs)
+    }
+
+    async fn remove_unfinished(&self) -> Result<(), BlobError> {
+        remove_abandoned(&self.root.join(INCOMING)).await.map_err(|error| self.unusable(&error))
     }
 
     async fn check(&self) -> Result<(), BlobError> {

@@ -5,7 +5,7 @@ mod upload;
 
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
@@ -19,7 +19,7 @@ use secrecy::ExposeSecret as _;
 use tokio::io::AsyncRead;
 
 use crate::copy::{self, Unfinished};
-use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobSettings, BlobStore};
+use crate::{BlobError, BlobInfo, BlobKey, BlobReader, BlobSettings, BlobStore, StoredBlob};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -155,6 +155,26 @@ impl BlobStore for S3 {
             // Amazon answers 204 for a missing object, some other services 404.
             Ok(_) | Err(BlobError::NotFound { .. }) => Ok(()),
             Err(other) => Err(other),
+        }
+    }
+
+    async fn list(&self, directory: &str, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredBlob>, BlobError> {
+        let (mut blobs, mut after) = (Vec::new(), after.map(|key| key.as_str().to_owned()));
+        loop {
+            let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(format!("{directory}/"));
+            let page = request.set_start_after(after).send().await.map_err(|error| self.error(&error, None))?;
+            for object in page.contents() {
+                let key = object.key().and_then(|key| BlobKey::new(key).ok());
+                let stored_at = object.last_modified().and_then(|time| SystemTime::try_from(*time).ok());
+                if let (Some(key), Some(stored_at)) = (key, stored_at) {
+                    blobs.push(StoredBlob { key, stored_at });
+                }
+            }
+            after = page.contents().last().and_then(|object| object.key()).map(ToOwned::to_owned);
+            if blobs.len() >= limit || after.is_none() || page.is_truncated() != Some(true) {
+                blobs.truncate(limit);
+                return Ok(blobs);
+            }
         }
     }
 

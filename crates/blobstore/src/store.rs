@@ -1,6 +1,7 @@
 //! The one trait every blob store implements.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,15 @@ pub struct BlobInfo {
     pub bytes: u64,
     /// SHA-256 of the content, 64 lower-case hexadecimal digits.
     pub sha256: String,
+}
+
+/// A blob in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Its key.
+    pub key: BlobKey,
+    /// When it was last stored, by the clock of the storage.
+    pub stored_at: SystemTime,
 }
 
 /// Stores blobs. See the [crate documentation](crate) for what every implementation promises.
@@ -62,6 +72,21 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`BlobError::Unreachable`], [`BlobError::Io`].
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobError>;
+
+    /// At most `limit` blobs whose keys begin with `directory` and a slash, in the order of their keys, and after the key
+    /// `after`. Fewer than `limit` say that there are no more. Files that are not blobs are left out.
+    ///
+    /// # Errors
+    /// [`BlobError::Unreachable`], [`BlobError::Io`].
+    async fn list(&self, directory: &str, after: Option<&BlobKey>, limit: usize) -> Result<Vec<StoredBlob>, BlobError>;
+
+    /// Removes what killed processes left of blobs that they never finished, if the storage does not do that itself.
+    ///
+    /// # Errors
+    /// [`BlobError::Unreachable`].
+    async fn remove_unfinished(&self) -> Result<(), BlobError> {
+        Ok(())
+    }
 
     /// A cheap test that the store can be used, for readiness probes.
     ///

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use ytcaption_api::{ApiState, StreamPermits};
-use ytcaption_application::{Commands, Queries, Subscriptions};
+use ytcaption_application::{Commands, Queries, Subscriptions, UploadSweep};
 use ytcaption_eventstore::IdGenerator;
 
 use super::Deps;
@@ -26,6 +26,7 @@ pub(super) async fn serve(
     let api = Arc::new(settings.api.clone());
     let queries = Queries::new(&deps.database);
     let ids = IdGenerator::system();
+    let sweep = UploadSweep::new(&deps.database, Arc::clone(&deps.blobs));
     let state = ApiState {
         commands: Commands::new(deps.worker.jobs, queries.clone(), Arc::clone(&deps.blobs), ids),
         queries,
@@ -39,7 +40,10 @@ pub(super) async fn serve(
         ids,
         metrics: deps.metrics,
     };
-    ytcaption_api::serve(listener, ytcaption_api::router(state), api.header_timeout, stop.cancelled_owned()).await;
+    tokio::select! {
+        () = ytcaption_api::serve(listener, ytcaption_api::router(state), api.header_timeout, stop.cancelled_owned()) => {}
+        () = sweep.run() => {}
+    }
     Ok(())
 }
 

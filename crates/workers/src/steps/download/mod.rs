@@ -65,14 +65,18 @@ pub async fn run(deps: WorkerDeps, settings: DownloadSettings, shutdown: Cancell
     if let Some(gaps) = enforcement().gaps() {
         tracing::warn!("{gaps}; only their options do: see \"What is safe\" in docs/operations.md");
     }
-    let concurrency = settings.concurrency;
+    let (concurrency, work_dir) = (settings.concurrency, settings.work_dir.clone());
     let worker = Arc::new(Download {
         deps: deps.clone(),
         settings,
         egress: Egress::new(deps.network.clone()),
         breakers: Breakers::new(DOWNLOAD.name, "media_host"),
     });
-    Ok(consumer::run(worker, &deps, concurrency, shutdown).await?)
+    tokio::select! {
+        // On the heap: the future is large.
+        outcome = Box::pin(consumer::run(worker, &deps, concurrency, shutdown)) => Ok(outcome?),
+        never = temp_dirs::keep_clean(&work_dir, DIRECTORY) => match never {},
+    }
 }
 
 struct Download {

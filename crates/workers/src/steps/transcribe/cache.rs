@@ -1,13 +1,13 @@
 //! The audio of current jobs as local files, so that it is fetched once for all chunks of a job.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use ytcaption_blobstore::{BlobError, BlobInfo, BlobKey, BlobStore};
 
-use crate::steps::temp_dirs;
+use crate::steps::temp_dirs::{self, WorkDirectory};
 
 /// Kind of the directory in which a process keeps its audio.
 const DIRECTORY: &str = "audio";
@@ -15,7 +15,7 @@ const DIRECTORY: &str = "audio";
 /// A directory of audio files, bounded in bytes.
 pub(super) struct AudioCache {
     blobs: Arc<dyn BlobStore>,
-    directory: TempDir,
+    directory: WorkDirectory,
     limit: u64,
     /// Least recently used first.
     entries: Mutex<Vec<Arc<Entry>>>,
@@ -51,6 +51,11 @@ impl AudioCache {
         temp_dirs::clean(parent, DIRECTORY)?;
         let directory = temp_dirs::create(parent, DIRECTORY)?;
         Ok(Self { blobs, directory, limit, entries: Mutex::default() })
+    }
+
+    /// Removes what killed workers have left in `parent`, for as long as it is polled.
+    pub(super) async fn keep_clean(parent: &Path) -> Infallible {
+        temp_dirs::keep_clean(parent, DIRECTORY).await
     }
 
     /// The local copy of a blob that is still what its job has `recorded`; fetched if it is not in the cache. Callers that

@@ -67,10 +67,14 @@ pub async fn run(
             let what = format!("the cache directory {} cannot be created", settings.cache_dir.display());
             StartError::Io { what, source }
         })?;
+    let cache_dir = settings.cache_dir.clone();
     let concurrency = if settings.concurrency == 0 { replicas } else { settings.concurrency };
     let worker = Arc::new(Transcribe { deps: deps.clone(), settings, models, cache, running: RwLock::default() });
-    // On the heap: the future is large.
-    Ok(Box::pin(consumer::run(worker, &deps, concurrency, shutdown)).await?)
+    tokio::select! {
+        // On the heap: the future is large.
+        outcome = Box::pin(consumer::run(worker, &deps, concurrency, shutdown)) => Ok(outcome?),
+        never = AudioCache::keep_clean(&cache_dir) => match never {},
+    }
 }
 
 struct Transcribe {
