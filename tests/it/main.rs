@@ -6,6 +6,7 @@
 
 mod audit;
 mod backup;
+mod behind_proxy;
 mod cancel;
 mod caption_files;
 mod client;

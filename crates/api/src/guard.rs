@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::Hosts;
+use crate::forwarded::ForwardedUrl;
 use crate::problem::ApiError;
 
 /// Longest time a request may take, uploads excepted.
@@ -41,8 +42,13 @@ pub(crate) async fn security_headers(request: Request, next: Next) -> Response {
 }
 
 /// Middleware: refuses requests for a name that is not this server's, see [`crate::Hosts`].
-pub(crate) async fn require_allowed_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    match hosts.not_allowed(request.uri(), request.headers()) {
+pub(crate) async fn require_allowed_host(
+    State(hosts): State<Arc<Hosts>>,
+    url: ForwardedUrl,
+    request: Request,
+    next: Next,
+) -> Response {
+    match hosts.not_allowed(request.uri(), request.headers(), &url) {
         Some(host) => ApiError::HostNotAllowed { host }.into_response(),
         None => next.run(request).await,
     }
@@ -50,9 +56,14 @@ pub(crate) async fn require_allowed_host(State(hosts): State<Arc<Hosts>>, reques
 
 /// Middleware: refuses what a browser sends on behalf of another site. Browsers send a form post without asking the
 /// server (CORS does not apply), so without sign-in any page could submit jobs to an interface on loopback.
-pub(crate) async fn refuse_cross_site(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+pub(crate) async fn refuse_cross_site(
+    State(hosts): State<Arc<Hosts>>,
+    url: ForwardedUrl,
+    request: Request,
+    next: Next,
+) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && is_cross_site(request.headers(), &hosts) {
+    if !safe && is_cross_site(request.headers(), &url, &hosts) {
         return ApiError::CrossSite.into_response();
     }
     next.run(request).await
@@ -61,10 +72,10 @@ pub(crate) async fn refuse_cross_site(State(hosts): State<Arc<Hosts>>, request: 
 /// By `Sec-Fetch-Site`, which every current browser sends and no page can forge
 /// (<https://www.w3.org/TR/fetch-metadata/>), but only to a server that it trusts: over TLS or on loopback. Elsewhere by
 /// `Origin`, which every browser sends with such requests. Programs send neither.
-fn is_cross_site(headers: &HeaderMap, hosts: &Hosts) -> bool {
+fn is_cross_site(headers: &HeaderMap, url: &ForwardedUrl, hosts: &Hosts) -> bool {
     match (headers.get("sec-fetch-site"), headers.get(ORIGIN)) {
         (Some(site), _) => site != "same-origin" && site != "none",
-        (None, Some(origin)) => !origin.to_str().is_ok_and(|origin| hosts.is_own_origin(origin, headers)),
+        (None, Some(origin)) => !origin.to_str().is_ok_and(|origin| hosts.is_own_origin(origin, headers, url)),
         (None, None) => false,
     }
 }

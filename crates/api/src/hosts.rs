@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Uri};
 use url::{Host, Url};
 
 use crate::ApiSettings;
+use crate::forwarded::ForwardedUrl;
 
 /// The names that this server answers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,14 +44,18 @@ impl Hosts {
     }
 
     /// Whether a page of this origin (the header `Origin`) is one of this server: its host and port are those that the
-    /// request is for, or its host is one of the server's own names, as behind a proxy that replaces the header `Host`.
-    pub(crate) fn is_own_origin(&self, origin: &str, headers: &HeaderMap) -> bool {
+    /// request is for, or its host is one of the server's own names, as behind a proxy that replaces the header `Host`. What
+    /// a trusted proxy says of the URL precedes that header.
+    pub(crate) fn is_own_origin(&self, origin: &str, headers: &HeaderMap, url: &ForwardedUrl) -> bool {
         let Some(origin) = Url::parse(origin).ok().filter(|url| matches!(url.scheme(), "http" | "https")) else {
             // `null`: a page of no site, such as a sandboxed frame.
             return false;
         };
         let (Some(host), Some(port)) = (origin.host(), origin.port_or_known_default()) else { return false };
-        let requested = headers.get(HOST).and_then(|value| value.to_str().ok());
+        if url.scheme.as_ref().is_some_and(|scheme| scheme != origin.scheme()) {
+            return false;
+        }
+        let requested = url.host.as_deref().or_else(|| headers.get(HOST)?.to_str().ok());
         let is_requested = requested
             .and_then(|authority| Url::parse(&format!("{}://{authority}", origin.scheme())).ok())
             .is_some_and(|url| url.host().as_ref() == Some(&host) && url.port_or_known_default() == Some(port));
@@ -59,13 +64,14 @@ impl Hosts {
 
     /// The name in a request that this server does not answer to, if there is one. A request without a name does not come
     /// from a browser.
-    pub(crate) fn not_allowed(&self, uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    pub(crate) fn not_allowed(&self, uri: &Uri, headers: &HeaderMap, url: &ForwardedUrl) -> Option<String> {
         if !self.is_checked {
             return None;
         }
         let of_headers =
             headers.get_all(HOST).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let mut requested = uri.authority().map(ToString::to_string).into_iter().chain(of_headers);
+        let mut requested =
+            uri.authority().map(ToString::to_string).into_iter().chain(of_headers).chain(url.host.clone());
         requested.find(|authority| !is_ours(authority, &self.names))
     }
 }
@@ -89,7 +95,7 @@ mod tests {
 
     fn not_allowed(hosts: &Hosts, requested: &[&str]) -> Option<String> {
         let headers = requested.iter().map(|value| (HOST, value.parse().expect("a header"))).collect();
-        hosts.not_allowed(&Uri::from_static("/metrics"), &headers)
+        hosts.not_allowed(&Uri::from_static("/metrics"), &headers, &ForwardedUrl::default())
     }
 
     #[test]
@@ -124,7 +130,10 @@ mod tests {
         }
         assert_eq!(not_allowed(&hosts, &["localhost", "evil.example"]).as_deref(), Some("evil.example"), "given twice");
         let absolute = Uri::from_static("http://evil.example/metrics");
-        assert!(hosts.not_allowed(&absolute, &HeaderMap::new()).is_some(), "as a request to a proxy has it");
+        assert!(
+            hosts.not_allowed(&absolute, &HeaderMap::new(), &ForwardedUrl::default()).is_some(),
+            "as a request to a proxy has it"
+        );
         assert_eq!(not_allowed(&hosts, &[]), None);
     }
 
@@ -147,9 +156,17 @@ mod tests {
             ("file://192.168.1.5", "192.168.1.5", false),
         ] {
             let headers = HeaderMap::from_iter([(HOST, host.parse().expect("a header"))]);
-            assert_eq!(hosts.is_own_origin(origin, &headers), is_own, "{origin} at {host}");
+            assert_eq!(hosts.is_own_origin(origin, &headers, &ForwardedUrl::default()), is_own, "{origin} at {host}");
         }
-        assert!(!hosts.is_own_origin("http://192.168.1.5", &HeaderMap::new()));
+        assert!(!hosts.is_own_origin("http://192.168.1.5", &HeaderMap::new(), &ForwardedUrl::default()));
+        let url = ForwardedUrl { scheme: Some("https".to_owned()), host: Some("captions.lan:8443".to_owned()) };
+        let headers = HeaderMap::from_iter([(HOST, "127.0.0.1:8000".parse().expect("a header"))]);
+        assert!(hosts.is_own_origin("https://captions.lan:8443", &headers, &url), "as the proxy says");
+        assert!(!hosts.is_own_origin("http://captions.lan:8443", &headers, &url), "another scheme");
+        assert!(!hosts.is_own_origin("https://127.0.0.1:8000", &headers, &url));
+        let loopback = Hosts::new("127.0.0.1:8000".parse().expect("an address"), vec![], None);
+        let refused = loopback.not_allowed(&Uri::from_static("/"), &headers, &url);
+        assert_eq!(refused.as_deref(), Some("captions.lan:8443"), "the name that the browser used counts");
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! error is an `ApiError`, answered as an RFC 9457 problem.
 
 mod audit;
+mod base_path;
+mod clients;
 mod conditional;
+mod forwarded;
 mod guard;
 mod hosts;
 mod models;
@@ -27,10 +30,12 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use base_path::is_public_url;
+pub use forwarded::{ForwardedHeaders, InvalidProxy, TrustedProxies};
 pub use hosts::Hosts;
 pub use models::ModelLister;
 pub use router::{openapi_json, router};
-pub use serve::serve;
+pub use serve::{ConnectionLimits, serve};
 pub use settings::ApiSettings;
 pub use state::ApiState;
 pub use transcriptions::stream::StreamPermits;

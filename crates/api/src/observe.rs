@@ -12,6 +12,7 @@ use ytcaption_telemetry::context::{TRACEPARENT, set_parent, traceparent_of};
 use ytcaption_telemetry::metrics;
 
 use crate::ApiState;
+use crate::forwarded::ClientAddress;
 
 /// Name of this service in metrics.
 const SERVICE: &str = "api";
@@ -79,6 +80,7 @@ fn request_span(request: &Request, route: &str, id: &RequestId) -> Span {
         http.route = route,
         http.response.status_code = Empty,
         url.path = request.uri().path(),
+        client.address = request.extensions().get::<ClientAddress>().map(|client| tracing::field::display(client.0)),
         request_id = id.0,
         job_id = Empty,
     );

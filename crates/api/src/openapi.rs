@@ -3,12 +3,13 @@
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, PathItem, PathsBuilder};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type};
-use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder, Server};
 
 use ytcaption_domain::captions::{Format, Transcript};
 use ytcaption_domain::delivery::{Notification, NotificationData};
 use ytcaption_domain::job::{Failure, failure_codes_table};
 
+use crate::base_path::BasePath;
 use crate::problem::Problem;
 use crate::transcriptions::captions;
 use crate::transcriptions::stream::{
@@ -94,6 +95,14 @@ pub(crate) fn complete(mut description: utoipa::openapi::OpenApi) -> utoipa::ope
     }
     let webhooks = WebhookDocument::openapi().paths.paths.into_values();
     description.webhooks = Some(webhooks.fold(PathsBuilder::new(), |all, item| all.path("jobEnded", item)).build());
+    description
+}
+
+/// The description for clients that reach the interface below this path.
+pub(crate) fn below(mut description: utoipa::openapi::OpenApi, base: &BasePath) -> utoipa::openapi::OpenApi {
+    if !base.is_empty() {
+        description.servers = Some(vec![Server::new(base.join(""))]);
+    }
     description
 }
 

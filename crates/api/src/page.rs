@@ -2,6 +2,8 @@
 
 use axum::response::Html;
 
+use crate::base_path::BasePath;
+
 /// A page. The title and body are the program's own text, never a client's.
 pub(crate) fn page(title: &str, body: &str) -> Html<String> {
     Html(format!(
@@ -14,17 +16,23 @@ pub(crate) fn page(title: &str, body: &str) -> Html<String> {
 }
 
 /// `GET /`: where to go from here.
-pub(crate) async fn home() -> Html<String> {
+pub(crate) async fn home(base: BasePath) -> Html<String> {
+    let link = |path: &str, text: &str| format!("<a href=\"{}\">{text}</a>", base.join(path));
+    let links = [
+        format!("{} ({})", link("/docs/", "Documentation of the interface"), link("/openapi.json", "OpenAPI")),
+        link("/api/v1/transcriptions", "Jobs"),
+        link("/health/ready", "Health"),
+        link("/metrics", "Metrics"),
+        link("/problems", "Problems and what to do about them"),
+    ];
+    let submit = base.join("/api/v1/transcriptions");
     page(
         "YTCaption",
-        "<p>Submit the URL of a video, get its captions.</p>\n\
-         <pre>POST /api/v1/transcriptions\nContent-Type: application/json\n\n\
-         {\"url\": \"https://example.org/talk.mp4\"}</pre>\n\
-         <ul>\n<li><a href=\"/docs/\">Documentation of the interface</a> \
-         (<a href=\"/openapi.json\">OpenAPI</a>)</li>\n\
-         <li><a href=\"/api/v1/transcriptions\">Jobs</a></li>\n\
-         <li><a href=\"/health/ready\">Health</a></li>\n\
-         <li><a href=\"/metrics\">Metrics</a></li>\n\
-         <li><a href=\"/problems\">Problems and what to do about them</a></li>\n</ul>",
+        &format!(
+            "<p>Submit the URL of a video, get its captions.</p>\n\
+             <pre>POST {submit}\nContent-Type: application/json\n\n\
+             {{\"url\": \"https://example.org/talk.mp4\"}}</pre>\n<ul>\n<li>{}</li>\n</ul>",
+            links.join("</li>\n<li>")
+        ),
     )
 }

@@ -12,12 +12,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::base_path::BasePath;
+use crate::forwarded::{self, Forwarding};
 use crate::openapi::{self, ApiDocument};
 use crate::problem::{self, ApiError};
 use crate::{ApiState, Hosts, audit, guard, models, observe, operations, page, transcriptions, usage};
 
 /// Path of the OpenAPI document.
 const OPENAPI_PATH: &str = "/openapi.json";
+/// The same for the pages below `/docs/`, wherever that is for the browser.
+const OPENAPI_FROM_DOCS: &str = "../openapi.json";
 
 /// The routes that the OpenAPI document describes.
 fn documented() -> OpenApiRouter<ApiState> {
@@ -42,10 +46,14 @@ fn documented() -> OpenApiRouter<ApiState> {
 /// The whole interface. A face is its routes, the [`guarded`] middleware and a rendering of its own errors; another face
 /// is merged here.
 pub fn router(state: ApiState) -> Router {
+    let forwarding = Arc::new(Forwarding::new(&state.settings, state.proxies.clone()));
     let rest = guarded(rest(), &state).layer(from_fn(problem::render));
-    rest.layer(from_fn(guard::security_headers))
+    let routes = rest
+        .layer(from_fn(guard::security_headers))
         .layer(from_fn_with_state(state.clone(), observe::observe))
-        .with_state(state)
+        .with_state(state);
+    // A router of its own without routes: the path is changed before the routes see it.
+    Router::new().fallback_service(routes).layer(from_fn_with_state(forwarding, forwarded::resolve))
 }
 
 /// The routes of the REST interface, with its pages and its documentation.
@@ -54,10 +62,10 @@ fn rest() -> Router<ApiState> {
     let description = openapi::complete(description);
     documented
         .route("/", get(page::home))
-        .route(OPENAPI_PATH, get(|| async move { Json(description) }))
+        .route(OPENAPI_PATH, get(|base: BasePath| async move { Json(openapi::below(description, &base)) }))
         .route("/problems", get(problem::index))
         .route("/problems/{code}", get(problem::explain))
-        .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_PATH).validator_url("none").use_base_layout()))
+        .merge(SwaggerUi::new("/docs").config(Config::from(OPENAPI_FROM_DOCS).validator_url("none").use_base_layout()))
         .fallback(|| async { ApiError::NoSuchPage })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
 }

@@ -8,7 +8,7 @@ use ytcaption_domain::network::AddressPolicy;
 use ytcaption_eventstore::IdGenerator;
 use ytcaption_telemetry::metrics::PrometheusHandle;
 
-use crate::{ApiSettings, ModelLister, StreamPermits};
+use crate::{ApiSettings, ModelLister, StreamPermits, TrustedProxies};
 
 /// Everything a handler may reach. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct ApiState {
     pub models: ModelLister,
     /// Limits the open streams.
     pub streams: StreamPermits,
+    /// The proxies whose headers are believed.
+    pub proxies: TrustedProxies,
     /// Limits of requests.
     pub settings: Arc<ApiSettings>,
     /// Makes request ids.

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use ytcaption_api::{ConnectionLimits, TrustedProxies};
 use ytcaption_blobstore::BlobStore;
 use ytcaption_domain::network::AddressPolicy;
 use ytcaption_domain::step::{self, STEPS, Step};
@@ -97,9 +98,10 @@ pub(crate) async fn run(
         let listener = listen(address, "metrics.listen").await?;
         let (database, nats, metrics) = (deps.database.clone(), deps.nats.clone(), deps.metrics.clone());
         let probed = probes::router(database, nats, metrics);
-        let (header_timeout, stop) = (settings.api.header_timeout, stop.clone());
+        let limits = ConnectionLimits::new(&settings.api, TrustedProxies::new(&settings.api)?);
+        let stop = stop.clone();
         running.start("metrics", async move {
-            ytcaption_api::serve(listener, probed, header_timeout, stop.cancelled_owned()).await;
+            ytcaption_api::serve(listener, probed, &limits, stop.cancelled_owned()).await;
             Ok(())
         });
     }

@@ -7,7 +7,7 @@ use ytcaption_domain::JobId;
 use ytcaption_domain::job::JobStatus;
 
 use super::RequestError;
-use crate::transcriptions::status_url;
+use crate::base_path::{BasePath, job_path};
 
 /// A problem as RFC 9457 writes it, with the members this interface adds.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -63,6 +63,10 @@ pub(crate) struct Extensions {
 impl Extensions {
     /// Members of a problem with a job.
     pub(super) fn of_job(job: JobId, status: Option<JobStatus>) -> Self {
-        Self { status_url: Some(status_url(job)), job_status: status, ..Self::default() }
+        Self { status_url: Some(job_path(job)), job_status: status, ..Self::default() }
+    }
+    /// The same with its URLs as clients reach them.
+    pub(super) fn below(self, base: &BasePath) -> Self {
+        Self { status_url: self.status_url.map(|path| base.join(&path)), ..self }
     }
 }

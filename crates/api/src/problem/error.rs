@@ -146,8 +146,8 @@ problems! {
         code: "no-such-page",
         status: NOT_FOUND,
         title: "There is nothing at this URL",
-        detail: "There is nothing at this URL. /docs lists all resources.",
-        explanation: "No resource has this path. `/docs` lists all resources.",
+        detail: "There is nothing at this URL. The API's documentation (docs) lists all resources.",
+        explanation: "No resource has this path. The API's documentation (`docs`) lists all resources.",
     }
     JobNotFound(job: JobId) {
         code: "job-not-found",
@@ -301,8 +301,8 @@ problems! {
                  or poll status_url instead.",
         explanation: "The number of open streams is limited for each client. Close one, come back after the seconds in \
                       `Retry-After`, or poll `status_url`. A client is the address at the other end of the connection, \
-                      so all who come through one proxy are one client; the operator can raise \
-                      `api.max_streams_per_client`.",
+                      so all who come through one proxy are one client, unless the operator names it in \
+                      `api.trusted_proxies`; the operator can also raise `api.max_streams_per_client`.",
     }
     UnreadableJob(reason: String) {
         code: "unreadable-job",

@@ -6,14 +6,16 @@ use ytcaption_domain::job::{FAILURE_CODES, FailureCode};
 
 use super::ApiError;
 use super::error::{PROBLEM_TYPES, ProblemType};
+use crate::base_path::BasePath;
 use crate::page::page;
 
 /// `GET /problems`: every type of problem, and every code of a job that failed.
-pub(crate) async fn index() -> Html<String> {
+pub(crate) async fn index(base: BasePath) -> Html<String> {
     let rows: Vec<String> = PROBLEM_TYPES
         .iter()
         .map(|ProblemType { code, status, title, .. }| {
-            format!("<li>{} <a href=\"/problems/{code}\">{code}</a>: {title}</li>\n", status.as_u16())
+            let url = base.join(&format!("/problems/{code}"));
+            format!("<li>{} <a href=\"{url}\">{code}</a>: {title}</li>\n", status.as_u16())
         })
         .collect();
     let codes: Vec<String> = FAILURE_CODES
@@ -34,12 +36,13 @@ pub(crate) async fn index() -> Html<String> {
 }
 
 /// `GET /problems/{code}`: what one type means and what to do next.
-pub(crate) async fn explain(Path(code): Path<String>) -> Result<Html<String>, ApiError> {
+pub(crate) async fn explain(base: BasePath, Path(code): Path<String>) -> Result<Html<String>, ApiError> {
     let found = PROBLEM_TYPES.iter().find(|problem| problem.code == code);
     let ProblemType { code, status, title, explanation } = found.ok_or(ApiError::NoSuchPage)?;
     let body = format!(
-        "<p>{}</p>\n<p><code>/problems/{code}</code>, status {status}. <a href=\"/problems\">All problems</a></p>",
-        with_code(explanation)
+        "<p>{}</p>\n<p><code>/problems/{code}</code>, status {status}. <a href=\"{}\">All problems</a></p>",
+        with_code(explanation),
+        base.join("/problems")
     );
     Ok(page(title, &body))
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use ytcaption_domain::text;
 
 use super::{ApiError, Problem};
+use crate::base_path::BasePath;
 use crate::observe::RequestId;
 
 /// Content type of RFC 9457.
@@ -21,8 +22,8 @@ const MAX_INSTANCE_CHARS: usize = 500;
 const RETRY_AFTER_SECONDS: u16 = 2;
 
 /// Middleware: gives every error its document and logs it.
-pub(crate) async fn render(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+pub(crate) async fn render(base: BasePath, request: Request, next: Next) -> Response {
+    let path = base.join(request.uri().path());
     let request_id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<ApiError>().or_else(|| error_of_router(&response)) else {
@@ -31,13 +32,13 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     log(&error);
     let problem_type = error.problem_type();
     let problem = Problem {
-        type_uri: format!("/problems/{}", problem_type.code),
+        type_uri: base.join(&format!("/problems/{}", problem_type.code)),
         title: problem_type.title.to_owned(),
         status: problem_type.status.as_u16(),
         detail: error.detail(),
         instance: text::clean(&path, MAX_INSTANCE_CHARS),
         request_id,
-        extensions: error.extensions(),
+        extensions: error.extensions().below(&base),
     };
     let (mut parts, body) = (problem_type.status, Json(problem)).into_response().into_parts();
     // Headers that the router has set, such as `Allow`.

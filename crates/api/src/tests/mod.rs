@@ -2,6 +2,7 @@
 //! the real projector.
 
 mod audit;
+mod behind_proxy;
 mod cancel;
 mod idempotency;
 mod list;
@@ -51,7 +52,7 @@ use ytcaption_eventstore::{
 use ytcaption_projections::{JOBS, JobFilter, JobQueries, Projector};
 use ytcaption_testing::{Postgres, aggregate_count};
 
-use crate::{ApiSettings, ApiState, ModelLister, StreamPermits};
+use crate::{ApiSettings, ApiState, ConnectionLimits, ModelLister, StreamPermits, TrustedProxies};
 
 const COLLECTION: &str = "/api/v1/transcriptions";
 /// Largest upload in tests, in bytes.
@@ -60,8 +61,6 @@ const MAX_UPLOAD_BYTES: u64 = 100_000;
 const MAX_BODY_BYTES: u64 = 4_096;
 /// Most streams in tests.
 const MAX_STREAMS: usize = 3;
-/// No limit that a test of something else meets.
-const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long something that happens beside the request may take.
 const EVENTUALLY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -73,6 +72,12 @@ fn record_traces() {
         let traces = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::builder().build().tracer("test"));
         tracing::subscriber::set_global_default(Registry::default().with(traces)).expect("nobody else records traces");
     });
+}
+
+/// Limits that no test of something else meets.
+fn connection_limits() -> ConnectionLimits {
+    let settings = ApiSettings { header_timeout: Duration::from_mins(1), ..ApiSettings::default() };
+    ConnectionLimits::new(&settings, TrustedProxies::default())
 }
 
 /// The whole interface; requests that come over no connection need a peer all the same.
@@ -128,6 +133,7 @@ impl Api {
             blobs,
             nats,
             network: Arc::new(AddressPolicy::default()),
+            proxies: TrustedProxies::default(),
             settings: Arc::new(settings),
             models: Arc::new(|| Err("there are no models in this test".to_owned())),
             ids,
@@ -140,6 +146,19 @@ impl Api {
     /// The same with models.
     fn with_models(self, models: ModelLister) -> Self {
         let state = ApiState { models, ..self.state };
+        Self { router: router(&state), state, ..self }
+    }
+
+    /// The same with other settings.
+    fn with_settings(self, change: impl FnOnce(&mut ApiSettings)) -> Self {
+        let mut settings = ApiSettings::clone(&self.state.settings);
+        change(&mut settings);
+        let state = ApiState {
+            proxies: TrustedProxies::new(&settings).expect("networks"),
+            streams: StreamPermits::new(&settings, self.stop.clone()),
+            settings: Arc::new(settings),
+            ..self.state
+        };
         Self { router: router(&state), state, ..self }
     }
 

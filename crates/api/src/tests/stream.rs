@@ -13,7 +13,7 @@ use ytcaption_domain::JobId;
 use ytcaption_domain::Span;
 use ytcaption_domain::job::{Audio, Failure, JobCommand};
 
-use super::{Api, COLLECTION, EVENTUALLY_TIMEOUT, HEADER_TIMEOUT, MAX_STREAMS, eventually, request, segment};
+use super::{Api, COLLECTION, EVENTUALLY_TIMEOUT, MAX_STREAMS, connection_limits, eventually, request, segment};
 
 /// An event as a client understands it.
 #[derive(Debug, Clone, PartialEq)]
@@ -254,8 +254,8 @@ async fn the_server_stops_although_streams_are_open() {
     let job = api.begun().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
     let address = listener.local_addr().expect("it is bound");
-    let server =
-        tokio::spawn(crate::serve(listener, api.router.clone(), HEADER_TIMEOUT, api.stop.clone().cancelled_owned()));
+    let (router, stop) = (api.router.clone(), api.stop.clone().cancelled_owned());
+    let server = tokio::spawn(async move { crate::serve(listener, router, &connection_limits(), stop).await });
     let mut connection = tokio::net::TcpStream::connect(address).await.expect("it listens");
     let head = format!("GET {COLLECTION}/{job}/stream HTTP/1.1\r\nhost: localhost\r\n\r\n");
     connection.write_all(head.as_bytes()).await.expect("it reads");

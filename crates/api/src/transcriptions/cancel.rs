@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::body::{self, FieldReader, MediaType};
 use super::view::JobAccepted;
 use crate::ApiState;
+use crate::base_path::BasePath;
 use crate::parameters::JobPath;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
@@ -61,6 +62,7 @@ impl CancelRequest {
 )]
 pub(crate) async fn cancel(
     State(state): State<ApiState>,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     request: Request,
@@ -72,5 +74,6 @@ pub(crate) async fn cancel(
         MediaType::Json => CancelRequest::from_fields(body::json_object(&bytes)?)?.reason,
         other => return Err(other.unsupported()),
     };
-    Ok(Json(state.commands.cancel(&principal, id, reason.as_deref()).await?.into()))
+    let cancelled = state.commands.cancel(&principal, id, reason.as_deref()).await?;
+    Ok(Json(JobAccepted::new(cancelled, &base)))
 }

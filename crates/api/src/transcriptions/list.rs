@@ -13,6 +13,7 @@ use ytcaption_projections::PageCursor;
 use super::COLLECTION;
 use super::view::Transcription;
 use crate::ApiState;
+use crate::base_path::BasePath;
 use crate::parameters::{Query, parse_limit};
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
@@ -57,6 +58,7 @@ pub(crate) struct TranscriptionPage {
 )]
 pub(crate) async fn list(
     State(state): State<ApiState>,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     RawQuery(query): RawQuery,
 ) -> Result<(HeaderMap, Json<TranscriptionPage>), ApiError> {
@@ -70,14 +72,14 @@ pub(crate) async fn list(
     let next_cursor = page.next.map(|cursor| cursor.to_string());
     let mut headers = HeaderMap::new();
     if let Some(next) = &next_cursor {
-        headers.extend(next_link(next, status, limit).parse().ok().map(|link| (LINK, link)));
+        headers.extend(next_link(&base, next, status, limit).parse().ok().map(|link| (LINK, link)));
     }
-    let transcriptions = page.jobs.into_iter().map(Transcription::from).collect();
+    let transcriptions = page.jobs.into_iter().map(|view| Transcription::new(view, &base)).collect();
     Ok((headers, Json(TranscriptionPage { transcriptions, next_cursor })))
 }
 
 /// The next page as RFC 8288 writes it.
-fn next_link(cursor: &str, status: Option<JobStatus>, limit: Option<u32>) -> String {
+fn next_link(base: &BasePath, cursor: &str, status: Option<JobStatus>, limit: Option<u32>) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("cursor", cursor);
     if let Some(status) = status {
@@ -86,5 +88,5 @@ fn next_link(cursor: &str, status: Option<JobStatus>, limit: Option<u32>) -> Str
     if let Some(limit) = limit {
         query.append_pair("limit", &limit.to_string());
     }
-    format!("<{COLLECTION}?{}>; rel=\"next\"", query.finish())
+    format!("<{}?{}>; rel=\"next\"", base.join(COLLECTION), query.finish())
 }

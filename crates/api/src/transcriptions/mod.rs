@@ -15,17 +15,5 @@ mod cue_style;
 mod upload;
 mod view;
 
-use ytcaption_domain::JobId;
-
 /// Path of the collection of jobs.
-const COLLECTION: &str = "/api/v1/transcriptions";
-
-/// URL of a job.
-pub(crate) fn status_url(job: JobId) -> String {
-    format!("{COLLECTION}/{job}")
-}
-
-/// URL of a job's captions.
-fn result_url(job: JobId) -> String {
-    format!("{}/result", status_url(job))
-}
+pub(crate) const COLLECTION: &str = "/api/v1/transcriptions";

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use super::submit::idempotency_key;
 use super::view::JobAccepted;
 use crate::ApiState;
+use crate::base_path::BasePath;
 use crate::parameters::JobPath;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
@@ -47,11 +48,12 @@ use crate::problem::{ApiError, Problem};
 )]
 pub(crate) async fn retry(
     State(state): State<ApiState>,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     headers: HeaderMap,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<JobAccepted>), ApiError> {
     let key = idempotency_key(&headers)?;
-    let accepted: JobAccepted = state.commands.retry(&principal, id, key.as_ref()).await?.into();
+    let accepted = JobAccepted::new(state.commands.retry(&principal, id, key.as_ref()).await?, &base);
     Ok((StatusCode::ACCEPTED, [(LOCATION, accepted.status_url.clone())], Json(accepted)))
 }

@@ -10,6 +10,7 @@ use ytcaption_projections::{AsOf, JobView};
 
 use super::view::Transcription;
 use crate::ApiState;
+use crate::base_path::BasePath;
 use crate::conditional::{REVALIDATE, is_known};
 use crate::parameters::{JobPath, Query};
 use crate::prefer;
@@ -50,6 +51,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 )]
 pub(crate) async fn show(
     State(state): State<ApiState>,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     RawQuery(query): RawQuery,
@@ -79,7 +81,7 @@ pub(crate) async fn show(
     if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers_of_job).into_response());
     }
-    Ok((headers_of_job, Json(Transcription::from(view))).into_response())
+    Ok((headers_of_job, Json(Transcription::new(view, &base))).into_response())
 }
 
 /// The version of the job; deliveries of its webhook are events of their own and count beside it, and an erasure, which adds no event, counts too.

@@ -17,6 +17,7 @@ use ytcaption_domain::network::AddressPolicy;
 use super::body::{self, FieldReader, MediaType};
 use super::upload;
 use super::view::JobAccepted;
+use crate::base_path::BasePath;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
 use crate::{ApiState, models};
@@ -104,6 +105,7 @@ impl ToSchema for SubmitForm {}
 )]
 pub(crate) async fn submit(
     State(state): State<ApiState>,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     request: Request,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<JobAccepted>), ApiError> {
@@ -112,7 +114,8 @@ pub(crate) async fn submit(
     // A task of its own: a client that hangs up must not part the job from its upload.
     let submission = async move { state.commands.submit(&principal, request, upload, key.as_ref()).await };
     let submitted = tokio::spawn(submission.in_current_span()).await;
-    let accepted: JobAccepted = submitted.map_err(|error| ApiError::Internal { reason: error.to_string() })??.into();
+    let accepted = submitted.map_err(|error| ApiError::Internal { reason: error.to_string() })??;
+    let accepted = JobAccepted::new(accepted, &base);
     Ok((StatusCode::ACCEPTED, [(LOCATION, accepted.status_url.clone())], Json(accepted)))
 }
 
@@ -137,9 +140,12 @@ async fn parse_request(
             Ok((checked(state, body::json_object(&bytes)?, MediaLocation::Url).await?, None))
         }
         MediaType::Form => {
-            let parts = Multipart::from_request(upload::at_least_rate(request), state)
-                .await
-                .map_err(|error| ApiError::MalformedBody { reason: error.body_text() })?;
+            let parts = Multipart::from_request(
+                upload::at_least_rate(request, state.settings.min_upload_bytes_per_second),
+                state,
+            )
+            .await
+            .map_err(|error| ApiError::MalformedBody { reason: error.body_text() })?;
             upload::read_form(state, principal, parts).await
         }
         other => Err(other.unsupported()),

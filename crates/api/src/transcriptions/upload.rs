@@ -21,18 +21,17 @@ use crate::problem::ApiError;
 const FILE_FIELD: &str = "file";
 /// Longest time without data from the client.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// Fewest bytes a second that a client may send, over [`RATE_INTERVAL`]: a slow modem is faster, and uploads of a byte now
-/// and then would stay open for ever.
-const LEAST_RATE: u64 = 1024;
+/// The least rate of an upload is measured over this time.
 const RATE_INTERVAL: Duration = Duration::from_mins(1);
 /// Most parts of a form; there are fewer fields than that.
 const MAX_PARTS: usize = 20;
 /// A client that still sends only sees the answer if its data are read for a while longer.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
-/// A request whose body ends with an error when the client sends it too slowly for too long, see [`LEAST_RATE`].
-pub(super) fn at_least_rate(request: Request) -> Request {
-    request.map(|body| Body::from_stream(at_rate(body.into_data_stream(), LEAST_RATE, RATE_INTERVAL)))
+/// A request whose body ends with an error when the client sends fewer than `rate` bytes a second: uploads of a byte now and
+/// then would stay open for ever.
+pub(super) fn at_least_rate(request: Request, rate: u64) -> Request {
+    request.map(|body| Body::from_stream(at_rate(body.into_data_stream(), rate, RATE_INTERVAL)))
 }
 
 /// The pieces of a stream, until it brings fewer than `rate` bytes a second over an `interval` of waiting for it. Time that
@@ -47,7 +46,7 @@ where
         waited += started.elapsed();
         bytes += piece.len() as u64;
         if waited >= interval {
-            if bytes < rate * waited.as_secs() {
+            if bytes < rate.saturating_mul(waited.as_secs()) {
                 return Err(axum::Error::new(io::Error::from(io::ErrorKind::TimedOut)));
             }
             (waited, bytes) = (Duration::ZERO, 0);
@@ -168,7 +167,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(20)).await;
             Ok::<_, axum::Error>(Bytes::from(vec![0; bytes]))
         });
-        let taken: Vec<_> = at_rate(Box::pin(slow), LEAST_RATE, RATE_INTERVAL).collect().await;
+        let taken: Vec<_> = at_rate(Box::pin(slow), 1024, RATE_INTERVAL).collect().await;
         (taken.len(), taken.last().is_some_and(Result::is_err))
     }
 

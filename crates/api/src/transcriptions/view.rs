@@ -9,7 +9,7 @@ use ytcaption_domain::job::JobStatus;
 use ytcaption_domain::{shown_media_url, shown_webhook_url};
 use ytcaption_projections::JobView;
 
-use super::{result_url, status_url};
+use crate::base_path::BasePath;
 
 /// Kind of a source that is a URL.
 const URL: &str = "url";
@@ -26,10 +26,10 @@ pub(crate) struct JobAccepted {
     pub(crate) created_at: DateTime<Utc>,
 }
 
-impl From<application::JobAccepted> for JobAccepted {
-    fn from(accepted: application::JobAccepted) -> Self {
+impl JobAccepted {
+    pub(super) fn new(accepted: application::JobAccepted, base: &BasePath) -> Self {
         let application::JobAccepted { job, status, created_at } = accepted;
-        Self { job_id: job.0, status, status_url: status_url(job), created_at }
+        Self { job_id: job.0, status, status_url: base.job(job), created_at }
     }
 }
 
@@ -134,9 +134,9 @@ struct Webhook {
     attempts: u32,
 }
 
-impl From<JobView> for Transcription {
-    fn from(view: JobView) -> Self {
-        let status_url = status_url(view.job_id);
+impl Transcription {
+    pub(super) fn new(view: JobView, base: &BasePath) -> Self {
+        let status_url = base.job(view.job_id);
         Self {
             status: view.status,
             progress: Progress {
@@ -147,7 +147,7 @@ impl From<JobView> for Transcription {
                 segments: view.segments,
             },
             error: JobFailure::from_view(&view),
-            result_url: (view.status == JobStatus::Completed).then(|| result_url(view.job_id)),
+            result_url: (view.status == JobStatus::Completed).then(|| base.result(view.job_id)),
             webhook: view.webhook_url.map(|url| Webhook {
                 url: shown_webhook_url(&url),
                 status: view.webhook_status,

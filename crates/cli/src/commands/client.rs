@@ -63,8 +63,15 @@ impl ClientError {
 /// The answer to a submission.
 #[derive(Debug, Deserialize)]
 pub(super) struct JobAccepted {
-    /// URL of the job, relative to the API.
-    pub(super) status_url: String,
+    job_id: Uuid,
+}
+
+impl JobAccepted {
+    /// Path of the job within the API. Not the URL in the answer: that is for clients of the API's public URL, and this one
+    /// may have another way to it.
+    pub(super) fn path(&self) -> String {
+        format!("{TRANSCRIPTIONS}/{}", self.job_id)
+    }
 }
 
 /// A page of jobs.
@@ -151,19 +158,22 @@ impl Client {
         Ok(Self { api, http, streams, idempotency_key: Uuid::new_v4().to_string() })
     }
 
-    /// A URL from an answer of the API, made absolute.
-    pub(super) fn resolve(&self, path: &str) -> Result<Url, ClientError> {
-        self.api.join(path).map_err(|error| self.foreign(&error))
+    /// The URL of a path of the API, below the path of its own URL if that has one.
+    pub(super) fn resolve(&self, path: &str) -> Url {
+        let mut url = self.api.clone();
+        url.set_path(&format!("{}{path}", self.api.path().trim_end_matches('/')));
+        url.set_query(None);
+        url.set_fragment(None);
+        url
     }
 
     pub(super) async fn submit_url(&self, fields: &Map<String, Value>) -> Result<JobAccepted, ClientError> {
-        let request = self.submission()?.timeout(ANSWER_TIMEOUT).json(fields);
+        let request = self.submission().timeout(ANSWER_TIMEOUT).json(fields);
         self.ask(request).await
     }
 
-    fn submission(&self) -> Result<RequestBuilder, ClientError> {
-        let request = self.http.post(self.resolve(TRANSCRIPTIONS)?);
-        Ok(request.header(IDEMPOTENCY_KEY, &self.idempotency_key))
+    fn submission(&self) -> RequestBuilder {
+        self.http.post(self.resolve(TRANSCRIPTIONS)).header(IDEMPOTENCY_KEY, &self.idempotency_key)
     }
 
     /// Sends a file; takes as long as the network needs.
@@ -182,7 +192,7 @@ impl Client {
             form = form.text(name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         let form = form.part("file", Part::file(path).await.map_err(unreadable)?);
-        self.ask(self.submission()?.multipart(form)).await
+        self.ask(self.submission().multipart(form)).await
     }
 
     /// The newest jobs, at most `limit`, as the API describes them; with this status if there is one.
@@ -192,7 +202,7 @@ impl Client {
             let mut query = vec![("limit", (limit - jobs.len()).min(PAGE_JOBS).to_string())];
             query.extend(status.map(|status| ("status", status.to_owned())));
             query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-            let request = self.http.get(self.resolve(TRANSCRIPTIONS)?).query(&query).timeout(ANSWER_TIMEOUT);
+            let request = self.http.get(self.resolve(TRANSCRIPTIONS)).query(&query).timeout(ANSWER_TIMEOUT);
             let page: JobPage = self.ask(request).await?;
             jobs.extend(page.transcriptions);
             match page.next_cursor {
@@ -205,25 +215,25 @@ impl Client {
 
     /// What is at a path of the API.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(self.http.get(self.resolve(path)?).timeout(ANSWER_TIMEOUT)).await
+        self.ask(self.http.get(self.resolve(path)).timeout(ANSWER_TIMEOUT)).await
     }
 
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, ClientError> {
-        self.ask(self.http.post(self.resolve(path)?).timeout(ANSWER_TIMEOUT).json(body)).await
+        self.ask(self.http.post(self.resolve(path)).timeout(ANSWER_TIMEOUT).json(body)).await
     }
 
     /// Does the job at that path once more.
     pub(super) async fn retry(&self, path: &str) -> Result<JobAccepted, ClientError> {
-        let request = self.http.post(self.resolve(path)?).timeout(ANSWER_TIMEOUT);
+        let request = self.http.post(self.resolve(path)).timeout(ANSWER_TIMEOUT);
         self.ask(request.header(IDEMPOTENCY_KEY, &self.idempotency_key)).await
     }
 
-    pub(super) async fn job(&self, status_url: &str) -> Result<Job, ClientError> {
-        self.ask(self.http.get(self.resolve(status_url)?).timeout(ANSWER_TIMEOUT)).await
+    pub(super) async fn job(&self, path: &str) -> Result<Job, ClientError> {
+        self.ask(self.http.get(self.resolve(path)).timeout(ANSWER_TIMEOUT)).await
     }
 
-    pub(super) async fn captions(&self, status_url: &str, wanted: &Parameters) -> Result<String, ClientError> {
-        let url = self.resolve(&format!("{status_url}/result"))?;
+    pub(super) async fn captions(&self, path: &str, wanted: &Parameters) -> Result<String, ClientError> {
+        let url = self.resolve(&format!("{path}/result"));
         let request = self.http.get(url).query(wanted).timeout(ANSWER_TIMEOUT);
         self.send(request).await?.text().await.map_err(|error| self.absent(&error))
     }
@@ -231,10 +241,10 @@ impl Client {
     /// The events of a job as they come, after the one of that id; none if there is nothing more.
     pub(super) async fn events<'a>(
         &'a self,
-        status_url: &str,
+        path: &str,
         after: &str,
     ) -> Result<Option<impl Stream<Item = Result<Event, ClientError>> + use<'a>>, ClientError> {
-        let request = self.streams.get(self.resolve(&format!("{status_url}/stream"))?);
+        let request = self.streams.get(self.resolve(&format!("{path}/stream")));
         let answer = self.send(request.header(LAST_EVENT_ID, after)).await?;
         if answer.status() == StatusCode::NO_CONTENT {
             return Ok(None);
@@ -286,7 +296,19 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
-    use super::Problem;
+    use super::{Client, Problem, TRANSCRIPTIONS};
+
+    #[test]
+    fn the_url_of_the_api_may_have_a_path() {
+        for (api, expected) in [
+            ("http://127.0.0.1:8000", "http://127.0.0.1:8000/api/v1/transcriptions"),
+            ("http://host/captions", "http://host/captions/api/v1/transcriptions"),
+            ("https://host/captions/?a=b#c", "https://host/captions/api/v1/transcriptions"),
+        ] {
+            let client = Client::new(api.parse().expect("a URL")).expect("an API");
+            assert_eq!(client.resolve(TRANSCRIPTIONS).as_str(), expected);
+        }
+    }
 
     #[test]
     fn a_problem_shows_every_error_with_its_field() {

@@ -184,7 +184,7 @@ impl Retry {
     async fn run(&self, client: &Client) -> Result<(), Failure> {
         let id = find::id(client, &self.job).await?;
         let accepted = client.retry(&format!("{TRANSCRIPTIONS}/{id}/retry")).await?;
-        println!("{}", client.resolve(&accepted.status_url)?);
+        println!("{}", client.resolve(&accepted.path()));
         Ok(())
     }
 }

@@ -105,7 +105,7 @@ async fn run_one(role: Role, name: &str, overrides: Overrides) -> anyhow::Result
     let ready = |address: Option<std::net::SocketAddr>| {
         tracing::info!(role = name, "started");
         if let Some(address) = address {
-            announce(&url_of(address)?, address);
+            announce(&url_of(address)?, settings.api.public_url.as_ref(), address);
         }
         Ok(())
     };

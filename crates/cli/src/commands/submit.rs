@@ -112,7 +112,7 @@ impl Submit {
         let accepted = self.send(media, client, bar.as_ref()).await;
         let (Some(bar), Ok(accepted)) = (&bar, &accepted) else {
             clear(bar.as_ref());
-            println!("{}", client.resolve(&accepted?.status_url)?);
+            println!("{}", client.resolve(&accepted?.path()));
             return Ok(());
         };
         if self.follow {
@@ -212,12 +212,12 @@ async fn look(
     wanted: &Parameters,
     bar: &Bar,
 ) -> Result<Option<String>, Failure> {
-    let job: Job = client.job(&accepted.status_url).await?;
+    let job: Job = client.job(&accepted.path()).await?;
     bar.step(&job.status);
     bar.set(job.progress.percent, 100);
     match job.status.as_str() {
         "completed" => {
-            let captions = client.captions(&accepted.status_url, wanted).await?;
+            let captions = client.captions(&accepted.path(), wanted).await?;
             if let Some(warning) = &job.warning {
                 bar.warn(warning);
             }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use url::Url;
 
 use super::Global;
 use crate::managed::{DataDirectory, ManagedServers, find_program};
@@ -48,7 +49,9 @@ impl Up {
         let shutdown = Shutdown::on_signals().context("listening for SIGTERM and SIGINT")?;
         master_key::create_if_missing(&settings)?;
         let managed = ManagedServers::start(&settings, directory.path()).await?;
-        let ready = |address: Option<SocketAddr>| publish(&directory, &managed.servers, address);
+        let ready = |address: Option<SocketAddr>| {
+            publish(&directory, &managed.servers, settings.api.public_url.as_ref(), address)
+        };
         let roles = Role::all();
         let outcome = tokio::select! {
             outcome = roles::run(&settings, &managed.servers, &roles, &shutdown, ready) => outcome,
@@ -82,7 +85,12 @@ fn warn_of_missing_programs(settings: &Settings) {
     }
 }
 
-fn publish(directory: &DataDirectory, servers: &Servers, address: Option<SocketAddr>) -> anyhow::Result<()> {
+fn publish(
+    directory: &DataDirectory,
+    servers: &Servers,
+    public: Option<&Url>,
+    address: Option<SocketAddr>,
+) -> anyhow::Result<()> {
     let address = address.context("`up` always serves the API")?;
     let api = url_of(address)?;
     directory.publish(&json!({
@@ -92,6 +100,6 @@ fn publish(directory: &DataDirectory, servers: &Servers, address: Option<SocketA
         "owner_url": servers.owner_url.as_ref().map(SecretString::expose_secret),
         "nats_url": servers.nats_url.expose_secret(),
     }))?;
-    announce(&api, address);
+    announce(&api, public, address);
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use ytcaption_api::{ApiState, StreamPermits};
+use ytcaption_api::{ApiState, ConnectionLimits, StreamPermits, TrustedProxies};
 use ytcaption_application::{Commands, Queries, Subscriptions, UploadSweep};
 use ytcaption_eventstore::IdGenerator;
 
@@ -16,7 +16,7 @@ use crate::settings::{self, Settings};
 /// Serves requests at `listener` until `stop`.
 ///
 /// # Errors
-/// None: the result has the type of all roles.
+/// A trusted proxy is not a network.
 pub(super) async fn serve(
     deps: Deps,
     settings: Settings,
@@ -24,6 +24,8 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let api = Arc::new(settings.api.clone());
+    let proxies = TrustedProxies::new(&api)?;
+    let limits = ConnectionLimits::new(&api, proxies.clone());
     let queries = Queries::new(&deps.database);
     let ids = IdGenerator::system();
     let sweep = UploadSweep::new(&deps.database, Arc::clone(&deps.blobs));
@@ -35,21 +37,25 @@ pub(super) async fn serve(
         blobs: deps.blobs,
         nats: Some(deps.nats),
         network: Arc::new(deps.network),
-        settings: Arc::clone(&api),
+        proxies,
+        settings: api,
         models: Arc::new(move || settings::visible(&settings).map_err(|error| error.to_string())),
         ids,
         metrics: deps.metrics,
     };
     tokio::select! {
-        () = ytcaption_api::serve(listener, ytcaption_api::router(state), api.header_timeout, stop.cancelled_owned()) => {}
+        () = ytcaption_api::serve(listener, ytcaption_api::router(state), &limits, stop.cancelled_owned()) => {}
         () = sweep.run() => {}
     }
     Ok(())
 }
 
 /// Prints the URLs of the API, and who can reach it, on standard output.
-pub(crate) fn announce(base: &Url, address: SocketAddr) {
+pub(crate) fn announce(base: &Url, public: Option<&Url>, address: SocketAddr) {
     println!("YTCaption is ready.");
+    if let Some(public) = public {
+        println!("  Public  {public}");
+    }
     println!("  API     {base}api/v1/transcriptions");
     println!("  Docs    {base}docs");
     println!("  Health  {base}health/ready");

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
+use ytcaption_api::TrustedProxies;
 use ytcaption_blobstore::BlobStoreKind;
 use ytcaption_domain::network::AddressPolicy;
 
@@ -23,6 +24,12 @@ pub(super) fn check(settings: &Settings, r: &mut Reader<'_>) {
     }
     if !settings.api.allowed_hosts.iter().all(|name| matches!(Host::parse(name), Ok(Host::Domain(_)))) {
         r.error("api.allowed_hosts", "each must be a host name such as captions.example.org, without scheme and port");
+    }
+    if let Err(error) = TrustedProxies::new(&settings.api) {
+        r.error("api.trusted_proxies", &error.to_string());
+    }
+    if !settings.api.public_url.as_ref().is_none_or(ytcaption_api::is_public_url) {
+        r.error("api.public_url", "must have neither query nor fragment, and a plain path such as /captions");
     }
     if let Err(error) = AddressPolicy::new(&settings.network.allow) {
         r.error("network.allow", &error.to_string());

@@ -7,9 +7,7 @@
 mod permits;
 mod sse;
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Sse;
@@ -17,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use ytcaption_application::{InvalidPosition, ProgressPosition};
 
 use crate::ApiState;
+use crate::base_path::BasePath;
+use crate::forwarded::ClientAddress;
 use crate::parameters::JobPath;
 use crate::principal::Authenticated;
 use crate::problem::{ApiError, Problem};
@@ -72,17 +72,18 @@ const NO_PROXY_BUFFER: (HeaderName, &str) = (HeaderName::from_static("x-accel-bu
 )]
 pub(crate) async fn stream(
     State(state): State<ApiState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ClientAddress(client): ClientAddress,
+    base: BasePath,
     Authenticated(principal): Authenticated,
     JobPath(id): JobPath,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let position = last_event_id(&headers)?;
-    let permit = state.streams.acquire(peer.ip())?;
+    let permit = state.streams.acquire(client)?;
     let Some(progress) = state.subscriptions.progress(&principal, id, position).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let events = Sse::new(sse::start(permit, progress, id));
+    let events = Sse::new(sse::start(permit, progress, id, base));
     Ok(([(CACHE_CONTROL, "no-store"), NO_PROXY_BUFFER], events).into_response())
 }
 

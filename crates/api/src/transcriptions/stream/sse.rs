@@ -15,7 +15,7 @@ use ytcaption_domain::captions::Segment;
 use ytcaption_domain::job::{Failure, JobStatus};
 
 use super::permits::StreamPermit;
-use crate::transcriptions::result_url;
+use crate::base_path::BasePath;
 
 /// A comment is sent after this time without an event: proxies close connections without traffic, and a client that has
 /// gone is noticed. The HTML standard advises "every 15 seconds or so".
@@ -124,7 +124,7 @@ enum StreamEvent {
 }
 
 impl StreamEvent {
-    fn new(job: JobId, progress: Progress) -> Self {
+    fn new(job: JobId, progress: Progress, base: &BasePath) -> Self {
         match progress {
             Progress::StatusChanged { status, title, duration_ms } => {
                 Self::Status(StreamStatus { status, title, duration_ms })
@@ -138,7 +138,7 @@ impl StreamEvent {
                 Self::AttemptFailed(StreamFailure::new(step, failure, Some(retry_in_ms)))
             }
             Progress::Completed { language, duration_ms, segments } => {
-                Self::Completed(StreamCompleted { language, duration_ms, segments, result_url: result_url(job) })
+                Self::Completed(StreamCompleted { language, duration_ms, segments, result_url: base.result(job) })
             }
             Progress::Failed { step, failure } => Self::Failed(StreamFailure::new(step, failure, None)),
             Progress::Cancelled { reason } => Self::Cancelled(StreamCancelled { reason }),
@@ -172,9 +172,10 @@ pub(super) fn start(
     permit: StreamPermit,
     progress: ProgressStream,
     job: JobId,
+    base: BasePath,
 ) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let (sender, mut receiver) = mpsc::channel(1);
-    tokio::spawn(SseWriter { permit, progress, job, sender }.run());
+    tokio::spawn(SseWriter { permit, progress, job, base, sender }.run());
     futures::stream::poll_fn(move |context| receiver.poll_recv(context).map(|event| event.map(Ok)))
 }
 
@@ -183,6 +184,7 @@ struct SseWriter {
     permit: StreamPermit,
     progress: ProgressStream,
     job: JobId,
+    base: BasePath,
     sender: Sender<Event>,
 }
 
@@ -210,7 +212,7 @@ impl SseWriter {
             };
             match message {
                 Ok(Some(ProgressMessage { position, progress })) => {
-                    let event = StreamEvent::new(self.job, progress);
+                    let event = StreamEvent::new(self.job, progress, &self.base);
                     match Event::default().event(event.name()).id(position.to_string()).json_data(&event) {
                         Ok(event) => self.send(event).await?,
                         Err(error) => {

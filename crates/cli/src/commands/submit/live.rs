@@ -69,7 +69,7 @@ pub(super) async fn print_captions(client: &Client, accepted: &JobAccepted, bar:
 
 /// Returns whether the stream reported the end of the job; else it ended before.
 async fn listen(client: &Client, accepted: &JobAccepted, last_id: &mut String, bar: &Bar) -> Result<bool, Failure> {
-    let Some(events) = client.events(&accepted.status_url, last_id).await? else { return Ok(true) };
+    let Some(events) = client.events(&accepted.path(), last_id).await? else { return Ok(true) };
     let mut events = pin!(events);
     while let Some(event) = events.next().await {
         let event = event?;
