@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo figures test lint deny
+.PHONY: help setup build release demo figures test lint deny
 
 ENVIRONMENT := . scripts/env.sh
 
@@ -13,8 +13,11 @@ help: ## Show these targets
 setup: ## Install what is missing (Debian packages, yt-dlp, nats-server, CTranslate2)
 	@scripts/setup.sh
 
-build: setup ## Build the program
+build: setup ## Build the program for development
 	@$(ENVIRONMENT); cargo build --locked -p ytcaption-cli $$YTCAPTION_FEATURES
+
+release: setup ## Build the program for real use, optimised
+	@$(ENVIRONMENT); cargo build --release --locked -p ytcaption-cli $$YTCAPTION_FEATURES
 
 demo: build ## One video through the whole system, then stop it (KEEP=1 leaves it running)
 	@$(ENVIRONMENT); python3 scripts/demo.py "$$CARGO_TARGET_DIR/debug/ytcaption" $(if $(KEEP),--keep)

@@ -179,6 +179,7 @@ def run(program: pathlib.Path, directory: pathlib.Path, keep: bool) -> None:
 
 def print_next_steps(api: str, keep: bool) -> None:
     say("\nNext steps:")
+    say("  For real use:       make release; scripts/ytcaption then runs the optimised program")
     if keep:
         say(f"  Your own video:     scripts/ytcaption submit URL-OR-FILE --api {api} --wait --format srt")
     else:

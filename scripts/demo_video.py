@@ -2,6 +2,8 @@
 
 import pathlib
 import subprocess
+import sys
+import tempfile
 import wave
 
 # All words are in the small vocabulary of the demo model (models/demo/).
@@ -40,14 +42,30 @@ def make_speech(directory: pathlib.Path) -> pathlib.Path:
     return joined
 
 
-def make_site(directory: pathlib.Path) -> None:
-    """Writes the video and a page that contains it into a directory to be served, like the page of a video site."""
-    speech = make_speech(directory.parent)
+def make_video(target: pathlib.Path, directory: pathlib.Path) -> None:
+    """Writes the video, and the sound that it is made of into the directory."""
+    speech = make_speech(directory)
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", PICTURE, "-i", str(speech), "-shortest"]
     command += ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "96k"]
-    command += ["-movflags", "+faststart", str(directory / "video.mp4")]
+    command += ["-movflags", "+faststart", str(target)]
     subprocess.run(command, check=True)
+
+
+def make_site(directory: pathlib.Path) -> None:
+    """Writes the video and a page that contains it into a directory to be served, like the page of a video site."""
+    make_video(directory / "video.mp4", directory.parent)
     (directory / "index.html").write_text(
         '<!doctype html><html lang="en"><head><title>Three red cars</title></head>'
         '<body><video src="video.mp4" controls></video></body></html>\n'
     )
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: demo_video.py FILE.mp4")
+    with tempfile.TemporaryDirectory() as directory:
+        make_video(pathlib.Path(sys.argv[1]), pathlib.Path(directory))
+
+
+if __name__ == "__main__":
+    main()
