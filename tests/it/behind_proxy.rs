@@ -113,8 +113,7 @@ async fn below_a_path_of_a_proxy_every_link_leads_somewhere() {
         // A person with a browser.
         let docs = get(&format!("{}/docs", proxy.url)).await;
         assert_eq!(docs.url().as_str(), format!("{}/docs/", proxy.url));
-        let description: Value =
-            get(docs.url().join("../openapi.json").unwrap().as_str()).await.json().await.unwrap();
+        let description: Value = get(docs.url().join("../openapi.json").unwrap().as_str()).await.json().await.unwrap();
         assert_eq!(description["servers"], json!([{ "url": PREFIX }]));
     }
     // A receiver of webhooks.
