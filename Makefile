@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build release demo figures test lint deny
+.PHONY: help setup build release demo figures benches test lint deny
 
 ENVIRONMENT := . scripts/env.sh
 
@@ -24,6 +24,10 @@ demo: build ## One video through the whole system, then stop it (KEEP=1 leaves i
 
 figures: build ## Measure what docs/figures.md states
 	@$(ENVIRONMENT); python3 scripts/figures.py "$$CARGO_TARGET_DIR/debug/ytcaption"
+
+benches: setup ## Start every benchmark for a few seconds, and check that it prints its figures
+	@$(ENVIRONMENT); cargo build --locked --workspace $$YTCAPTION_FEATURES --bin ytcaption
+	@$(ENVIRONMENT); python3 benches/smoke.py
 
 test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo model
 	@$(ENVIRONMENT); python3 -m unittest discover --quiet --start-directory scripts --pattern '*_test.py'

@@ -6,7 +6,7 @@ events table, and our command path (create a job, through domain and event store
 single caller, the time to load an aggregate, and as its last lines the median ratios for 256 and 64 callers
 (`append_vs_pgbench: <ratio>` is that for 64).
 
-Usage: benches/append_vs_pgbench.py [--seconds 5] [--rounds 3]
+Usage: benches/append_vs_pgbench.py [--seconds 5] [--rounds 3] [--smoke]
 """
 
 import argparse
@@ -75,7 +75,8 @@ class Postgres:
 
 
 def build() -> pathlib.Path:
-    command = ["cargo", "bench", "-p", "ytcaption-eventstore", "--bench", "append", "--no-run"]
+    """The benchmark, optimized. The crate alone, because it needs no engine."""
+    command = ["cargo", "bench", "--locked", "-p", "ytcaption-eventstore", "--bench", "append", "--no-run"]
     done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     path = re.search(r"Executable .*\((.+)\)", done.stderr)
     if done.returncode != 0 or path is None:
@@ -93,9 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5, help="length of one run, in seconds")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side; the median of the ratios is printed")
+    parser.add_argument("--smoke", action="store_true", help="only try the benchmark: a few seconds, not optimized")
     arguments = parser.parse_args()
     environment.load()
-    program = build()
+    if arguments.smoke:
+        # Less, and pgbench ends before all of its clients are connected.
+        arguments.seconds, arguments.rounds = 4, 1
+    program = environment.built("append", "--profile", "dev") if arguments.smoke else build()
     with tempfile.TemporaryDirectory(prefix="ytcaption-bench-", ignore_cleanup_errors=True) as name:
         directory = pathlib.Path(name)
         postgres = Postgres(directory)

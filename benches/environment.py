@@ -1,11 +1,16 @@
-"""The environment of the benchmarks: the variables of scripts/env.sh, the built program, and virtual environments."""
+"""The environment of the benchmarks: the variables of scripts/env.sh, what cargo builds, and the virtual environment."""
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# faster-whisper, with which others are compared, and what the synthesis of speech needs.
+PEER_DIRECTORY, PEER_PACKAGES = "bench-peer", ("faster-whisper==1.2.1", "scipy==1.17.1")
+# Exit code of a benchmark that needs something that cannot be installed here (that of automake and meson).
+SKIPPED = 77
 
 
 def load() -> None:
@@ -20,18 +25,33 @@ def program() -> pathlib.Path:
     return pathlib.Path(os.environ["CARGO_TARGET_DIR"]) / "debug/ytcaption"
 
 
-def venv_directory(name: str) -> pathlib.Path:
-    return pathlib.Path(os.environ["YTCAPTION_CACHE"]) / name
+def built(bench: str, *profile: str) -> pathlib.Path:
+    """The program of a benchmark in Rust. It is built of what the program and the tests are built of (`make test`)."""
+    features = os.environ["YTCAPTION_FEATURES"].split()
+    command = ["cargo", "bench", "--locked", *profile, "--workspace", *features, "--bench", bench, "--no-run"]
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    path = re.search(r"Executable .*\((.+)\)", done.stderr)
+    if done.returncode != 0 or path is None:
+        raise SystemExit(done.stderr)
+    return ROOT / path.group(1)
 
 
-def python_with(name: str, *packages: str) -> pathlib.Path:
-    """The interpreter of a virtual environment with these packages; it is created if it is missing or outdated."""
-    directory = venv_directory(name)
+def peer_directory() -> pathlib.Path:
+    return pathlib.Path(os.environ["YTCAPTION_CACHE"]) / PEER_DIRECTORY
+
+
+def peer_python() -> pathlib.Path:
+    """The interpreter of a virtual environment with faster-whisper; it is created if it is missing or outdated."""
+    directory, packages = peer_directory(), " ".join(PEER_PACKAGES)
     python, installed = directory / "bin/python", directory / "installed"
-    if not installed.exists() or installed.read_text() != " ".join(packages):
-        subprocess.run([creator(), "-m", "venv", "--clear", directory], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-        installed.write_text(" ".join(packages))
+    if not installed.exists() or installed.read_text() != packages:
+        try:
+            subprocess.run([creator(), "-m", "venv", "--clear", directory], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+        except subprocess.CalledProcessError as error:
+            print(f"{packages} cannot be installed here, and nothing is compared: {error}", file=sys.stderr)
+            raise SystemExit(SKIPPED) from None
+        installed.write_text(packages)
     return python
 
 

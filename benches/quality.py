@@ -15,6 +15,7 @@ Needs espeak-ng and ffmpeg (`make setup`) and the built program (`make build`). 
 into a virtual environment outside of the repository on first use.
 
 Usage: benches/quality.py [PROGRAM] [--minutes-scale 1.0] [--parts NAME,NAME] [--keep DIRECTORY]
+    [--smoke]
 """
 
 import argparse
@@ -29,17 +30,16 @@ import tempfile
 import environment
 from environment import ROOT
 
-ENVIRONMENT = "bench-quality"
-PACKAGES = ("faster-whisper==1.2.1", "scipy==1.17.1")
+SMOKE_PART, SMOKE_SCALE = "voices and rates", 0.04
 OPTIONS = {"beam_size": 5, "temperature": [0.0], "condition_on_previous_text": False}
 OURS, PEER, BATCHED = "ours", "faster_whisper", "faster_whisper_batched"
 
 
 def restart_in_environment() -> None:
     """Runs this script again in the virtual environment, which is created if it is missing."""
-    if pathlib.Path(sys.prefix) == environment.venv_directory(ENVIRONMENT):
+    if pathlib.Path(sys.prefix) == environment.peer_directory():
         return
-    python = environment.python_with(ENVIRONMENT, *PACKAGES)
+    python = environment.peer_python()
     os.execv(python, [str(python), __file__, *sys.argv[1:]])
 
 
@@ -85,7 +85,10 @@ def main() -> None:
     parser.add_argument("--minutes-scale", type=float, default=1.0, help="factor for the length of every part")
     parser.add_argument("--parts", help="names of the parts to run, separated by commas; default: all")
     parser.add_argument("--keep", type=pathlib.Path, help="directory in which to keep the audio files and transcripts")
+    parser.add_argument("--smoke", action="store_true", help="only try the benchmark, with a few seconds of speech")
     arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.parts, arguments.minutes_scale = SMOKE_PART, SMOKE_SCALE
     restart_in_environment()
 
     from quality_audio import PARTS, make

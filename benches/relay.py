@@ -14,7 +14,7 @@ disk flush:
 The benchmark is built with the development profile (not optimized), for which the dependencies are already compiled, so
 an optimized program is faster.
 
-Usage: benches/relay.py [--events 10000] [--rate 50] [--seconds 15] [--rounds 3]
+Usage: benches/relay.py [--events 10000] [--rate 50] [--seconds 15] [--rounds 3] [--smoke]
 """
 
 import argparse
@@ -35,16 +35,6 @@ from environment import ROOT
 # Bytes per write in the flush measurement: about one event.
 FLUSH_BYTES = 1024
 FLUSHES = 400
-
-
-def build() -> pathlib.Path:
-    features = os.environ["YTCAPTION_FEATURES"].split()
-    command = ["cargo", "bench", "--profile", "dev", "--workspace", *features, "--bench", "relay", "--no-run"]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    path = re.search(r"Executable .*\((.+)\)", done.stderr)
-    if done.returncode != 0 or path is None:
-        raise SystemExit(done.stderr)
-    return ROOT / path.group(1)
 
 
 class Nats:
@@ -97,9 +87,12 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=50, help="events per second while latency is measured")
     parser.add_argument("--seconds", type=int, default=15, help="length of a latency round, in seconds")
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds; the medians are printed")
+    parser.add_argument("--smoke", action="store_true", help="only try the benchmark, for a few seconds")
     arguments = parser.parse_args()
     environment.load()
-    program = build()
+    if arguments.smoke:
+        arguments.events, arguments.rate, arguments.seconds, arguments.rounds = 640, 20, 1, 1
+    program = environment.built("relay", "--profile", "dev")
     rates, p50s, p99s, flush_p99s = [], [], [], []
     with tempfile.TemporaryDirectory(prefix="ytcaption-bench-", ignore_cleanup_errors=True) as name:
         directory = pathlib.Path(name)

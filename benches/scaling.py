@@ -8,10 +8,11 @@ text. Prints each run and, as its last line, the median ratio of all rounds: `sc
 
 Needs the built program (`make build`), Postgres, nats-server, espeak-ng and ffmpeg (`make setup`).
 
-Usage: benches/scaling.py [PROGRAM] [--minutes 60] [--rounds 2] [--model DIRECTORY]
+Usage: benches/scaling.py [PROGRAM] [--minutes 60] [--rounds 2] [--model DIRECTORY] [--smoke]
 """
 
 import argparse
+import base64
 import contextlib
 import datetime
 import json
@@ -31,6 +32,7 @@ from environment import ROOT
 SPOKEN_SENTENCES = 40
 SILENCE_SECONDS = 0.8
 START_TIMEOUT_SECONDS = 60
+MASTER_KEY_BYTES = 32
 LOG_LINES_SHOWN = 5  # of each role
 # All roles except the transcription workers.
 OTHER_ROLES = (["serve"], ["relay"], ["project"], ["worker", "download"])
@@ -72,6 +74,7 @@ class System:
         self.environment = inherited | {
             "DATABASE_URL": database,
             "NATS_URL": nats,
+            "YTCAPTION_ENCRYPTION__MASTER_KEY": base64.b64encode(os.urandom(MASTER_KEY_BYTES)).decode(),
             "YTCAPTION_TRANSCRIPTION__THREADS": "1",
             "YTCAPTION_TRANSCRIPTION__CONCURRENCY": "1",
         }
@@ -145,7 +148,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="length of the audio, in minutes")
     parser.add_argument("--rounds", type=int, default=2, help="runs with each number of workers; the median ratio is printed")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "models/demo/model")
+    parser.add_argument("--smoke", action="store_true", help="only try the benchmark, with half a minute of audio")
     arguments = parser.parse_args()
+    if arguments.smoke:
+        arguments.minutes, arguments.rounds = 0.5, 1
     with tempfile.TemporaryDirectory(prefix="ytcaption-bench-", ignore_cleanup_errors=True) as name:
         directory = pathlib.Path(name)
         directory.chmod(0o755)

@@ -13,7 +13,7 @@ faster-whisper may use its sequential or its batched pipeline, with oneDNN or MK
 virtual environment outside of the repository on first use. Needs the built program (`make build`), espeak-ng and ffmpeg
 (`make setup`).
 
-Usage: benches/speed.py [PROGRAM] [--sizes tiny,base,small]
+Usage: benches/speed.py [PROGRAM] [--sizes tiny,base,small] [--smoke]
 """
 
 import argparse
@@ -29,14 +29,13 @@ from dataclasses import dataclass
 import environment
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEER = "faster-whisper==1.2.1"
 TOKENS = 100  # per window of 30 s: speech has about three tokens per second
 BEAM = 5  # the default of both
 END = 50257
 MEBIBYTE = 1 << 20
-# Minutes of speech and number of rounds; all sizes together take ten minutes on two cores.
-LOAD = {"tiny": (10, 3), "base": (6, 3), "small": (4, 2)}
-TRIAL_SECONDS = 90
+# The settings of faster-whisper that are tried: MKL or oneDNN, and the size of its batches (windows end at silences), 0 for
+# its sequential pipeline (windows of 30 s).
+SETTINGS = [{"batch_size": size, "mkl": mkl} for mkl in ("0", "1") for size in (8, 16, 4, 0)]
 # A trial is stopped when it has taken this multiple of the fastest trial so far.
 TRIAL_TIMEOUT_FACTOR = 1.5
 TEXT = """The committee met again on Tuesday morning to go through the remaining items on the agenda, and most of them were
@@ -45,6 +44,20 @@ a great many slides, why the old foundations could not be used. When a member wa
 silence. In the end they agreed to wait for the second report, which is due in spring. After lunch the discussion turned to
 the school. It needs a roof, it needs heating, and above all it needs teachers. Two of them leave in summer, and one has not
 been replaced since last year."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: seconds of speech and number of rounds for each size, seconds of a trial, settings tried."""
+
+    load: dict[str, tuple[int, int]]
+    trial_seconds: int
+    settings: list[dict]
+
+
+# All sizes together take ten minutes on two cores.
+FULL = Effort({"tiny": (600, 3), "base": (360, 3), "small": (240, 2)}, 90, SETTINGS)
+SMOKE = Effort({"tiny": (20, 1)}, 10, SETTINGS[:1])
 
 
 @dataclass
@@ -101,12 +114,11 @@ class Peer:
     def __init__(self, python: str, model: pathlib.Path) -> None:
         self.python, self.model = python, model
 
-    def best_setting(self, trial: pathlib.Path) -> dict:
-        """The fastest of: batched (windows end at silences) or sequential (0; windows of 30 s), with MKL or oneDNN."""
+    def best_setting(self, trial: pathlib.Path, settings: list[dict]) -> dict:
+        """The fastest of these settings. Those that follow one that is much too slow are not tried."""
         best: tuple[float, dict] | None = None
         for mkl in ("0", "1"):
-            for size in (8, 16, 4, 0):
-                setting = {"batch_size": size, "mkl": mkl}
+            for setting in (setting for setting in settings if setting["mkl"] == mkl):
                 tried = self.run(trial, setting, limit=best[0] * TRIAL_TIMEOUT_FACTOR if best else None)
                 result = "too slow; skipping the rest"
                 if tried:
@@ -145,15 +157,15 @@ def silence(directory: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def compare(size: str, program: str, python: pathlib.Path, directory: pathlib.Path) -> tuple[float, float, float]:
+def compare(size: str, effort: Effort, program: str, python: pathlib.Path, directory: pathlib.Path) -> tuple[float, float, float]:
     """Median ratios: of times without loading, of times of whole processes, and of memory."""
     model = directory / size
     subprocess.run([python, HERE / "random_whisper.py", size, model], check=True)
-    minutes, rounds = LOAD[size]
-    long, trial, silent = speech(directory, minutes * 60), speech(directory, TRIAL_SECONDS), silence(directory)
+    seconds, rounds = effort.load[size]
+    long, trial, silent = speech(directory, seconds), speech(directory, effort.trial_seconds), silence(directory)
     peer, ours = Peer(str(python), model), Ours(program, model)
-    print(f"{size}: trying the settings of faster-whisper on {TRIAL_SECONDS} s", flush=True)
-    setting = peer.best_setting(trial)
+    print(f"{size}: trying the settings of faster-whisper on {effort.trial_seconds} s", flush=True)
+    setting = peer.best_setting(trial, effort.settings)
     start = peer.run(silent, setting).seconds, ours.run(silent, TOKENS).seconds
     windows = ours.windows(long)
     times: list[tuple[float, float]] = []
@@ -164,8 +176,8 @@ def compare(size: str, program: str, python: pathlib.Path, directory: pathlib.Pa
         times.append((theirs.seconds, own.seconds))
         memory.append((theirs.bytes, own.bytes))
         print(
-            f"  {minutes} min: faster-whisper {theirs.seconds:.1f} s, {theirs.bytes / MEBIBYTE:.0f} MiB, "
-            f"{theirs.output['windows']} windows | ytcaption {own.seconds:.1f} s ({minutes * 60 / own.seconds:.0f} times real "
+            f"  {seconds / 60:.1f} min: faster-whisper {theirs.seconds:.1f} s, {theirs.bytes / MEBIBYTE:.0f} MiB, "
+            f"{theirs.output['windows']} windows | ytcaption {own.seconds:.1f} s ({seconds / own.seconds:.0f} times real "
             f"time), {own.bytes / MEBIBYTE:.0f} MiB, {windows} windows | {theirs.seconds / own.seconds:.2f}",
             flush=True,
         )
@@ -182,10 +194,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", nargs="?", default=str(environment.program()))
     parser.add_argument("--sizes", default="tiny,base,small", help="comma-separated")
+    parser.add_argument("--smoke", action="store_true", help="only try the benchmark, with seconds of speech")
     arguments = parser.parse_args()
-    python = environment.python_with("bench-speed", PEER)
+    effort, sizes = (SMOKE, ["tiny"]) if arguments.smoke else (FULL, arguments.sizes.split(","))
+    python = environment.peer_python()
     with tempfile.TemporaryDirectory(prefix="ytcaption-speed-") as name:
-        found = {size: compare(size, arguments.program, python, pathlib.Path(name)) for size in arguments.sizes.split(",")}
+        found = {size: compare(size, effort, arguments.program, python, pathlib.Path(name)) for size in sizes}
     for size, (_, whole, _) in found.items():
         print(f"with starting and loading, {size}: {whole:.2f}")
     for size, (speed, _, memory) in found.items():
