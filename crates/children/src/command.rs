@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Command;
 
@@ -28,13 +29,23 @@ pub struct ChildCommand {
     takes_input: bool,
     rules: Rules,
     limits: Limits,
+    first_cpu: Option<Duration>,
 }
 
 impl ChildCommand {
     /// The program of this name on the PATH, or at this path.
     pub fn new(program: impl Into<OsString>, limits: Limits) -> Self {
         let (arguments, variables, rules) = (Vec::new(), Vec::new(), Rules::default());
-        Self { program: program.into(), arguments, variables, directory: None, takes_input: false, rules, limits }
+        Self {
+            program: program.into(),
+            arguments,
+            variables,
+            directory: None,
+            takes_input: false,
+            rules,
+            limits,
+            first_cpu: None,
+        }
     }
 
     /// Adds an argument.
@@ -81,6 +92,12 @@ impl ChildCommand {
         self
     }
 
+    /// Gives it no more time on the processor than this until [`Child::allow_cpu`].
+    pub fn first_cpu(&mut self, cpu: Duration) -> &mut Self {
+        self.first_cpu = Some(cpu);
+        self
+    }
+
     /// Lets it open TCP connections to this port.
     pub fn connects_to(&mut self, port: u16) -> &mut Self {
         self.rules.port = Some(port);
@@ -121,7 +138,7 @@ impl ChildCommand {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        Child::start(command, rules, self.limits)
+        Child::start(command, rules, self.limits, self.first_cpu)
     }
 }
 

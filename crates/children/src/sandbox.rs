@@ -12,6 +12,7 @@ use landlock::{
 };
 
 use crate::command::ends_with_parent;
+use crate::limits::processes_are_limited;
 use crate::system_calls;
 
 /// The newest kernel interface that is used.
@@ -64,6 +65,8 @@ pub struct Enforcement {
     pub network: bool,
     /// A child can use no other sockets than those of TCP, and no system call that programs do not need.
     pub system_calls: bool,
+    /// A child can start a limited number of processes only.
+    pub processes: bool,
     /// A child ends when this process is killed.
     pub death: bool,
 }
@@ -75,6 +78,7 @@ impl Enforcement {
             (self.files, "files of this user (Landlock, Linux 5.13 or newer)"),
             (self.network, "other TCP connections than to their proxy (Landlock, Linux 6.7 or newer)"),
             (self.system_calls, "other sockets and rarely used system calls (seccomp)"),
+            (self.processes, "starting any number of processes (the kernel does not limit root: use another user)"),
             (self.death, "running on after this program was killed (setpriv, of the package util-linux)"),
         ];
         let gaps: Vec<&str> = gaps.iter().filter(|(enforced, _)| !enforced).map(|(_, gap)| *gap).collect();
@@ -97,6 +101,7 @@ pub fn enforcement() -> Enforcement {
         files: abi >= ABI::V1,
         network: abi >= ABI::V4,
         system_calls: filtered.unwrap_or(false),
+        processes: processes_are_limited(),
         death: ends_with_parent(),
     }
 }

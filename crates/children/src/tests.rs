@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const LIMITS: Limits = Limits { memory_bytes: 256 << 20, cpu: Duration::from_mins(1), file_bytes: 1 << 20 };
+const LIMITS: Limits =
+    Limits { memory_bytes: 256 << 20, cpu: Duration::from_mins(1), file_bytes: 1 << 20, processes: 4096 };
 /// Longest wait for a condition; long, for machines that are busy.
 const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -135,7 +136,7 @@ async fn it_has_no_socket_but_those_of_tcp() {
 #[tokio::test]
 async fn its_memory_files_and_processor_time_are_limited() {
     let python = |script: &str| {
-        let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), file_bytes: 1000 };
+        let limits = Limits { memory_bytes: 64 << 20, cpu: Duration::from_secs(1), file_bytes: 1000, processes: 4096 };
         let mut command = ChildCommand::new("/usr/bin/python3", limits);
         command.args(["-c", script]);
         command
@@ -155,6 +156,53 @@ async fn its_memory_files_and_processor_time_are_limited() {
     let begun = Instant::now();
     let (text, success) = output(&python("while True: pass")).await;
     assert!(!success && begun.elapsed() < TEST_TIMEOUT, "{text}");
+}
+
+#[tokio::test]
+async fn its_processor_time_is_low_at_first_and_can_be_raised() {
+    let Some(python) = find_program(Path::new("/usr/bin/python3")) else { return };
+    let script = "import sys, time\nprint('begun', flush=True)\nwhile time.process_time() < 2.5: pass\nprint('done')";
+    for raised in [true, false] {
+        let limits = Limits { cpu: Duration::from_mins(1), ..LIMITS };
+        let mut command = ChildCommand::new(&python, limits);
+        let mut child = command.args(["-c", script]).first_cpu(Duration::from_secs(1)).spawn().unwrap();
+        let mut lines = Lines::new(child.stdout.take().unwrap(), 100);
+        assert_eq!(lines.next_line().await.unwrap().unwrap(), "begun");
+        if raised {
+            child.allow_cpu().unwrap();
+        }
+        assert_eq!(lines.next_line().await.unwrap().is_some(), raised);
+        assert_eq!(child.wait().await.unwrap().success(), raised);
+        child.allow_cpu().unwrap();
+    }
+}
+
+/// Runs as a user without privileges, which the test below makes it.
+#[tokio::test]
+#[ignore = "is started by its_processes_are_limited"]
+async fn a_child_that_starts_many_processes() {
+    assert!(enforcement().processes);
+    let limits = Limits { processes: 20, ..LIMITS };
+    let mut command = ChildCommand::new("sh", limits);
+    command.args(["-c", "n=0; while [ $n -lt 60 ]; do sleep 30 >/dev/null 2>&1 & n=$((n+1)); echo $n; done"]);
+    let (text, success) = output(&command).await;
+    let started = text.lines().filter(|line| line.parse::<u32>().is_ok()).count();
+    assert!(!success && (1..=20).contains(&started), "{text}");
+    assert!(output(&shell("sleep 0 & wait; echo 1")).await.1, "others are not affected");
+}
+
+#[test]
+fn its_processes_are_limited() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if !enforcement().processes {
+        let program = command.get_program().to_owned();
+        command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program);
+    }
+    command.args(["--exact", "tests::a_child_that_starts_many_processes", "--ignored"]);
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }
 
 #[tokio::test]

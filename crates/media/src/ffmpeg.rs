@@ -23,7 +23,7 @@ const FORMATS: &str = "3dostr,3g2,3gp,4xm,aa,aac,aax,ac3,ac4,ace,acm,act,ads,adx
 
 /// What a call may use. The index of a video of 12 hours, with 60 pictures a second, needs 0.2 GB; a file of two kilobytes
 /// can claim one of any size. Nothing is written but to a pipe.
-const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_hours(2), file_bytes: 0 };
+const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_hours(2), file_bytes: 0, processes: 4096 };
 
 /// A command that can read `input` and nothing else.
 pub(super) fn command(program: &'static str, before_input: &[&str], input: &Path) -> ChildCommand {

@@ -10,7 +10,7 @@ use ytcaption_children::{ChildCommand, Limits, enforcement};
 use super::*;
 use crate::testing::{Answer, HttpServer, Request};
 
-const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_mins(1), file_bytes: 0 };
+const LIMITS: Limits = Limits { memory_bytes: 1 << 30, cpu: Duration::from_mins(1), file_bytes: 0, processes: 4096 };
 
 /// A proxy that may connect to 127.0.0.1, and to nothing else of this machine.
 async fn proxy() -> EgressProxy {

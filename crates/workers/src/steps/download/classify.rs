@@ -22,6 +22,9 @@ const fn known(
     KnownError { texts, retry_class, code, message }
 }
 
+const TOO_MUCH_MEMORY: &str = "The page or the media needs more memory or disk than a download may use: send the URL of the \
+                               media file itself, or upload it.";
+
 /// Found by provoking each error with the real program.
 const KNOWN_ERRORS: [KnownError; 21] = [
     known(
@@ -144,13 +147,7 @@ const KNOWN_ERRORS: [KnownError; 21] = [
         "unavailable",
         "The server of the media could not be reached.",
     ),
-    known(
-        &["MemoryError", "File too large"],
-        RetryClass::Permanent,
-        "too_large",
-        "The page or the media needs more memory or disk than a download may use: send the URL of the media file itself, \
-         or upload it.",
-    ),
+    known(&["MemoryError", "File too large"], RetryClass::Permanent, "too_large", TOO_MUCH_MEMORY),
     known(
         &["No space left on device"],
         RetryClass::Unavailable,
@@ -166,6 +163,10 @@ pub(super) fn classify(stderr: &str) -> StepError {
     let matches = |known: &&KnownError| known.texts.iter().any(|text| last.contains(text));
     if let Some(known) = KNOWN_ERRORS.iter().find(matches) {
         return StepError::new(known.retry_class, known.code, known.message);
+    }
+    // It names no reason: that of a `MemoryError` is empty.
+    if last == "ERROR:" {
+        return StepError::permanent("too_large", TOO_MUCH_MEMORY);
     }
     let text = text::clean(last.trim_start_matches("ERROR:"), MAX_QUOTE_CHARS);
     StepError::transient("download_failed", format!("The media could not be downloaded; yt-dlp reports: {text}."))
@@ -198,6 +199,7 @@ mod tests {
             ("ERROR: something new", "download_failed", RetryClass::Transient),
             ("ERROR: An extractor error has occurred. (caused by MemoryError())", "too_large", RetryClass::Permanent),
             ("Traceback (most recent call last):\nMemoryError", "too_large", RetryClass::Permanent),
+            ("WARNING: [generic] Falling back\nERROR: \n\n", "too_large", RetryClass::Permanent),
             ("", "download_failed", RetryClass::Transient),
         ] {
             let error = classify(text);

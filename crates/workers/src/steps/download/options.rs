@@ -12,6 +12,8 @@ use super::DownloadSettings;
 const MEMORY_BYTES: u64 = 1 << 30;
 /// Processor time of yt-dlp. Parsing takes seconds, the media itself a second for some hundred megabytes.
 const CPU: Duration = Duration::from_mins(10);
+/// Processes and threads beside those of the worker; one that runs JavaScript has a thread for each core.
+const PROCESSES: u64 = 4096;
 /// Written during the download: lines that begin with `P `.
 const PROGRESS: &str = "download:P %(progress.{downloaded_bytes,total_bytes,total_bytes_estimate})j";
 /// Written when the page was read: a line that begins with `L `.
@@ -63,8 +65,11 @@ pub(super) fn download(url: &Url, directory: &Path, settings: &DownloadSettings)
 /// What all commands have in common.
 fn common(directory: &Path, settings: &DownloadSettings) -> ChildCommand {
     // Other files than the media are smaller; the media itself must be allowed to become too large, to be reported so.
-    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: CPU, file_bytes: settings.max_bytes.saturating_mul(2) };
+    let file_bytes = settings.max_bytes.saturating_mul(2);
+    let limits = Limits { memory_bytes: MEMORY_BYTES, cpu: CPU, file_bytes, processes: PROCESSES };
     let mut command = ChildCommand::new(&settings.yt_dlp, limits);
+    // A page of a megabyte can keep it busy for hours.
+    command.first_cpu(settings.page_cpu);
     // Nothing else configures it: no file, no plugin, no cache, no home directory.
     command.args(["--ignore-config", "--no-plugin-dirs", "--no-exec", "--no-cache-dir", "--no-update"]);
     command.args(["--no-playlist", "--color", "no_color", "--quiet"]);

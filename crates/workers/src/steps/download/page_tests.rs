@@ -5,6 +5,9 @@
 use ytcaption_blobstore::BlobKey;
 use ytcaption_domain::job::JobEvent;
 
+use std::time::Duration;
+
+use super::DownloadSettings;
 use super::egress_tests::{failure, playlist};
 use super::tests::{TONE, harness_with, settings};
 use crate::testing::{Answer, HttpServer, Request, media};
@@ -44,6 +47,26 @@ async fn all_sound_of_a_playlist_that_changes_the_sample_rate_is_stored() {
         }
         assert!(!harness.names(job).await.contains(&"WarningRaised".to_owned()), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_keeps_ytdlp_busy_ends_soon_and_media_that_takes_long_does_not() {
+    let busy = "<video><source ".repeat(200_000);
+    let file = media(TONE, "mp3");
+    let server = HttpServer::start(move |request: &Request, _| match request.path.as_str() {
+        "/busy" => Answer::new("text/html", busy.clone()),
+        _ => Answer::new("audio/mpeg", file.clone()),
+    })
+    .await;
+    let harness =
+        harness_with(|harness| DownloadSettings { page_cpu: Duration::from_secs(6), ..settings(harness) }).await;
+    let job = harness.submit_url(&format!("{}/busy", server.url)).await;
+    let (code, message) = failure(&harness, job).await;
+    assert!(code == "too_large" && message.contains("processor time"), "{message}");
+    let names = harness.names(job).await;
+    assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 1, "{names:?}");
+    let job = harness.submit_url(&format!("{}/talk.mp3", server.url)).await;
+    assert_eq!(harness.end_of(job).await, "ok");
 }
 
 #[tokio::test(flavor = "multi_thread")]

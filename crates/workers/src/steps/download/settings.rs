@@ -35,6 +35,9 @@ pub struct DownloadSettings {
     #[serde_as(as = "DurationSeconds<u64>")]
     #[schemars(range(min = 1, max = 172_800))]
     pub max_duration: Duration,
+    /// Processor time of yt-dlp until the media itself begins to arrive.
+    #[serde(skip)]
+    pub page_cpu: Duration,
     /// How often and how fast a failed attempt is repeated.
     #[serde(skip)]
     pub retry: RetrySettings,
@@ -49,6 +52,7 @@ impl Default for DownloadSettings {
             timeout: Duration::from_mins(30),
             max_bytes: 2 * 1024 * 1024 * 1024,
             max_duration: Duration::from_hours(12),
+            page_cpu: Duration::from_mins(1),
             retry: RetrySettings::default(),
         }
     }

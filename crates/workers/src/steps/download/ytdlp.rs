@@ -52,7 +52,7 @@ pub(super) async fn download(
     };
     let stderr = collect_tail(stderr, STDERR_LIMIT);
     let output = tokio::select! {
-        output = read_output(stdout, progress) => output?,
+        output = read_output(stdout, &child, progress) => output?,
         () = until_larger(directory, settings.max_bytes) => return Err(too_large(settings.max_bytes)),
     };
     if output.several() {
@@ -147,7 +147,7 @@ struct ProgressLine {
 }
 
 /// Reads until the end, or until it is known that there are several media.
-async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result<Output, StepError> {
+async fn read_output(stdout: ChildStdout, child: &Child, progress: &mut Progress<'_>) -> Result<Output, StepError> {
     let mut output = Output::default();
     let mut lines = Lines::new(stdout, LINE_LIMIT);
     while let Some(line) = lines.next_line().await.map_err(|error| StepError::disk(&error))? {
@@ -160,6 +160,8 @@ async fn read_output(stdout: ChildStdout, progress: &mut Progress<'_>) -> Result
             output.finished = Some(finished);
         } else if line.starts_with("B ") {
             output.begun = true;
+            // An error says that it has ended, which the end of its output says too.
+            let _ = child.allow_cpu();
         } else if let Some(found) = line.strip_prefix("L ").and_then(|json| serde_json::from_str(json).ok()) {
             output.found = found;
             if output.several() {
