@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use ytcaption_domain::job::Job;
 use ytcaption_domain::step::STEPS;
-use ytcaption_eventstore::{Appender, Clock, CommandBus, Database, EventListener, IdGenerator};
+use ytcaption_eventstore::{Appender, Clock, CommandBus, Cursor, Database, EventListener, Feed, IdGenerator};
 use ytcaption_workers::relay::{self, RelayDeps};
 use ytcaption_workers::{nats, topology};
 
@@ -31,6 +31,8 @@ use command::{context, create};
 const CALLERS: usize = 64;
 /// Time between two queries of the stream.
 const LOOK: Duration = Duration::from_millis(5);
+/// Measurements of each part of the way.
+const PARTS: usize = 200;
 /// The consumer is this far behind at most when the time is up.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -139,9 +141,44 @@ async fn latency(harness: Arc<TestHarness>, rate: u32, seconds: u32) {
         took.push(at.saturating_duration_since(committed));
     }
     stop.cancel();
+    print_times("commit_to_consumer", took);
+    parts(&harness).await;
+}
+
+/// What a part of the way takes by itself: the commit of an event, reading it from the feed, and storing a message in the
+/// stream. The rest of the way is the notification of the relay and the delivery to the consumer.
+async fn parts(harness: &TestHarness) {
+    let (mut commits, mut reads, mut acks) = (Vec::new(), Vec::new(), Vec::new());
+    let feed = Feed::new(&harness.database);
+    let mut cursor = Cursor::default();
+    while let Some(last) = feed.after(cursor, 256).await.expect("the store answers").last() {
+        cursor = last.cursor;
+    }
+    let jetstream = jetstream::new(harness.nats.clone());
+    for _ in 0..PARTS {
+        let begun = Instant::now();
+        harness.create_job().await;
+        commits.push(begun.elapsed());
+        let begun = Instant::now();
+        let page = feed.after(cursor, 256).await.expect("the store answers");
+        reads.push(begun.elapsed());
+        let Some(event) = page.last() else { continue };
+        cursor = event.cursor;
+        let payload = event.payload.to_string();
+        let begun = Instant::now();
+        let sent = jetstream.publish("ytcaption.events.job.Bench.normal.bench", payload.into()).await;
+        sent.expect("the server takes it").await.expect("the stream stores it");
+        acks.push(begun.elapsed());
+    }
+    print_times("part_commit", commits);
+    print_times("part_feed_read", reads);
+    print_times("part_stream_ack", acks);
+}
+
+fn print_times(name: &str, mut took: Vec<Duration>) {
     took.sort_unstable();
     let percentile = |percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    println!("commit_to_consumer events {} p50_ms {:.2} p99_ms {:.2}", took.len(), percentile(50), percentile(99));
+    println!("{name} events {} p50_ms {:.2} p99_ms {:.2}", took.len(), percentile(50), percentile(99));
 }
 
 #[tokio::main]
