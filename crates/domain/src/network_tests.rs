@@ -100,6 +100,16 @@ fn an_address_is_refused_before_its_host_is_resolved_where_that_is_possible() {
     assert_eq!(check("http://1.1.1.1/a.mp4"), Ok(()));
 }
 
+#[test]
+fn the_unspecified_and_the_loopback_address_carry_no_ipv4_address() {
+    // `::` and `::1` are written like the IPv4-compatible forms of 0.0.0.0 and 0.0.0.1.
+    let policy = AddressPolicy::new(["0.0.0.0/8"]).expect("a network");
+    assert!(permits(&policy, "0.0.0.1"));
+    for address in ["::", "::1"] {
+        assert!(!permits(&policy, address), "{address} was permitted");
+    }
+}
+
 proptest! {
     #[test]
     fn an_ipv4_address_gets_the_same_answer_in_every_ipv6_form(bits: u32) {

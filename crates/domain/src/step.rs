@@ -204,9 +204,19 @@ mod tests {
     }
 
     #[test]
+    fn a_step_names_its_events_and_its_units_as_the_store_does() {
+        assert_eq!(DOWNLOAD.trigger_names(), ["JobCreated"]);
+        assert_eq!(NOTIFY.done_names(), ["WebhookDelivered", "WebhookAbandoned"]);
+        assert_eq!((DOWNLOAD.unit.member(), TRANSCRIBE.unit.member()), (None, Some("chunk")));
+    }
+
+    #[test]
     fn a_step_with_priorities_has_a_queue_for_each() {
-        let consumers: Vec<String> = TRANSCRIBE.queues().into_iter().map(|queue| queue.consumer).collect();
+        let queues = TRANSCRIBE.queues();
+        let consumers: Vec<&str> = queues.iter().map(|queue| queue.consumer.as_str()).collect();
         assert_eq!(consumers, ["transcribe-high", "transcribe-normal", "transcribe-low"]);
+        let turns: Vec<usize> = queues.iter().map(|queue| queue.weight).collect();
+        assert_eq!(turns, [6, 3, 1]);
         assert_eq!(NOTIFY.queues(), [StepQueue { consumer: "notify".into(), priority: None, weight: 1 }]);
     }
 }

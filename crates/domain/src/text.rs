@@ -159,6 +159,7 @@ mod tests {
             ("abcdef", 6, "abcdef"),
             ("abcdefg", 6, "abcde…"),
             ("abcd efg", 6, "abcd…"),
+            ("abcd e", 5, "abcd…"),
             ("abcde \0 ", 5, "abcde"),
             ("ab", 1, "…"),
             ("ab", 0, ""),

@@ -156,9 +156,9 @@ fn current_version(types: &[EventType], name: &str) -> Result<u32, PayloadError>
 /// The number of a version that this program can read.
 fn parse_version(version: &str, newest: u32) -> Result<u32, PayloadError> {
     match version.parse() {
-        Ok(number) if (1..=newest).contains(&number) => Ok(number),
+        Ok(0) | Err(_) => Err(PayloadError::InvalidVersion { version: version.to_owned(), newest }),
         Ok(number) if number > newest => Err(PayloadError::NewerVersion { newest }),
-        _ => Err(PayloadError::InvalidVersion { version: version.to_owned(), newest }),
+        Ok(number) => Ok(number),
     }
 }
 

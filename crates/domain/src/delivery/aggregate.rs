@@ -120,6 +120,7 @@ impl Routed for Delivery {
 
 #[cfg(test)]
 mod tests {
+    use futures::executor::block_on;
     use uuid::Uuid;
 
     use super::*;
@@ -138,15 +139,11 @@ mod tests {
     }
 
     fn after(commands: impl IntoIterator<Item = DeliveryCommand>) -> (Delivery, Vec<&'static str>) {
-        let mut delivery = Delivery::default();
-        let mut names = vec![];
+        let (mut delivery, sink) = (Delivery::default(), EventSink::default());
         for command in commands {
-            for event in decide(&delivery, command) {
-                names.push(event.event().name);
-                evolve(&mut delivery, &event);
-            }
+            block_on(delivery.handle(command, &(), &sink)).expect("no command is rejected");
         }
-        (delivery, names)
+        (delivery, block_on(sink.collect()).iter().map(|event| event.event().name).collect())
     }
 
     #[test]
@@ -154,6 +151,11 @@ mod tests {
         let (delivery, names) = after([failed(Some(100)), delivered(), delivered(), failed(None)]);
         assert_eq!(names, ["WebhookAttemptFailed", "WebhookDelivered"]);
         assert_eq!(delivery, Delivery { status: DeliveryStatus::Delivered, attempts: 2 });
+    }
+
+    #[test]
+    fn deliveries_are_told_apart_on_the_stream_by_how_they_are_sent() {
+        assert_eq!(Delivery::default().route(), "webhook");
     }
 
     #[test]

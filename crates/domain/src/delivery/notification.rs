@@ -101,11 +101,26 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::job::JobResult;
 
     fn body(job_end: &JobEnd) -> serde_json::Value {
         let base = "https://captions.example/base/".parse().expect("a URL");
         let at = "2026-01-02T03:04:05.678Z".parse().expect("a time");
         json!(Notification::new(JobId(Uuid::nil()), at, job_end, &base))
+    }
+
+    #[test]
+    fn every_event_that_ends_a_job_is_an_end_to_report() {
+        let result = JobResult::Transcription { language: "en".into(), duration_ms: 1000, segments: 1 };
+        let failure = Failure { code: "http_404".into(), message: "There is nothing.".into() };
+        for (event, end) in [
+            (JobEvent::JobCompleted { result }, Some(JobEnd::Completed)),
+            (JobEvent::JobFailed { step: "download".into(), failure: failure.clone() }, Some(JobEnd::Failed(failure))),
+            (JobEvent::JobCancelled { reason: None }, Some(JobEnd::Cancelled)),
+            (JobEvent::DownloadStarted { attempt: 1, worker: "w".into() }, None),
+        ] {
+            assert_eq!(JobEnd::from_event(&event), end, "{event:?}");
+        }
     }
 
     #[test]
