@@ -1,10 +1,11 @@
 //! Given these events, when this command comes, then these events follow.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::AccountId;
 use crate::job::{JobOptions, MediaSource, Priority, TranscriptionOptions, evolve};
+
+#[path = "decide_properties.rs"]
+mod properties;
 
 struct Given(Job);
 
@@ -232,6 +233,16 @@ fn a_superseded_attempt_is_a_no_op() {
 }
 
 #[test]
+fn a_late_failure_of_a_chunk_is_a_no_op() {
+    let fail = |attempt| JobCommand::RecordChunkFailure { chunk: 0, attempt, failure: failure(), retry_in_ms: None };
+    let mut events = two_scheduled_chunks();
+    events.extend([chunk_started(0, 1), chunk_started(0, 2)]);
+    assert_eq!(given(&events).when(fail(1)), Ok(vec![]), "attempt 1 is superseded");
+    events.push(JobEvent::ChunkTranscribed { chunk: 0, attempt: 2, language: "en".into(), segments: vec![] });
+    assert_eq!(given(&events).when(fail(2)), Ok(vec![]), "the chunk has its text");
+}
+
+#[test]
 fn a_warning_is_raised_once_an_attempt_and_not_by_a_superseded_one() {
     let raised = |attempt| JobEvent::WarningRaised { attempt, warning: truncated() };
     assert_eq!(given(&[created(), download_started(1)]).when(raise_warning(1)), Ok(vec![raised(1)]));
@@ -333,6 +344,15 @@ fn the_model_cannot_change_within_a_job() {
 }
 
 #[test]
+fn a_segment_may_be_empty_and_not_end_before_it_starts() {
+    let mut events = two_scheduled_chunks();
+    events.push(chunk_started(0, 1));
+    let recorded = |start_ms, end_ms| given(&events).when(record(0, 1, "en", vec![segment(start_ms, end_ms)]));
+    assert_eq!(recorded(5, 5), Ok(vec![transcribed(0, "en", vec![segment(5, 5)])]));
+    assert_eq!(recorded(5, 4), Err(JobRejection::InvalidSegment(0)));
+}
+
+#[test]
 fn impossible_times_and_chunks_are_rejected() {
     let mut events = two_chunks();
     events.push(chunk_started(0, 1));
@@ -352,61 +372,4 @@ fn cancelling_stops_an_open_job_and_only_that() {
     assert_eq!(given(&events).when(start_chunk_with(0, "demo")), Ok(vec![]));
     events.push(JobEvent::JobFailed { step: "download".into(), failure: failure() });
     assert_eq!(given(&events).when(cancel()), Err(JobRejection::AlreadyEnded(JobStatus::Failed)));
-}
-
-fn any_command() -> impl Strategy<Value = JobCommand> {
-    let attempt = 0u32..4;
-    let chunk = 0u32..3;
-    let retry = prop::option::of(Just(100u64));
-    prop_oneof![
-        1 => Just(create()),
-        6 => Just(JobCommand::StartDownload { worker: "w".into() }),
-        2 => (attempt.clone(), 0u8..=255)
-            .prop_map(|(attempt, percent)| JobCommand::ReportDownloadProgress { attempt, percent }),
-        1 => (attempt.clone(), retry.clone()).prop_map(|(attempt, retry_in_ms)| {
-            JobCommand::RecordDownloadFailure { attempt, failure: failure(), retry_in_ms }
-        }),
-        6 => attempt.clone().prop_map(|attempt| record_audio_in(attempt, vec![span(0, 1000), span(1000, 2000)])),
-        6 => chunk.clone().prop_map(|chunk| start_chunk_with(chunk, "demo")),
-        1 => (chunk.clone(), attempt.clone(), retry).prop_map(|(chunk, attempt, retry_in_ms)| {
-            JobCommand::RecordChunkFailure { chunk, attempt, failure: failure(), retry_in_ms }
-        }),
-        6 => (chunk, attempt).prop_map(|(chunk, attempt)| record(chunk, attempt, "en", vec![segment(0, 9)])),
-        1 => Just(JobCommand::RecordLanguage { language: "en".into() }),
-        1 => (1..4_u32).prop_map(|beam_size| JobCommand::ChooseBeamSize { beam_size }),
-        1 => Just(JobCommand::Cancel { reason: None }),
-    ]
-}
-
-proptest! {
-    /// For any sequence of commands: an ended job stays ended, ends once, and a repeated command is a no-op.
-    #[test]
-    fn no_sequence_of_commands_breaks_a_job(commands in prop::collection::vec(any_command(), 0..40)) {
-        let mut job = Job::default();
-        let mut ends = 0;
-        for command in std::iter::once(create()).chain(commands) {
-            let before = job.clone();
-            let decided = decide(&job, command.clone());
-            prop_assert_eq!(&decided, &decide(&job, command.clone()));
-            for event in decided.into_iter().flatten() {
-                prop_assert!(!job.status.is_some_and(JobStatus::has_ended), "{:?} after the end", event);
-                evolve(&mut job, &event);
-                ends += u32::from(job.status.is_some_and(JobStatus::has_ended));
-            }
-            prop_assert!(before.status <= job.status, "{:?} went back to {:?}", before.status, job.status);
-            prop_assert!(job.download_percent <= 100);
-            let waiting = job.chunks.iter().filter(|c| c.scheduled && c.attempt == 0).count();
-            let unscheduled = job.chunks.iter().filter(|c| !c.scheduled).count();
-            prop_assert!(waiting <= WAITING_CHUNKS && (unscheduled == 0 || waiting > 0), "{:?}", job.chunks);
-            // A start begins the next attempt by design; every other repeated command is a no-op.
-            if !matches!(command, JobCommand::StartDownload { .. } | JobCommand::StartChunk { .. }
-                | JobCommand::RecordDownloadFailure { .. } | JobCommand::RecordChunkFailure { .. }) {
-                prop_assert!(decide(&job, command).unwrap_or_default().is_empty());
-            }
-        }
-        prop_assert!(ends <= 1);
-        if job.status == Some(JobStatus::Completed) {
-            prop_assert!(job.chunks.iter().all(|c| c.result.is_some()));
-        }
-    }
 }

@@ -150,3 +150,31 @@ impl Job {
         self.chunks.get(usize::try_from(index).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_status_is_the_same_everywhere() {
+        for status in JobStatus::ALL {
+            assert_eq!(json!(status), json!(status.as_str()));
+            assert_eq!(status.to_string(), status.as_str());
+            assert_eq!(status.as_str().parse::<JobStatus>().ok(), Some(status));
+        }
+        for text in ["", "JOBSTATUS", "none"] {
+            assert!(text.parse::<JobStatus>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_open_from_its_creation_to_its_end() {
+        assert!(!Job::default().is_open(), "it does not exist");
+        for status in JobStatus::ALL {
+            let job = Job { status: Some(status), ..Job::default() };
+            assert_eq!(job.is_open(), !status.has_ended(), "{status}");
+        }
+    }
+}
