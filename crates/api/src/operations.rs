@@ -92,10 +92,10 @@ pub(crate) async fn ready(State(state): State<ApiState>) -> (StatusCode, Json<Re
         }
     };
     let (postgres, dispatch, nats, storage) = tokio::join!(
-        check(async { state.queries.check().await.map_err(|error| error.to_string()) }),
+        check(async { state.queries.check().await.map_err(|error| down("postgres", &error)) }),
         check(check_dispatch(&state)),
         nats,
-        check(async { state.blobs.check().await.map_err(|error| error.to_string()) }),
+        check(async { state.blobs.check().await.map_err(|error| down("storage", &error)) }),
     );
     let mut dependencies = BTreeMap::from([("postgres", postgres), ("dispatch", dispatch), ("storage", storage)]);
     dependencies.extend(nats.map(|nats| ("nats", nats)));
@@ -118,7 +118,7 @@ async fn check(dependency: impl Future<Output = Result<(), String>>) -> Dependen
 
 /// Whether events reach JetStream. A server that cannot write answers every other question.
 async fn check_dispatch(state: &ApiState) -> Result<(), String> {
-    let stalled = state.queries.dispatch_stalled_for().await.map_err(|error| error.to_string())?;
+    let stalled = state.queries.dispatch_stalled_for().await.map_err(|error| down("dispatch", &error))?;
     if stalled <= LONGEST_RELAY_STALL {
         return Ok(());
     }
@@ -134,7 +134,13 @@ async fn check_nats(client: &async_nats::Client) -> Result<(), String> {
         .request(JETSTREAM_INFO, Bytes::new())
         .await
         .map(drop)
-        .map_err(|error| format!("{error}; is nats-server running with JetStream?"))
+        .map_err(|error| format!("{}; is nats-server running with JetStream?", down("nats", &error)))
+}
+
+/// Why a dependency is down, which names addresses and directories, is for the log.
+fn down(dependency: &str, error: &dyn std::fmt::Display) -> String {
+    tracing::warn!(dependency, %error, "a dependency is down");
+    "it cannot be used; the log of this server says why".to_owned()
 }
 
 /// Metrics of this process in Prometheus' text format

@@ -24,6 +24,6 @@ mod span;
 
 pub use identity::{AccountId, Actor, JobId};
 pub use metadata::{CommandContext, EventMetadata, MetadataError, Routed};
-pub use shown_url::{shown_media_url, shown_webhook_url};
+pub use shown_url::{mask_urls, shown_media_url, shown_webhook_url};
 pub use span::Span;
 pub use uuid::Uuid;

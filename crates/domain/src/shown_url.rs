@@ -1,8 +1,9 @@
 //! URLs as they are shown in lists, timelines and events: without what gives access to every reader.
 //!
 //! A presigned URL has its permission in the query, and the URL of a webhook often has a token in its path. The event store
-//! keeps both encrypted and whole; `ytcaption events show` shows them to the operator.
+//! keeps both encrypted and whole; `ytcaption events show --reveal` shows them to the operator.
 
+use serde_json::Value;
 use url::Url;
 
 /// In place of what is not shown.
@@ -32,6 +33,24 @@ pub fn shown_webhook_url(text: &str) -> String {
     let Some(url) = http_url(text) else { return text.to_owned() };
     let more = if url.path() == "/" && url.query().is_none() { "" } else { HIDDEN };
     format!("{}/{more}", url.origin().ascii_serialization())
+}
+
+/// Shows the URLs in an event's payload, or in the JSON of a job, as the functions above do: the URL of the media is the member
+/// `url`, or `source_name` of a read model; that of the webhook is `webhook_url`.
+pub fn mask_urls(document: &mut Value) {
+    match document {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match (name.as_str(), member) {
+                    ("url" | "source_name", Value::String(url)) => *url = shown_media_url(url),
+                    ("webhook_url", Value::String(url)) => *url = shown_webhook_url(url),
+                    (_, member) => mask_urls(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask_urls),
+        _ => {}
+    }
 }
 
 /// The URL without user name, password and fragment.
@@ -75,5 +94,25 @@ mod tests {
         ] {
             assert_eq!(shown_webhook_url(url), shown);
         }
+    }
+
+    #[test]
+    fn urls_are_masked_wherever_they_are_in_a_document() {
+        let mut document = serde_json::json!({
+            "source": {"kind": "url", "url": "https://me:pass@example.org/a?key=secret"},
+            "webhook_url": "https://hooks.example.org/secret",
+            "views": [{"source_name": "talk.mp4"}, {"source_name": "https://example.org/a?key=secret"}],
+            "title": "https://example.org/a?key=not-ours",
+        });
+        mask_urls(&mut document);
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "source": {"kind": "url", "url": "https://example.org/a?key=…"},
+                "webhook_url": "https://hooks.example.org/…",
+                "views": [{"source_name": "talk.mp4"}, {"source_name": "https://example.org/a?key=…"}],
+                "title": "https://example.org/a?key=not-ours",
+            })
+        );
     }
 }

@@ -8,6 +8,7 @@
 //! in a request is checked with [`is_control`] first, and refused rather than changed where its words count.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
@@ -123,6 +124,47 @@ fn class(c: char) -> Class {
     }
 }
 
+/// The words of another program without what only the operator may know: absolute paths, IP addresses and addresses in memory
+/// become `…`. URLs stay, except those of IP addresses.
+pub fn without_internals(text: &str) -> String {
+    let mut kept = String::new();
+    for piece in text.split_inclusive(is_delimiter) {
+        let word = piece.trim_end_matches(is_delimiter);
+        let rest = &piece[word.len()..];
+        let inner = word.trim_end_matches(['.', ':']);
+        if is_internal(inner) {
+            kept.push(ELLIPSIS);
+            kept.push_str(&word[inner.len()..]);
+        } else {
+            kept.push_str(word);
+        }
+        kept.push_str(rest);
+    }
+    kept
+}
+
+/// What parts the words of a program's message.
+fn is_delimiter(c: char) -> bool {
+    c.is_whitespace() || "'\"`()<>,;=".contains(c)
+}
+
+fn is_internal(word: &str) -> bool {
+    let is_address = |text: &str| {
+        let bare = text.trim_matches(['[', ']']);
+        bare.parse::<IpAddr>().is_ok() || text.parse::<SocketAddr>().is_ok()
+    };
+    let is_path = |text: &str| text.starts_with('/') && text.len() > 1;
+    let authority = word.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    // `file:/a/b`, and `/a/b:` with more after it.
+    let after_colon = word.rsplit_once(':').map(|(_, rest)| rest).filter(|_| authority.is_none());
+    let is_memory = word.strip_prefix("0x").is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    is_memory
+        || is_address(authority.unwrap_or(word))
+        || is_path(word)
+        || word.starts_with("file:")
+        || after_colon.is_some_and(is_path)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -189,6 +231,25 @@ mod tests {
             prop_assert!(!cleaned.chars().any(char::is_control));
             prop_assert_eq!(cleaned.trim(), cleaned.as_str());
             prop_assert_eq!(clean(&cleaned, max), cleaned);
+        }
+    }
+
+    #[test]
+    fn what_only_the_operator_may_know_is_left_out_of_a_quotation() {
+        for (text, kept) in [
+            ("cannot open '/srv/work/download-7-x/a.part': denied", "cannot open '…': denied"),
+            ("/srv/a b: Invalid data", "… b: Invalid data"),
+            ("file:/srv/a: Invalid data", "…: Invalid data"),
+            ("connect to 10.1.2.3:443 (host=fd00::1) failed", "connect to … (host=…) failed"),
+            ("proxy http://127.0.0.1:4711 refused", "proxy … refused"),
+            ("<Connection object at 0x7f12ab>: timed out", "<Connection object at …>: timed out"),
+            (
+                "[youtube] a/b: HTTP 403, see https://example.org/a/b?c=1.",
+                "[youtube] a/b: HTTP 403, see https://example.org/a/b?c=1.",
+            ),
+            ("1 / 2, 4.5 s, 12:30, a:b", "1 / 2, 4.5 s, 12:30, a:b"),
+        ] {
+            assert_eq!(without_internals(text), kept);
         }
     }
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
+use ytcaption_domain::mask_urls;
 
 use crate::{Corruption, RecordedEvent};
 
@@ -43,6 +44,16 @@ pub struct EventDocument {
     /// otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub corrupt: Option<String>,
+}
+
+impl RecordedEvent {
+    /// The same event; of the URLs in its payload, what may give access is shown as `…`.
+    #[must_use]
+    pub fn with_masked_urls(&self) -> Self {
+        let mut masked = self.clone();
+        mask_urls(&mut masked.payload);
+        masked
+    }
 }
 
 impl From<&RecordedEvent> for EventDocument {

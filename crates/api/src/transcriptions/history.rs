@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::Value;
-use ytcaption_domain::{shown_media_url, shown_webhook_url};
 use ytcaption_eventstore::{EventDocument, RecordedEvent};
 use ytcaption_projections::Timeline;
 
@@ -15,7 +13,7 @@ use crate::problem::{ApiError, Problem};
 /// Events of one job
 ///
 /// Everything that was recorded of the job and of the deliveries to its webhook, oldest first. Of URLs, what may give access
-/// is shown as `…`; `ytcaption events show` shows all.
+/// is shown as `…`; `ytcaption events show --reveal` shows all.
 #[utoipa::path(
     get,
     operation_id = "getTranscriptionEvents",
@@ -41,15 +39,7 @@ pub(crate) async fn events(
 
 /// The event as JSON; of its URLs what gives access is left out.
 pub(crate) fn shown_event(event: &RecordedEvent) -> EventDocument {
-    let mut document = EventDocument::from(event);
-    let mut show = |pointer: &str, shown: fn(&str) -> String| {
-        if let Some(Value::String(url)) = document.payload.pointer_mut(pointer) {
-            *url = shown(url);
-        }
-    };
-    show("/source/url", shown_media_url);
-    show("/webhook_url", shown_webhook_url);
-    document
+    EventDocument::from(&event.with_masked_urls())
 }
 
 /// Timeline of one job

@@ -9,6 +9,7 @@ use super::Global;
 use super::event_format::EventFormat;
 use super::filters::{Filters, TIMES};
 use super::output::{self, Output};
+use super::reveal::Reveal;
 use super::store::{self, WHERE};
 
 /// Events read at a time.
@@ -34,6 +35,8 @@ pub(super) struct Audit {
     /// The same as --format jsonl
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 impl Audit {
@@ -55,7 +58,7 @@ impl Audit {
             let page = queries.audit_events(&operator, &query, cursor, PAGE_EVENTS).await?;
             for event in &page.events {
                 found = true;
-                out.line(&format.line(event)?)?;
+                out.line(&format.line(&self.reveal.event(event))?)?;
             }
             next = page.next;
         }

@@ -18,6 +18,7 @@ mod migrate;
 mod models;
 mod output;
 mod replay;
+mod reveal;
 mod role;
 mod store;
 mod submit;

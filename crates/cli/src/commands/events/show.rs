@@ -9,6 +9,7 @@ use ytcaption_eventstore::RecordedEvent;
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
+use crate::commands::reveal::Reveal;
 use crate::commands::store::{self, WHERE};
 
 /// Print one event, or all events of a job, in full
@@ -25,6 +26,8 @@ pub(in crate::commands) struct Show {
     /// As a list in JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 impl Show {
@@ -41,6 +44,7 @@ impl Show {
         if events.is_empty() {
             bail!("no job and no event has the id {}; `ytcaption audit` lists all events", self.id);
         }
+        let events: Vec<_> = events.iter().map(|event| self.reveal.event(event)).collect();
         let mut out = Output::new();
         if self.json {
             out.json(&events)?;

@@ -12,6 +12,7 @@ use crate::commands::Global;
 use crate::commands::event_format::EventFormat;
 use crate::commands::filters::{Filters, TIMES};
 use crate::commands::output::{self, Output};
+use crate::commands::reveal::Reveal;
 use crate::commands::store::{self, WHERE};
 use crate::running::Shutdown;
 
@@ -37,6 +38,8 @@ pub(in crate::commands) struct Tail {
     /// A JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 impl Tail {
@@ -55,7 +58,7 @@ impl Tail {
         let newest = reader.newest(&query, self.lines.max(1)).await?;
         let after = newest.last().map_or(Cursor::default(), |event| event.cursor);
         if self.lines > 0 {
-            print(&mut out, format, &newest)?;
+            print(&mut out, format, &self.reveal, &newest)?;
         }
         if self.no_follow {
             if newest.is_empty() {
@@ -65,15 +68,15 @@ impl Tail {
         }
         let mut pages = pin!(reader.follow(query, after, EventListener::start(&database)));
         while let Some(page) = shutdown.drain.run_until_cancelled(pages.try_next()).await {
-            print(&mut out, format, &page?.unwrap_or_default())?;
+            print(&mut out, format, &self.reveal, &page?.unwrap_or_default())?;
         }
         Ok(())
     }
 }
 
-fn print(out: &mut Output, format: EventFormat, events: &[RecordedEvent]) -> anyhow::Result<()> {
+fn print(out: &mut Output, format: EventFormat, reveal: &Reveal, events: &[RecordedEvent]) -> anyhow::Result<()> {
     for event in events {
-        out.line(&format.line(event)?)?;
+        out.line(&format.line(&reveal.event(event))?)?;
     }
     Ok(out.flush()?)
 }

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use chrono::SecondsFormat;
 use clap::Args;
+use serde_json::Value;
 use ytcaption_domain::JobId;
 use ytcaption_projections::{AsOf, JobAt};
 
 use crate::commands::Global;
 use crate::commands::output::{self, Output};
+use crate::commands::reveal::Reveal;
 use crate::commands::store::{self, WHERE};
 
 /// Show a job as it was after an event or at a time
@@ -30,6 +32,8 @@ pub(in crate::commands) struct Job {
     /// As a JSON document: the aggregate and what clients saw
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reveal: Reveal,
 }
 
 impl Job {
@@ -43,9 +47,9 @@ impl Job {
         let job = queries.at(&principal, self.id, self.at).await?;
         let mut out = Output::new();
         if self.json {
-            out.json(&job)?;
+            out.json(&self.reveal.json(&job)?)?;
         } else {
-            for line in text(&job) {
+            for line in text(&job, self.reveal.json(job.facts())?) {
                 out.line(&line)?;
             }
         }
@@ -53,16 +57,16 @@ impl Job {
     }
 }
 
-fn text(job: &JobAt) -> Vec<String> {
+fn text(job: &JobAt, facts: Value) -> Vec<String> {
     let recorded_at = job.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut lines = vec![format!("Job {} at version {} ({}, {recorded_at}):", job.job_id, job.version, job.last_event)];
     // The facts that hold, by name; a list is shown as its length.
-    if let serde_json::Value::Object(facts) = job.facts() {
+    if let Value::Object(facts) = facts {
         for (name, fact) in facts {
             let fact = match fact {
-                serde_json::Value::Null => continue,
-                serde_json::Value::String(text) => text,
-                serde_json::Value::Array(list) => format!("{} in all; --json shows them", list.len()),
+                Value::Null => continue,
+                Value::String(text) => text,
+                Value::Array(list) => format!("{} in all; --json shows them", list.len()),
                 other => other.to_string(),
             };
             lines.push(format!("  {name:<18} {fact}"));
