@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn deliveries_are_told_apart_on_the_stream_by_how_they_are_sent() {
+    fn deliveries_have_a_route_of_their_own() {
         assert_eq!(Delivery::default().route(), "webhook");
     }
 

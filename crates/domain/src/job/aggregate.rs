@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_are_told_apart_on_the_stream_by_their_priority() {
+    fn the_route_of_a_job_is_its_priority() {
         for priority in Priority::ALL {
             let (mut job, sink) = (Job::default(), EventSink::default());
             block_on(job.handle(create(priority), &(), &sink)).expect("a new job");

@@ -156,7 +156,7 @@ fn text_response(status: StatusCode, text: &str) -> ProxyResponse {
 
 fn status_of(error: &EgressError) -> StatusCode {
     match error {
-        EgressError::Network(NetworkError::Refused(_)) => StatusCode::FORBIDDEN,
+        EgressError::Network(NetworkError::Refused(_) | NetworkError::Internal { .. }) => StatusCode::FORBIDDEN,
         EgressError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }

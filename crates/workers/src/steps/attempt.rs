@@ -15,7 +15,7 @@ use ytcaption_eventstore::work::{self, SupersededBy, WorkUnit};
 use ytcaption_eventstore::{CommandBus, CommandError, Executed};
 
 use super::commands::{execute_with_retry, outcome_from};
-use super::error::{RetryClass, StepError, sentence};
+use super::error::{RetryClass, StepError};
 use crate::WorkerDeps;
 use crate::backoff::{as_ms, full_jitter};
 use crate::consumer::{AT_ONCE, Outcome};
@@ -111,7 +111,7 @@ impl<U: StepUnit> Attempt<'_, U> {
 
     /// Records the failure, and says when the next attempt is.
     pub(crate) async fn fail(&self, error: StepError, retry: RetrySettings) -> Outcome {
-        let StepError { retry_class, mut failure } = error;
+        let StepError { retry_class, mut failure, reason } = error;
         let delay = full_jitter(retry.min_delay, retry.max_delay)
             .nth(usize::try_from(self.number.saturating_sub(1)).unwrap_or(usize::MAX));
         let retry_after = match retry_class {
@@ -125,7 +125,8 @@ impl<U: StepUnit> Attempt<'_, U> {
         }
         tracing::warn!(
             code = failure.code,
-            reason = failure.message,
+            failure = failure.message,
+            reason,
             attempt = self.number,
             retry_in_ms = retry_after.map(as_ms),
             "an attempt failed"
@@ -161,8 +162,11 @@ impl<U: StepUnit> Attempt<'_, U> {
         execute_with_retry(self.bus, self.unit.aggregate_id(), command, self.context).await.map_err(|error| match error
         {
             CommandError::Rejected(rejection) => StepError::result_rejected(&rejection),
-            error @ CommandError::Unstorable(_) => StepError::result_rejected(&error),
-            error => StepError::unavailable("store_unavailable", format!("{}.", sentence(&error))),
+            error @ CommandError::Unstorable(_) => StepError::result_unstorable(&error),
+            error => {
+                let message = "The event store cannot be used at the moment. The step is tried again.";
+                StepError::unavailable("store_unavailable", message).because(error)
+            }
         })
     }
 

@@ -1,6 +1,7 @@
 //! The failures of a job whose URL, or a URL that it leads to, is not connected to.
 
 use ytcaption_domain::network::AddressRefusal;
+use ytcaption_domain::text;
 
 use crate::egress::{Blocked, EgressError};
 use crate::network::NetworkError;
@@ -18,8 +19,9 @@ pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> St
             network_error(network, format!("The URL leads to {destination}. {}.", sentence(network)))
         }
         EgressError::Unreachable(reason) => {
-            let text = format!("The server of the media could not be reached ({destination}: {reason}).");
-            StepError::transient("unavailable", text)
+            let cause = text::without_internals(reason);
+            let text = format!("The server of the media could not be reached ({destination}: {cause}).");
+            StepError::transient("unavailable", text).because(reason)
         }
         EgressError::TimedOut => {
             let text = format!("The server of the media did not answer in time ({destination}).");
@@ -28,9 +30,9 @@ pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> St
         EgressError::UpstreamProxy(reason) => {
             let text = format!(
                 "The worker could not connect to {destination} through the proxy that its environment names (HTTP_PROXY, \
-                 HTTPS_PROXY, ALL_PROXY; {reason}): contact the operator."
+                 HTTPS_PROXY, ALL_PROXY): contact the operator, whose log says why."
             );
-            StepError::transient("unavailable", text)
+            StepError::transient("unavailable", text).because(reason)
         }
     }
 }
@@ -38,7 +40,9 @@ pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> St
 fn network_error(error: &NetworkError, text: String) -> StepError {
     match error {
         NetworkError::Unresolved { .. } => StepError::new(RetryClass::Unresolved, "unresolved_host", text),
-        NetworkError::Refused(AddressRefusal::Private(_)) => StepError::permanent("private_address", text),
+        NetworkError::Refused(AddressRefusal::Private(_)) | NetworkError::Internal { .. } => {
+            StepError::permanent("private_address", text)
+        }
         NetworkError::Refused(AddressRefusal::Scheme(_) | AddressRefusal::NoHost) => {
             StepError::permanent("invalid_url", text)
         }

@@ -168,8 +168,10 @@ pub(super) fn classify(stderr: &str) -> StepError {
     if last == "ERROR:" {
         return StepError::permanent("too_large", TOO_MUCH_MEMORY);
     }
-    let text = text::clean(last.trim_start_matches("ERROR:"), MAX_QUOTE_CHARS);
-    StepError::transient("download_failed", format!("The media could not be downloaded; yt-dlp reports: {text}."))
+    let quote = text::without_internals(last.trim_start_matches("ERROR:"));
+    let quote = text::clean(&quote, MAX_QUOTE_CHARS);
+    let message = format!("The media could not be downloaded; yt-dlp reports: {quote}.");
+    StepError::transient("download_failed", message).because(last)
 }
 
 #[cfg(test)]
@@ -205,5 +207,18 @@ mod tests {
             let error = classify(text);
             assert_eq!((error.failure.code.as_str(), error.retry_class), (code, retry_class), "{text}");
         }
+    }
+
+    #[test]
+    fn what_only_the_operator_may_know_is_not_repeated() {
+        let error = classify(
+            "ERROR: Unable to open /srv/yt/work/download-4711-a1/media.part: <Proxy at 0x7f31c0de> 10.1.2.3:80",
+        );
+        let message = &error.failure.message;
+        for internal in ["/srv", "4711", "0x7f31c0de", "10.1.2.3"] {
+            assert!(!message.contains(internal), "{message}");
+            assert!(error.reason.as_ref().is_some_and(|reason| reason.contains(internal)), "{error:?}");
+        }
+        assert!(message.contains("Unable to open"), "{message}");
     }
 }

@@ -58,24 +58,24 @@ async fn no_redirect_page_or_playlist_leads_to_a_private_address() {
     .await;
     let harness = harness_with(settings).await;
     let mut jobs = Vec::new();
-    for (path, led_to) in [
-        ("/redirect.mp4", "127.0.0.2"),
-        ("/redirect-v6.mp4", "::1"),
-        ("/redirect-number.mp4", "127.0.0.2"),
-        ("/redirect-tls.mp4", "127.0.0.2"),
-        ("/redirect-twice.mp4", "127.0.0.2"),
-        ("/page", "127.0.0.2"),
-        ("/page-playlist", "127.0.0.2"),
-        ("/list.m3u8", "127.0.0.2"),
-        ("/ffmpeg.m3u8", "127.0.0.2"),
-        ("/ffmpeg-redirect.m3u8", "127.0.0.2"),
+    for path in [
+        "/redirect.mp4",
+        "/redirect-v6.mp4",
+        "/redirect-number.mp4",
+        "/redirect-tls.mp4",
+        "/redirect-twice.mp4",
+        "/page",
+        "/page-playlist",
+        "/list.m3u8",
+        "/ffmpeg.m3u8",
+        "/ffmpeg-redirect.m3u8",
     ] {
-        jobs.push((path, led_to, harness.submit_url(&format!("{}{path}", outside.url)).await));
+        jobs.push((path, harness.submit_url(&format!("{}{path}", outside.url)).await));
     }
-    for (path, led_to, job) in jobs {
+    for (path, job) in jobs {
         let (code, message) = failure(&harness, job).await;
         assert_eq!(code, "private_address", "{path}: {message}");
-        assert!(message.contains(&format!("{led_to} is a private")) && message.contains("network.allow"), "{message}");
+        assert!(message.contains("private, loopback") && message.contains("network.allow"), "{message}");
         let names = harness.names(job).await;
         assert_eq!(names.iter().filter(|name| *name == "DownloadStarted").count(), 1, "{path}: {names:?}");
     }

@@ -11,6 +11,7 @@ use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHO
 use uuid::Uuid;
 use ytcaption_domain::delivery::Notification;
 use ytcaption_domain::network::AddressPolicy;
+use ytcaption_domain::text;
 use ytcaption_telemetry::context;
 
 use super::WebhookSettings;
@@ -108,7 +109,7 @@ fn failure(error: &reqwest::Error) -> Reply {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut deepest = error.to_string();
     while let Some(error) = cause {
-        if let Some(refused @ NetworkError::Refused(_)) = error.downcast_ref() {
+        if let Some(refused @ (NetworkError::Refused(_) | NetworkError::Internal { .. })) = error.downcast_ref() {
             return Reply::AddressBlocked(refused.to_string());
         }
         deepest = error.to_string();
@@ -117,7 +118,9 @@ fn failure(error: &reqwest::Error) -> Reply {
     if error.is_timeout() {
         return Reply::NoResponse("the receiver did not answer in time".to_owned());
     }
-    Reply::NoResponse(deepest)
+    // It may have the address that the name resolves to.
+    tracing::debug!(error = deepest, "the receiver of a webhook could not be reached");
+    Reply::NoResponse(text::without_internals(&deepest))
 }
 
 /// Resolves names within the policy: connections are made to the addresses that were checked.

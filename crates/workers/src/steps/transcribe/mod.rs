@@ -319,7 +319,10 @@ impl From<FileError> for StepError {
                     TranscribeError::UnknownLanguage { .. } => Self::permanent("unknown_language", message),
                     TranscribeError::CannotTranslate => Self::permanent("cannot_translate", message),
                     error if error.is_permanent() => Self::permanent("invalid_option", message),
-                    _ => Self::transient("transcription_failed", message),
+                    _ => {
+                        let message = "The speech model failed. The step is tried again.";
+                        Self::transient("transcription_failed", message).because(error)
+                    }
                 }
             }
         }
