@@ -37,15 +37,17 @@ async fn during_the_transcription(stalled: &StalledSite, client: &Client, histor
     let talk = json!({ "url": stalled.talk_url(LONG) });
     let (one, other) = (client.submit(&talk).await, client.submit(&talk).await);
     tokio::join!(history.until(&one, "ChunkScheduled", 1), history.until(&other, "ChunkScheduled", 1));
-    let (running, waiting) = if history.count(&one, "ChunkStarted").await == 1 { (one, other) } else { (other, one) };
-    history.until(&running, "ChunkStarted", 1).await;
-    assert_eq!(history.count(&waiting, "ChunkStarted").await, 0);
+    let (running, waiting) = tokio::select! {
+        () = history.until(&one, "ChunkStarted", 1) => (&one, &other),
+        () = history.until(&other, "ChunkStarted", 1) => (&other, &one),
+    };
+    assert_eq!(history.count(waiting, "ChunkStarted").await, 0);
     let requested = Instant::now();
-    cancel(client, &running).await;
-    history.until(&waiting, "ChunkStarted", 1).await;
+    cancel(client, running).await;
+    history.until(waiting, "ChunkStarted", 1).await;
     assert!(requested.elapsed() < STOP_TIMEOUT, "the next began after {:?}", requested.elapsed());
-    assert_eq!(client.ended(&running).await["status"], "cancelled");
-    assert_eq!(history.count(&running, "ChunkTranscribed").await, 0);
+    assert_eq!(client.ended(running).await["status"], "cancelled");
+    assert_eq!(history.count(running, "ChunkTranscribed").await, 0);
 }
 
 async fn cancel(client: &Client, job: &str) {

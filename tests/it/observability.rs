@@ -47,8 +47,9 @@ async fn a_job_is_observed_in_logs_traces_and_metrics() {
 /// From the request through each message to the webhook, every span has its parent in the trace.
 async fn one_trace(collector: &Collector, webhook_traceparent: &str) {
     let [download, transcribe, notify] =
-        [("download", "JobCreated"), ("transcribe", "ChunkScheduled"), ("notify", "JobCompleted")]
-            .map(|(step, event)| (format!("relay {event}"), format!("{step} ytcaption.job.{event}.v1")));
+        [("download", "JobCreated", 2), ("transcribe", "ChunkScheduled", 1), ("notify", "JobCompleted", 1)].map(
+            |(step, event, version)| (format!("relay {event}"), format!("{step} ytcaption.job.{event}.v{version}")),
+        );
     let request = "POST /api/v1/transcriptions";
     let steps = [request, &download.0, &download.1, &transcribe.0, &transcribe.1, &notify.0, &notify.1];
     let spans = collector.wait_for(TRACE, &steps).await;
