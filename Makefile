@@ -14,10 +14,10 @@ setup: ## Install what is missing (Debian packages, yt-dlp, nats-server, CTransl
 	@scripts/setup.sh
 
 build: setup ## Build the program for development
-	@$(ENVIRONMENT); cargo build --locked -p ytcaption-cli $$YTCAPTION_FEATURES
+	@$(ENVIRONMENT); cargo build --locked --workspace --bin ytcaption $$YTCAPTION_FEATURES
 
 release: setup ## Build the program for real use, optimised
-	@$(ENVIRONMENT); cargo build --release --locked -p ytcaption-cli $$YTCAPTION_FEATURES
+	@$(ENVIRONMENT); cargo build --release --locked --workspace --bin ytcaption $$YTCAPTION_FEATURES
 
 demo: build ## One video through the whole system, then stop it (KEEP=1 leaves it running)
 	@$(ENVIRONMENT); python3 scripts/demo.py "$$CARGO_TARGET_DIR/debug/ytcaption" $(if $(KEEP),--keep)
@@ -25,8 +25,7 @@ demo: build ## One video through the whole system, then stop it (KEEP=1 leaves i
 figures: build ## Measure what docs/figures.md states
 	@$(ENVIRONMENT); python3 scripts/figures.py "$$CARGO_TARGET_DIR/debug/ytcaption"
 
-benches: setup ## Start every benchmark for a few seconds, and check that it prints its figures
-	@$(ENVIRONMENT); cargo build --locked --workspace $$YTCAPTION_FEATURES --bin ytcaption
+benches: build ## Start every benchmark for a few seconds, and check that it prints its figures
 	@$(ENVIRONMENT); python3 benches/smoke.py
 
 test: setup ## Every test, with real Postgres, NATS, yt-dlp, ffmpeg and the demo model
