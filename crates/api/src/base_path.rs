@@ -72,7 +72,8 @@ impl BasePath {
 
 /// Whether the setting `api.public_url` can be this: a URL below which the paths of the interface can be.
 pub fn is_public_url(url: &Url) -> bool {
-    url.query().is_none() && url.fragment().is_none() && BasePath::new(url.path()).is_some()
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    !has_user && url.query().is_none() && url.fragment().is_none() && BasePath::new(url.path()).is_some()
 }
 
 /// Path of a job within the interface.
@@ -125,5 +126,15 @@ mod tests {
             let found = BasePath::new(base).expect("a prefix").strip(&uri).map(|uri| uri.to_string());
             assert_eq!(found.as_deref(), stripped, "{path} below {base}");
         }
+    }
+
+    #[test]
+    fn a_public_url_has_nothing_that_links_must_not_have() {
+        let is_public = |url: &str| is_public_url(&Url::parse(url).expect("a URL"));
+        assert!(is_public("https://example.org") && is_public("http://example.org:8000/captions/"));
+        for url in ["https://user@example.org", "https://user:password@example.org", "https://:p@example.org"] {
+            assert!(!is_public(url), "{url}");
+        }
+        assert!(!is_public("https://example.org/?a=1") && !is_public("https://example.org/#a"));
     }
 }

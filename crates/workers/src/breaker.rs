@@ -1,20 +1,22 @@
 //! Circuit breakers, one for each host: an unhealthy server gets no requests for a while, and work for others continues.
 //!
 //! ```text
-//! closed ── TRIPS failures in a row ──▶ open ── OPEN_TIME ──▶ half-open: one try ── it succeeds ──▶ closed
+//! closed ── TRIPS jobs in a row fail ──▶ open ── OPEN_TIME ──▶ half-open: one try ── it succeeds ──▶ closed
 //!                                         ▲                          └── it fails ──┐
 //!                                         └──────────────────────────────────────────┘
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 use ytcaption_telemetry::metrics::{Circuit, circuit_breaker};
 
-/// Failures in a row, over all jobs of this process, that open a breaker.
-const TRIPS: u32 = 5;
+/// Jobs of this process that must fail, with none that succeeds in between, to open a breaker: one job with a bad URL, or an
+/// attempt that is repeated, says nothing of its host.
+const TRIPS: usize = 5;
 /// How long an open breaker refuses all calls; also the longest wait for the result of the try.
 const OPEN_TIME: Duration = Duration::from_secs(30);
 /// Hosts that are kept; beyond that those without an open breaker are forgotten.
@@ -28,9 +30,10 @@ pub(crate) struct Breakers {
     failing: Mutex<HashMap<String, Failing>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Failing {
-    failures: u32,
+    /// The jobs that failed since the last success, [`TRIPS`] at most.
+    jobs: HashSet<Uuid>,
     /// No call is allowed before this time; `None` while the breaker is closed.
     until: Option<Instant>,
     /// A call was allowed as the try.
@@ -71,22 +74,25 @@ impl Breakers {
         self.show(&failing);
     }
 
-    /// A call to the host has failed.
-    pub(crate) fn record_failure(&self, host: &str) {
+    /// A call to the host has failed for this job.
+    pub(crate) fn record_failure(&self, host: &str, job: Uuid) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if failing.len() >= MAX_HOSTS {
             failing.retain(|_, host| host.until.is_some_and(|until| until > now));
         }
-        let state = failing.entry(host.to_owned()).or_insert(Failing { failures: 0, until: None, trying: false });
-        state.failures = state.failures.saturating_add(1);
+        let state =
+            failing.entry(host.to_owned()).or_insert(Failing { jobs: HashSet::new(), until: None, trying: false });
+        if state.jobs.len() < TRIPS {
+            state.jobs.insert(job);
+        }
         state.trying = false;
-        if state.failures >= TRIPS {
+        if state.jobs.len() >= TRIPS {
             state.until = Some(now + OPEN_TIME);
             tracing::warn!(
                 service = self.service,
                 host,
-                failures = state.failures,
+                jobs = state.jobs.len(),
                 open_seconds = OPEN_TIME.as_secs(),
                 "the host is unhealthy and gets no requests for a while"
             );
@@ -120,24 +126,37 @@ mod tests {
 
     use super::*;
 
-    fn failing(times: u32) -> Breakers {
+    fn job(number: usize) -> Uuid {
+        Uuid::from_u128(number as u128)
+    }
+
+    fn failing(jobs: usize) -> Breakers {
         let breakers = Breakers::new("test", "host");
-        for _ in 0..times {
+        for number in 0..jobs {
             assert_eq!(breakers.check("a"), Ok(()));
-            breakers.record_failure("a");
+            breakers.record_failure("a", job(number));
         }
         breakers
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_opens_after_failures_in_a_row_for_that_host_alone() {
+    async fn one_job_that_fails_again_and_again_opens_nothing() {
+        let breakers = failing(1);
+        for _ in 0..10 * TRIPS {
+            breakers.record_failure("a", job(0));
+        }
+        assert_eq!(breakers.check("a"), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_opens_after_failures_of_several_jobs_for_that_host_alone() {
         let breakers = failing(TRIPS);
         assert_eq!(breakers.check("a"), Err(OPEN_TIME));
         assert_eq!(breakers.check("b"), Ok(()));
 
         let breakers = failing(TRIPS - 1);
         breakers.record_success("a");
-        breakers.record_failure("a");
+        breakers.record_failure("a", job(0));
         assert_eq!(breakers.check("a"), Ok(()), "a success in between resets the count");
     }
 
@@ -147,7 +166,7 @@ mod tests {
         advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));
         assert_eq!(breakers.check("a"), Err(OPEN_TIME), "one is enough");
-        breakers.record_failure("a");
+        breakers.record_failure("a", job(0));
         assert_eq!(breakers.check("a"), Err(OPEN_TIME));
         advance(OPEN_TIME).await;
         assert_eq!(breakers.check("a"), Ok(()));

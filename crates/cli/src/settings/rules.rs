@@ -29,7 +29,10 @@ pub(super) fn check(settings: &Settings, r: &mut Reader<'_>) {
         r.error("api.trusted_proxies", &error.to_string());
     }
     if !settings.api.public_url.as_ref().is_none_or(ytcaption_api::is_public_url) {
-        r.error("api.public_url", "must have neither query nor fragment, and a plain path such as /captions");
+        r.error(
+            "api.public_url",
+            "must have no user name, password, query or fragment, and a plain path such as /captions",
+        );
     }
     if let Err(error) = AddressPolicy::new(&settings.network.allow) {
         r.error("network.allow", &error.to_string());

@@ -111,7 +111,7 @@ impl<U: StepUnit> Attempt<'_, U> {
 
     /// Records the failure, and says when the next attempt is.
     pub(crate) async fn fail(&self, error: StepError, retry: RetrySettings) -> Outcome {
-        let StepError { retry_class, mut failure, reason } = error;
+        let StepError { retry_class, mut failure, reason, .. } = error;
         let delay = full_jitter(retry.min_delay, retry.max_delay)
             .nth(usize::try_from(self.number.saturating_sub(1)).unwrap_or(usize::MAX));
         let retry_after = match retry_class {

@@ -30,6 +30,8 @@ pub(crate) struct StepError {
     pub(crate) failure: Failure,
     /// What the operator has to know beyond it, for the log.
     pub(crate) reason: Option<String>,
+    /// Host and port of the server that failed, where it may be another than that of the URL: a redirect leads anywhere.
+    pub(crate) host: Option<String>,
 }
 
 impl StepError {
@@ -48,12 +50,17 @@ impl StepError {
     pub(crate) fn new(retry_class: RetryClass, code: &str, message: impl Into<String>) -> Self {
         // It may quote a page, a file or another program.
         let message = text::clean(&message.into(), MAX_MESSAGE_CHARS);
-        Self { retry_class, failure: Failure { code: code.to_owned(), message }, reason: None }
+        Self { retry_class, failure: Failure { code: code.to_owned(), message }, reason: None, host: None }
     }
 
     /// The same with a reason that is for the log only.
     pub(crate) fn because(self, reason: impl Display) -> Self {
         Self { reason: Some(text::clean(&reason.to_string(), MAX_MESSAGE_CHARS)), ..self }
+    }
+
+    /// The same, by the server at this host and port.
+    pub(crate) fn at(self, host: &str) -> Self {
+        Self { host: Some(host.to_owned()), ..self }
     }
 
     /// The disk of the worker cannot be used.

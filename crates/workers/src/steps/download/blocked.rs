@@ -1,7 +1,6 @@
 //! The failures of a job whose URL, or a URL that it leads to, is not connected to.
 
 use ytcaption_domain::network::AddressRefusal;
-use ytcaption_domain::text;
 
 use crate::egress::{Blocked, EgressError};
 use crate::network::NetworkError;
@@ -14,13 +13,13 @@ pub(super) fn refused_url(error: &NetworkError) -> StepError {
 
 /// A connection to the media was refused, or could not be made.
 pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> StepError {
-    match error {
+    let step_error = match error {
         EgressError::Network(network) => {
             network_error(network, format!("The URL leads to {destination}. {}.", sentence(network)))
         }
         EgressError::Unreachable(reason) => {
-            let cause = text::without_internals(reason);
-            let text = format!("The server of the media could not be reached ({destination}: {cause}).");
+            // Why, of an address that a redirect chose, is for the operator: the difference between refused and unanswered shows what is there.
+            let text = format!("The server of the media could not be reached ({destination}).");
             StepError::transient("unavailable", text).because(reason)
         }
         EgressError::TimedOut => {
@@ -34,7 +33,8 @@ pub(super) fn blocked_connection(Blocked { destination, error }: &Blocked) -> St
             );
             StepError::transient("unavailable", text).because(reason)
         }
-    }
+    };
+    step_error.at(destination)
 }
 
 fn network_error(error: &NetworkError, text: String) -> StepError {

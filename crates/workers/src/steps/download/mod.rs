@@ -146,7 +146,7 @@ impl StepWorker for Download {
             if let Some(host) = &host {
                 match &result {
                     Err(error) if UNHEALTHY.contains(&error.failure.code.as_str()) => {
-                        self.breakers.record_failure(host);
+                        self.breakers.record_failure(error.host.as_deref().unwrap_or(host), job_id.0);
                     }
                     _ => self.breakers.record_success(host),
                 }

@@ -7,6 +7,7 @@ use serde_with::{Bytes, serde_as};
 use tokio::io::AsyncRead;
 use url::Url;
 use ytcaption_children::Lines;
+use ytcaption_domain::shown_media_url;
 use ytcaption_domain::text::{self, MAX_MESSAGE_CHARS};
 
 use super::{DownloadSettings, options, ytdlp};
@@ -80,7 +81,8 @@ fn message(count: Option<u64>, found: &[Entry]) -> String {
 fn described(entry: &Entry) -> String {
     let title = text::clean_bytes(entry.title.as_deref().unwrap_or_default(), MAX_TITLE_CHARS);
     let url = entry.url.as_ref().or(entry.file.as_ref()).and_then(|url| Url::parse(url).ok());
-    let url = url.map(|url| url.to_string()).filter(|url| url.chars().count() <= MAX_URL_CHARS);
+    // Everybody who may see the job reads this. Who submitted the page finds the whole URL there.
+    let url = url.map(|url| shown_media_url(url.as_str())).filter(|url| url.chars().count() <= MAX_URL_CHARS);
     let title = (!title.is_empty()).then(|| format!("“{title}”"));
     title.into_iter().chain(url).collect::<Vec<_>>().join(" ")
 }
@@ -100,5 +102,13 @@ mod tests {
         assert!(message.chars().count() < MAX_MESSAGE_CHARS && message.ends_with("; …."), "{message}");
         assert!(message.contains("several media") && message.contains("https://example.org/1"), "{message}");
         assert_eq!(text::clean(&message, MAX_MESSAGE_CHARS), message);
+    }
+
+    #[tokio::test]
+    async fn what_gives_access_to_media_is_not_listed() {
+        let line = r#"E ["A talk", "https://user:PASSWORD@example.org/1.mp4?v=1&X-Amz-Signature=SIGNATURE", null]"#;
+        let message = message(Some(2), &entries(line.as_bytes()).await.expect("bytes"));
+        assert!(message.contains("https://example.org/1.mp4?v=1"), "{message}");
+        assert!(!message.contains("SIGNATURE") && !message.contains("PASSWORD"), "{message}");
     }
 }

@@ -189,7 +189,7 @@ impl Notify {
         }
         let reply = self.client.post(url, message.event.id, traceparent, body).await;
         if reply.is_unhealthy() {
-            self.breakers.record_failure(&host);
+            self.breakers.record_failure(&host, message.event.id);
         } else {
             self.breakers.record_success(&host);
         }
