@@ -36,22 +36,35 @@ def built(bench: str, *profile: str) -> pathlib.Path:
     return ROOT / path.group(1)
 
 
+def cache_directory(name: str) -> pathlib.Path:
+    return pathlib.Path(os.environ["YTCAPTION_CACHE"]) / name
+
+
 def peer_directory() -> pathlib.Path:
-    return pathlib.Path(os.environ["YTCAPTION_CACHE"]) / PEER_DIRECTORY
+    return cache_directory(PEER_DIRECTORY)
 
 
 def peer_python() -> pathlib.Path:
     """The interpreter of a virtual environment with faster-whisper; it is created if it is missing or outdated."""
-    directory, packages = peer_directory(), " ".join(PEER_PACKAGES)
+    return python_in(peer_directory(), PEER_PACKAGES, " ".join(PEER_PACKAGES))
+
+
+def pinned_python(directory: pathlib.Path, requirements: pathlib.Path) -> pathlib.Path:
+    """The same, with the packages of a file that pins each of them, and what it needs, by its hash."""
+    arguments = ("--no-deps", "--require-hashes", "--requirement", str(requirements))
+    return python_in(directory, arguments, requirements.read_text())
+
+
+def python_in(directory: pathlib.Path, packages: tuple[str, ...], wanted: str) -> pathlib.Path:
     python, installed = directory / "bin/python", directory / "installed"
-    if not installed.exists() or installed.read_text() != packages:
+    if not installed.exists() or installed.read_text() != wanted:
         try:
             subprocess.run([creator(), "-m", "venv", "--clear", directory], check=True)
-            subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
         except subprocess.CalledProcessError as error:
-            print(f"{packages} cannot be installed here, and nothing is compared: {error}", file=sys.stderr)
+            print(f"{' '.join(packages)} cannot be installed here, and nothing is compared: {error}", file=sys.stderr)
             raise SystemExit(SKIPPED) from None
-        installed.write_text(packages)
+        installed.write_text(wanted)
     return python
 
 

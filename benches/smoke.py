@@ -23,6 +23,7 @@ FIGURES = {
     "relay": ("relay_commit_to_consumer_p50_ms", "relay_commit_to_consumer_p99_ms", "disk_flush_p99_ms"),
     "scaling": ("scaling_2_workers",),
     "quality": ("wer_ours", "wer_faster_whisper", "wer_faster_whisper_batched"),
+    "real_speech": ("speed_real_vs_best", "rss_real_vs_best"),
     "speed": ("speed_vs_faster_whisper_tiny", "rss_vs_faster_whisper_tiny"),
 }
 

@@ -63,6 +63,7 @@ SMOKE = Effort({"tiny": (20, 1)}, 10, SETTINGS[:1])
 @dataclass
 class Run:
     seconds: float
+    cpu_seconds: float  # of the process and of its children
     bytes: int
     output: dict
 
@@ -87,7 +88,7 @@ def run(command: list[str], variables: dict[str, str], limit: float | None = Non
             raise SystemExit(f"{' '.join(command)}\n{errors.read().decode(errors='replace')}")
         seconds = time.monotonic() - started
         output.seek(0)
-        return Run(seconds, usage.ru_maxrss * 1024, json.load(output))
+        return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, json.load(output))
 
 
 class Ours:

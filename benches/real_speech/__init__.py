@@ -1,0 +1,1 @@
+"""Parts of `benches/real_speech.py`."""
