@@ -1,4 +1,4 @@
-//! Freed memory: kept while a model computes, released when it is idle.
+//! Freed memory: released while a model is loaded and when it is idle, kept while it computes.
 //!
 //! The encoder's attention is one block of megabytes for each layer of each window. An allocator that releases such blocks
 //! to the system when they are freed has the pages mapped and cleared again for the next layer, which took a third of the
@@ -30,10 +30,11 @@ mod jemalloc {
     );
 
     /// "Never", in milliseconds.
-    const NEVER: isize = -1;
+    pub(super) const NEVER: isize = -1;
+    pub(super) const AT_ONCE: isize = 0;
 
-    pub(super) fn keep() {
-        let mut decay_ms = NEVER;
+    /// How long freed memory is kept.
+    pub(super) fn keep_for(mut decay_ms: isize) {
         let value = ptr::from_mut(&mut decay_ms).cast::<c_void>();
         control(c"arena.0.dirty_decay_ms", value, size_of::<isize>());
     }
@@ -55,7 +56,14 @@ mod jemalloc {
 /// From now on, in the whole process, freed memory is kept for the next block.
 pub(crate) fn keep() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    jemalloc::keep();
+    jemalloc::keep_for(jemalloc::NEVER);
+}
+
+/// From now on, in the whole process, freed memory is released: while CTranslate2 converts weights it frees each of those
+/// it has read, which are never needed again.
+pub(crate) fn release_at_once() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    jemalloc::keep_for(jemalloc::AT_ONCE);
 }
 
 /// Releases unused memory to the operating system, but at most once in [`TRIM_EVERY`]: other threads will soon need some

@@ -45,7 +45,7 @@ impl Model {
         check_device(settings)?;
         let files = ModelFiles::open(dir, settings.checksums())?;
         let batch_size = files.dimensions().batch_size();
-        memory::keep();
+        memory::release_at_once();
         let config = EngineConfig {
             device: settings.device.as_str(),
             device_index: settings.device_index,
@@ -55,7 +55,9 @@ impl Model {
             seed: settings.seed,
         };
         let failed = |reason| LoadError::Engine { path: dir.to_owned(), reason };
-        let engine = Engine::load(dir, config).map_err(failed)?;
+        let loaded = Engine::load(dir, config).map_err(failed);
+        memory::keep();
+        let engine = loaded?;
         Ok(Self {
             name: model_name(dir),
             mels: engine.mels(),
