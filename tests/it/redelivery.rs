@@ -21,11 +21,12 @@ async fn a_redelivered_message_changes_nothing() {
     let (stalled, client) = (StalledSite::start().await, Client::for_system(&system));
     let history = History::new(system.database_url());
     let jetstream = jetstream::new(nats::connect(system.nats_url()).await.unwrap());
-    let stream = jetstream.get_stream(STREAM).await.unwrap();
 
     // During the download: a second attempt begins and supersedes the first.
     let job = client.submit(&json!({ "url": stalled.video_url("a"), "webhook_url": stalled.webhook_url() })).await;
     history.until(&job, "DownloadStarted", 1).await;
+    // The API is ready before the stream is made, which a worker that has begun needed.
+    let stream = jetstream.get_stream(STREAM).await.unwrap();
     let again = publish_again(&jetstream, &stream, &job).await;
     assert!(again.contains(&"JobCreated".to_owned()), "{again:?}");
     history.until(&job, "DownloadStarted", 2).await;

@@ -77,6 +77,10 @@ pub async fn run(
     }
 }
 
+/// Lost attempts that may be another chunk's in the same process. One happens to any chunk whose worker is killed; it must not
+/// slow down the work for the others.
+const MAY_BE_OF_ANOTHER: i64 = 2;
+
 struct Transcribe {
     deps: WorkerDeps,
     settings: TranscribeSettings,
@@ -108,7 +112,7 @@ impl Scheduled {
 impl StepUnit for &Scheduled {
     type Aggregate = Job;
     const STEP: Step = TRANSCRIBE;
-    /// The first may have been lost because of another chunk in the same process; later ones run alone.
+    /// [`MAY_BE_OF_ANOTHER`], and one that ran alone.
     const MAX_LOST_ATTEMPTS: i64 = 3;
 
     fn work_unit(&self) -> WorkUnit {
@@ -141,10 +145,10 @@ impl StepWorker for Transcribe {
             Err(error) => return outcome_of_unreadable(&error.into()),
         };
         let context = self.deps.context(TRANSCRIBE.name, &message.event);
-        // Native code that crashes takes every chunk of the process with it. A chunk that was lost before runs alone, so
+        // Native code that crashes takes every chunk of the process with it. A chunk that was lost twice runs alone, so
         // that another crash is its own and the other chunks are not lost again because of it.
         let (_shared, _alone) = if self.may_crash(&scheduled, &message).await {
-            tracing::warn!(chunk = scheduled.chunk, "a worker died during this chunk, so it is transcribed alone");
+            tracing::warn!(chunk = scheduled.chunk, "workers died during this chunk, so it is transcribed alone");
             (None, Some(self.running.write().await))
         } else {
             (Some(self.running.read().await), None)
@@ -176,13 +180,13 @@ impl Transcribe {
         Attempt { deps: &self.deps, bus: &self.deps.jobs, context, unit, number, stopping }
     }
 
-    /// Whether a worker has died during an attempt at the chunk. The message of such a chunk comes again.
+    /// Whether workers have died during attempts at the chunk. The message of such a chunk comes again.
     async fn may_crash(&self, scheduled: &Scheduled, message: &Message) -> bool {
         if message.deliveries == 1 && !message.republished {
             return false;
         }
         let lost = work::unfinished_attempts(&self.deps.database, &TRANSCRIBE, scheduled.work_unit()).await;
-        lost.is_ok_and(|lost| lost > 0)
+        lost.is_ok_and(|lost| lost >= MAY_BE_OF_ANOTHER)
     }
 
     /// Starts a chunk with the default model, or with the one that its job requests, if this worker has it.
