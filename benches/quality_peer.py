@@ -6,18 +6,17 @@ Runs in a process of its own, so that both systems are programs that read files.
 import json
 import sys
 
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from peer_pipeline import open_pipeline
 
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=1)
-    system, options = model, arguments["options"]
+    pipeline, options = open_pipeline(arguments["model"], 1, arguments["batched"]), arguments["options"]
     if arguments["batched"]:
         # By default the batched pipeline omits timestamps, and a segment would be a whole window.
-        system, options = BatchedInferencePipeline(model), options | {"without_timestamps": False}
+        options |= {"without_timestamps": False}
     for path, language in arguments["files"]:
-        segments, _ = system.transcribe(path, language=language, vad_filter=True, **options)
+        segments, _ = pipeline.transcribe(path, language=language, vad_filter=True, **options)
         print(json.dumps([
             {
                 "start": segment.start, "end": segment.end, "text": segment.text,

@@ -66,7 +66,7 @@ def command(system: str, program: pathlib.Path, model: pathlib.Path, audio_file)
         "audio": str(audio_file.path), "model": str(model), "language": audio_file.language, "beam_size": BEAM,
         "batch_size": BATCH if system == BATCHED else 0, "threads": len(os.sched_getaffinity(0)),
     }
-    return [sys.executable, str(HERE / "real_speech/peer.py"), json.dumps(arguments)]
+    return [sys.executable, str(HERE / "real_speech_peer.py"), json.dumps(arguments)]
 
 
 class Total:

@@ -4,7 +4,7 @@
 import json
 import sys
 
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from peer_pipeline import open_pipeline
 
 # The prompt: start of transcript, language, task, no timestamps.
 PROMPT_TOKENS = 4
@@ -12,11 +12,9 @@ PROMPT_TOKENS = 4
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=arguments["threads"])
-    if arguments["batch_size"]:
-        pipeline, own = BatchedInferencePipeline(model), {"batch_size": arguments["batch_size"]}
-    else:
-        pipeline, own = model, {"condition_on_previous_text": False}
+    batch_size = arguments["batch_size"]
+    pipeline = open_pipeline(arguments["model"], arguments["threads"], batched=batch_size > 0)
+    own = {"batch_size": batch_size} if batch_size else {"condition_on_previous_text": False}
     segments, _ = pipeline.transcribe(
         arguments["audio"], language="en", beam_size=arguments["beam_size"], temperature=[0.0], without_timestamps=True,
         compression_ratio_threshold=None, log_prob_threshold=None, no_speech_threshold=None,

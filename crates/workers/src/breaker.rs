@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! closed ── TRIPS jobs in a row fail ──▶ open ── OPEN_TIME ──▶ half-open: one try ── it succeeds ──▶ closed
-//!                                         ▲                          └── it fails ──┐
-//!                                         └──────────────────────────────────────────┘
+//!                                          ▲                          └── it fails ──┐
+//!                                          └──────────────────────────────────────────┘
 //! ```
 
 use std::collections::{HashMap, HashSet};

@@ -17,6 +17,8 @@ mod error;
 mod event;
 mod evolve;
 mod failure_code;
+#[cfg(test)]
+mod name_tests;
 mod options;
 mod state;
 mod values;

@@ -98,22 +98,3 @@ impl Default for TranscriptionOptions {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_task_is_the_same_everywhere() {
-        for task in Task::ALL {
-            assert_eq!(json!(task), json!(task.as_str()));
-            assert_eq!(task.to_string(), task.as_str());
-            assert_eq!(task.as_str().parse::<Task>().ok(), Some(task));
-        }
-        for text in ["", "TASK", "none"] {
-            assert!(text.parse::<Task>().is_err(), "{text:?}");
-        }
-    }
-}

@@ -153,21 +153,7 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn the_name_of_a_status_is_the_same_everywhere() {
-        for status in JobStatus::ALL {
-            assert_eq!(json!(status), json!(status.as_str()));
-            assert_eq!(status.to_string(), status.as_str());
-            assert_eq!(status.as_str().parse::<JobStatus>().ok(), Some(status));
-        }
-        for text in ["", "JOBSTATUS", "none"] {
-            assert!(text.parse::<JobStatus>().is_err(), "{text:?}");
-        }
-    }
 
     #[test]
     fn a_job_is_open_from_its_creation_to_its_end() {

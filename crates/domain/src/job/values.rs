@@ -124,22 +124,3 @@ pub struct Warning {
     /// What is wrong and what to do next, one or two sentences.
     pub message: String,
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_priority_is_the_same_everywhere() {
-        for priority in Priority::ALL {
-            assert_eq!(json!(priority), json!(priority.as_str()));
-            assert_eq!(priority.to_string(), priority.as_str());
-            assert_eq!(priority.as_str().parse::<Priority>().ok(), Some(priority));
-        }
-        for text in ["", "PRIORITY", "none"] {
-            assert!(text.parse::<Priority>().is_err(), "{text:?}");
-        }
-    }
-}

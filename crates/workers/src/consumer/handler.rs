@@ -59,7 +59,7 @@ pub(super) async fn handle<W: StepWorker>(
                 metrics::step_attempt(step, "done");
                 acknowledge(&message, AckKind::Ack).await;
             }
-            Some(Outcome::RetryAfter(delay)) if delay != AT_ONCE => {
+            Some(Outcome::RetryAfter(delay)) => {
                 tracing::debug!(elapsed_ms, retry_in_ms = delay.as_millis(), "not done yet");
                 metrics::step_attempt(step, "retry");
                 acknowledge(&message, AckKind::Nak(Some(delay))).await;
@@ -71,7 +71,7 @@ pub(super) async fn handle<W: StepWorker>(
                 metrics::step_attempt(step, "unreadable");
                 acknowledge(&message, AckKind::Term).await;
             }
-            None | Some(Outcome::RetryAfter(_)) => {
+            None | Some(Outcome::HandedBack) => {
                 tracing::warn!(elapsed_ms, "stopping: the unfinished work is released for another worker");
                 metrics::step_attempt(step, "abandoned");
                 acknowledge(&message, AckKind::Nak(Some(AT_ONCE))).await;

@@ -41,6 +41,8 @@ pub enum Outcome {
     Done,
     /// The message is to be delivered again after this delay.
     RetryAfter(Duration),
+    /// This process stops before the work has ended, which is recorded: the message is for another worker.
+    HandedBack,
     /// Another worker has the same message by now, and acknowledges it.
     Superseded,
     /// No worker will ever be able to work on the message, for this reason.

@@ -151,7 +151,7 @@ impl<U: StepUnit> Attempt<'_, U> {
         if let Err(error) = self.bus.execute(self.unit.aggregate_id(), command, self.context).await {
             tracing::warn!(%error, "the unfinished attempt counts as lost");
         }
-        Outcome::RetryAfter(AT_ONCE)
+        Outcome::HandedBack
     }
 
     /// Gives a command in the middle of the attempt.

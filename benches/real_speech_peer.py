@@ -3,16 +3,14 @@
 import json
 import sys
 
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from peer_pipeline import open_pipeline
 
 
 def main() -> None:
     arguments = json.loads(sys.argv[1])
-    model = WhisperModel(arguments["model"], device="cpu", compute_type="int8", cpu_threads=arguments["threads"])
-    if arguments["batch_size"]:
-        pipeline, own = BatchedInferencePipeline(model), {"batch_size": arguments["batch_size"]}
-    else:
-        pipeline, own = model, {"vad_filter": True}
+    batch_size = arguments["batch_size"]
+    pipeline = open_pipeline(arguments["model"], arguments["threads"], batched=batch_size > 0)
+    own = {"batch_size": batch_size} if batch_size else {"vad_filter": True}
     segments, _ = pipeline.transcribe(
         arguments["audio"], language=arguments["language"], beam_size=arguments["beam_size"], **own
     )
